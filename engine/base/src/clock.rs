@@ -1,0 +1,81 @@
+//! Time is injected: the daemon uses the system's, a simulation its own.
+
+use crate::UnixMillis;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// Where the time comes from. Clones share one time.
+#[derive(Clone, Debug)]
+pub enum Clock {
+    /// The operating system's clocks, and the moment this clock was made.
+    System(Instant),
+    /// A time that moves only when it is told to.
+    Simulated(SimulatedTime),
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self::system()
+    }
+}
+
+impl Clock {
+    /// The operating system's clock.
+    #[must_use]
+    pub fn system() -> Self {
+        Self::System(Instant::now())
+    }
+
+    /// The wall clock: for expiry. May jump.
+    #[must_use]
+    pub fn now(&self) -> UnixMillis {
+        match self {
+            Self::System(_) => {
+                #[expect(clippy::disallowed_methods, reason = "this is the replacement")]
+                let since = SystemTime::now().duration_since(UNIX_EPOCH);
+                UnixMillis(since.map_or(0, |since| since.as_millis() as i64))
+            }
+            Self::Simulated(time) => UnixMillis(time.wall_ms.load(Ordering::Relaxed)),
+        }
+    }
+
+    /// Time since this clock was made; never jumps: for delays and latencies.
+    #[must_use]
+    pub fn monotonic(&self) -> Duration {
+        match self {
+            Self::System(start) => start.elapsed(),
+            Self::Simulated(time) => Duration::from_millis(
+                u64::try_from(time.monotonic_ms.load(Ordering::Relaxed)).unwrap_or(0),
+            ),
+        }
+    }
+}
+
+/// The two clocks of a simulation.
+#[derive(Clone, Debug, Default)]
+pub struct SimulatedTime {
+    wall_ms: Arc<AtomicI64>,
+    monotonic_ms: Arc<AtomicI64>,
+}
+
+impl SimulatedTime {
+    /// A time that starts at `wall`.
+    #[must_use]
+    pub fn new(wall: UnixMillis) -> Self {
+        let time = Self::default();
+        time.wall_ms.store(wall.0, Ordering::Relaxed);
+        time
+    }
+
+    /// Moves both clocks forward.
+    pub fn advance(&self, by_ms: i64) {
+        self.wall_ms.fetch_add(by_ms, Ordering::Relaxed);
+        self.monotonic_ms.fetch_add(by_ms, Ordering::Relaxed);
+    }
+
+    /// Sets the wall clock, as an operator or NTP may, in either direction.
+    pub fn jump(&self, wall: UnixMillis) {
+        self.wall_ms.store(wall.0, Ordering::Relaxed);
+    }
+}
