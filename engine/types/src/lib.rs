@@ -1,0 +1,21 @@
+//! The values of Thermocline: strings and hashes, their small and large forms,
+//! and the deterministic updates that change them.
+//!
+//! Owns the bytes of a value in memory, in the log and on disk (`FORMAT.md`).
+//! Does not know keys, key expiry, shards, records, files or commands. Holds no
+//! global state; everything runs on the thread that calls it.
+//!
+//! Modules, lowest first: `number` (decimal text), [`string`], [`hash`], [`value`],
+//! [`update`], then `rdb` (the form of RDB files). ([`value`] holds the crate's error,
+//! which [`string`] borrows.)
+
+pub mod hash;
+pub mod number;
+pub mod rdb;
+pub mod string;
+pub mod update;
+pub mod value;
+
+pub use hash::{FullHash, HashEntry, HashRef};
+pub use update::{Update, apply};
+pub use value::{Form, Limits, Object, TypeError, Value, ValueKind, ValueRef};

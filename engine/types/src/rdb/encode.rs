@@ -1,0 +1,188 @@
+//! Writes DUMP payloads.
+//!
+//! Small hashes are written as a listpack, larger ones field by field, those
+//! with field expiries in Valkey 9's form; the thresholds are the reference's
+//! defaults. Strings shrink to an integer or by LZF where that is shorter.
+//! Pure; runs on any thread.
+//!
+//! INVARIANT: what is written here, `restore` reads back unchanged.
+
+#![expect(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "lengths of slices in memory, not input"
+)]
+
+use crc_fast::{CrcAlgorithm, checksum};
+
+use super::listpack::{END, put_backward_length};
+use super::primitive::{
+    LENGTH_14_BIT, LENGTH_32_BIT, LENGTH_64_BIT, STRING_I8, STRING_I16, STRING_I32, STRING_LZF,
+};
+use super::{
+    HashField, PLAIN_VERSION, RdbValue, TYPE_HASH, TYPE_HASH_LISTPACK, TYPE_STRING,
+    TYPE_VALKEY_HASH_EXPIRY, VALKEY_VERSION,
+};
+use crate::number::parse_integer;
+
+/// A hash of at most this many fields is a listpack.
+const LISTPACK_FIELDS: usize = 512;
+/// As long as no field name or value is longer, in bytes.
+const LISTPACK_STRING_BYTES: usize = 64;
+/// Longer strings are compressed where that saves at least four bytes.
+const UNCOMPRESSED_BYTES: usize = 20;
+/// Larger strings stay plain: the compressor counts in 32 bits.
+const COMPRESSIBLE_BYTES: usize = 1 << 30;
+/// The longest text of a 32-bit integer.
+const LONGEST_I32_BYTES: usize = 11;
+
+/// Encodes a value as DUMP does: RDB version 11, or 80 for a hash with field
+/// expiries. Memory: the payload and one compressed copy of its longest part.
+///
+/// A hash without fields has no such form: the reference never holds one, and
+/// [`restore`](super::restore) refuses what this would write.
+#[must_use]
+pub fn dump(value: &RdbValue) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut version = PLAIN_VERSION;
+    match value {
+        RdbValue::String(bytes) => {
+            out.push(TYPE_STRING);
+            put_string(&mut out, bytes);
+        }
+        RdbValue::Hash(fields) if fields.iter().any(|field| field.expiry.is_some()) => {
+            version = VALKEY_VERSION;
+            out.push(TYPE_VALKEY_HASH_EXPIRY);
+            put_length(&mut out, fields.len() as u64);
+            for field in fields {
+                put_string(&mut out, &field.field);
+                put_string(&mut out, &field.value);
+                let expiry = field.expiry.map_or(-1, |at| at.0.max(0));
+                out.extend_from_slice(&expiry.to_le_bytes());
+            }
+        }
+        RdbValue::Hash(fields) if fits_listpack(fields) => {
+            out.push(TYPE_HASH_LISTPACK);
+            put_string(&mut out, &listpack(fields));
+        }
+        RdbValue::Hash(fields) => {
+            out.push(TYPE_HASH);
+            put_length(&mut out, fields.len() as u64);
+            for field in fields {
+                put_string(&mut out, &field.field);
+                put_string(&mut out, &field.value);
+            }
+        }
+    }
+    out.extend_from_slice(&version.to_le_bytes());
+    let sum = checksum(CrcAlgorithm::Crc64Redis, &out);
+    out.extend_from_slice(&sum.to_le_bytes());
+    out
+}
+
+fn fits_listpack(fields: &[HashField]) -> bool {
+    let short = |bytes: &[u8]| bytes.len() <= LISTPACK_STRING_BYTES;
+    fields.len() <= LISTPACK_FIELDS
+        && fields
+            .iter()
+            .all(|field| short(&field.field) && short(&field.value))
+}
+
+/// The listpack of fields and values in turn.
+fn listpack(fields: &[HashField]) -> Vec<u8> {
+    let mut entries = Vec::new();
+    for field in fields {
+        put_entry(&mut entries, &field.field);
+        put_entry(&mut entries, &field.value);
+    }
+    // At most 1,024 entries of under 70 bytes: both numbers fit.
+    let total = u32::try_from(4 + 2 + entries.len() + 1).unwrap_or(u32::MAX);
+    let count = u16::try_from(fields.len() * 2).unwrap_or(u16::MAX);
+    let mut out = Vec::with_capacity(entries.len() + 7);
+    out.extend_from_slice(&total.to_le_bytes());
+    out.extend_from_slice(&count.to_le_bytes());
+    out.extend_from_slice(&entries);
+    out.push(END);
+    out
+}
+
+/// One listpack entry: an integer where the text is one, else a string of at
+/// most [`LISTPACK_STRING_BYTES`].
+fn put_entry(out: &mut Vec<u8>, text: &[u8]) {
+    let start = out.len();
+    match parse_integer(text) {
+        Some(value @ 0..=127) => out.push(value.to_le_bytes()[0]),
+        Some(value @ -4096..=4095) => {
+            let [low, high, ..] = value.to_le_bytes();
+            out.extend_from_slice(&[0xc0 | (high & 0x1f), low]);
+        }
+        Some(value) => {
+            let bytes = value.to_le_bytes();
+            let (encoding, width) = match value {
+                -0x8000..=0x7fff => (0xf1, 2),
+                -0x80_0000..=0x7f_ffff => (0xf2, 3),
+                -0x8000_0000..=0x7fff_ffff => (0xf3, 4),
+                _ => (0xf4, 8),
+            };
+            out.push(encoding);
+            out.extend_from_slice(&bytes[..width]);
+        }
+        None => {
+            let [low, high, ..] = text.len().to_le_bytes();
+            if text.len() < 64 {
+                out.push(0x80 | low);
+            } else {
+                out.extend_from_slice(&[0xe0 | (high & 0x0f), low]);
+            }
+            out.extend_from_slice(text);
+        }
+    }
+    let length = out.len() - start;
+    put_backward_length(out, length);
+}
+
+fn put_length(out: &mut Vec<u8>, length: u64) {
+    if length < 1 << 6 {
+        out.push(length.to_le_bytes()[0]);
+    } else if length < 1 << 14 {
+        let [low, high, ..] = length.to_le_bytes();
+        out.extend_from_slice(&[LENGTH_14_BIT | high, low]);
+    } else if let Ok(length) = u32::try_from(length) {
+        out.push(LENGTH_32_BIT);
+        out.extend_from_slice(&length.to_be_bytes());
+    } else {
+        out.push(LENGTH_64_BIT);
+        out.extend_from_slice(&length.to_be_bytes());
+    }
+}
+
+fn put_string(out: &mut Vec<u8>, bytes: &[u8]) {
+    if bytes.len() <= LONGEST_I32_BYTES
+        && let Some(value) = parse_integer(bytes)
+    {
+        if let Ok(value) = i8::try_from(value) {
+            out.push(STRING_I8);
+            return out.extend_from_slice(&value.to_le_bytes());
+        }
+        if let Ok(value) = i16::try_from(value) {
+            out.push(STRING_I16);
+            return out.extend_from_slice(&value.to_le_bytes());
+        }
+        if let Ok(value) = i32::try_from(value) {
+            out.push(STRING_I32);
+            return out.extend_from_slice(&value.to_le_bytes());
+        }
+    }
+    if bytes.len() > UNCOMPRESSED_BYTES
+        && bytes.len() <= COMPRESSIBLE_BYTES
+        && let Ok(compressed) = lzf::compress(bytes)
+        && compressed.len() + 4 <= bytes.len()
+    {
+        out.push(STRING_LZF);
+        put_length(out, compressed.len() as u64);
+        put_length(out, bytes.len() as u64);
+        return out.extend_from_slice(&compressed);
+    }
+    put_length(out, bytes.len() as u64);
+    out.extend_from_slice(bytes);
+}

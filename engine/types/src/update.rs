@@ -1,0 +1,316 @@
+//! The deterministic changes of a value: what a command's handler hands both to
+//! memory and to the log.
+//!
+//! Owns the bytes of an update (`FORMAT.md`, "Updates") and what it does to a
+//! value, changes of form included. Does not know commands, keys or the clock:
+//! times in it are absolute, so replay needs none. Runs on whichever thread
+//! holds the shard.
+//!
+//! INVARIANT: [`apply`] fails exactly where [`Update::check`] does, so whoever
+//! checks first never loses a value. A hash becomes full over the limits and is
+//! never packed again; one that loses its last field stays as an empty value,
+//! and the caller deletes its key.
+
+#![deny(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::arithmetic_side_effects
+)]
+
+use crate::hash::packed::{self, Entries, PackedHash};
+use crate::hash::{FullHash, HashEntry};
+use crate::string;
+use crate::value::{Form, Limits, Object, TypeError, Value, ValueKind, ValueRef};
+use std::sync::Arc;
+use thermocline_base::codec::{put_length_prefixed, put_varint};
+use thermocline_base::{Reader, UnixMillis};
+
+const STRING_APPEND: u8 = 1;
+const STRING_SET_RANGE: u8 = 2;
+const HASH_SET: u8 = 3;
+const HASH_DELETE: u8 = 4;
+const HASH_EXPIRE: u8 = 5;
+
+/// One deterministic change of one value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Update<'a> {
+    /// Bytes put at the end of a string; a missing one is made.
+    StringAppend(&'a [u8]),
+    /// Bytes written into a string, a gap filled with zeros; a missing string
+    /// is made. No bytes change nothing.
+    StringSetRange {
+        /// Where the first of them goes, in bytes.
+        offset: u64,
+        /// What is written.
+        bytes: &'a [u8],
+    },
+    /// Fields set one after another, each with the expiry it has afterwards; a
+    /// missing hash is made.
+    HashSet {
+        /// Field, value, expiry.
+        fields: Vec<HashEntry<'a>>,
+    },
+    /// Fields removed; those that are not there are passed over.
+    HashDelete {
+        /// The fields.
+        fields: Vec<&'a [u8]>,
+    },
+    /// The expiry of one field set or taken away; without effect if the field
+    /// is not there.
+    HashExpire {
+        /// The field.
+        field: &'a [u8],
+        /// When it expires; `None`: never.
+        expiry: Option<UnixMillis>,
+    },
+}
+
+impl<'a> Update<'a> {
+    /// The kind of value it changes.
+    #[must_use]
+    pub const fn kind(&self) -> ValueKind {
+        match self {
+            Self::StringAppend(_) | Self::StringSetRange { .. } => ValueKind::String,
+            Self::HashSet { .. } | Self::HashDelete { .. } | Self::HashExpire { .. } => {
+                ValueKind::Hash
+            }
+        }
+    }
+
+    /// Appends the update's bytes.
+    pub fn encode_into(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::StringAppend(bytes) => {
+                out.push(STRING_APPEND);
+                out.extend_from_slice(bytes);
+            }
+            Self::StringSetRange { offset, bytes } => {
+                out.push(STRING_SET_RANGE);
+                put_varint(out, *offset);
+                out.extend_from_slice(bytes);
+            }
+            Self::HashSet { fields } => {
+                out.push(HASH_SET);
+                for entry in fields {
+                    packed::put_entry(out, *entry);
+                }
+            }
+            Self::HashDelete { fields } => {
+                out.push(HASH_DELETE);
+                for field in fields {
+                    put_length_prefixed(out, field);
+                }
+            }
+            Self::HashExpire { field, expiry } => {
+                out.push(HASH_EXPIRE);
+                // An entry without a value: one layout for all.
+                packed::put_entry(out, (field, &[], *expiry));
+            }
+        }
+    }
+
+    /// Reads one update that takes all of `bytes`, trusting nothing about them.
+    ///
+    /// # Errors
+    /// [`TypeError::UnknownUpdate`], [`TypeError::Codec`] with the offset of
+    /// the fault.
+    pub fn decode(bytes: &'a [u8]) -> Result<Self, TypeError> {
+        let mut reader = Reader::new(bytes);
+        match reader.u8()? {
+            STRING_APPEND => Ok(Self::StringAppend(reader.rest())),
+            STRING_SET_RANGE => {
+                let offset = reader.varint()?;
+                let bytes = reader.rest();
+                Ok(Self::StringSetRange { offset, bytes })
+            }
+            HASH_SET => {
+                let mut fields = Vec::new();
+                while !reader.is_empty() {
+                    fields.push(packed::next_entry(&mut reader)?);
+                }
+                Ok(Self::HashSet { fields })
+            }
+            HASH_DELETE => {
+                let mut fields = Vec::new();
+                while !reader.is_empty() {
+                    fields.push(reader.length_prefixed()?);
+                }
+                Ok(Self::HashDelete { fields })
+            }
+            HASH_EXPIRE => {
+                let (field, value, expiry) = packed::next_entry(&mut reader)?;
+                if !value.is_empty() || !reader.is_empty() {
+                    return Err(reader.invalid("hash expiry update").into());
+                }
+                Ok(Self::HashExpire { field, expiry })
+            }
+            found => Err(TypeError::UnknownUpdate { found }),
+        }
+    }
+
+    /// Whether it can be applied to `current`; nothing is changed.
+    ///
+    /// # Errors
+    /// [`TypeError::WrongKind`]; [`TypeError::NoValue`] where an update that
+    /// makes no value finds none; [`TypeError::TooLarge`].
+    pub fn check(&self, current: Option<ValueRef<'_>>) -> Result<(), TypeError> {
+        if let Some(found) = current.map(|value| value.kind())
+            && found != self.kind()
+        {
+            let expected = self.kind();
+            return Err(TypeError::WrongKind { expected, found });
+        }
+        let string_bytes = || current.map_or(Ok(0), |value| value.string().map(<[u8]>::len));
+        match self {
+            Self::StringAppend(bytes) => {
+                string::appended_bytes(string_bytes()?, bytes.len())?;
+            }
+            Self::StringSetRange { offset, bytes } => {
+                string::ranged_bytes(string_bytes()?, *offset, bytes.len())?;
+            }
+            Self::HashSet { fields } => {
+                for (field, value, _) in fields {
+                    string::bounded(field.len())?;
+                    string::bounded(value.len())?;
+                }
+            }
+            Self::HashDelete { .. } | Self::HashExpire { .. } => {
+                current.ok_or(TypeError::NoValue)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The value after `update`: the same for the same value, update and limits,
+/// whenever and wherever it is applied.
+///
+/// # Errors
+/// As [`Update::check`]; `current` is then lost, so check first where it
+/// matters.
+pub fn apply(
+    current: Option<Value>,
+    update: &Update<'_>,
+    limits: &Limits,
+) -> Result<Value, TypeError> {
+    update.check(current.as_ref().map(Value::as_ref))?;
+    match update {
+        Update::StringAppend(added) => {
+            let raw = current.is_some();
+            change_string(current, raw, |bytes| {
+                bytes.extend_from_slice(added);
+                Ok(())
+            })
+        }
+        Update::StringSetRange { offset, bytes } => change_string(current, true, |string| {
+            string::set_range(string, *offset, bytes)
+        }),
+        _ => Ok(change_hash(current, update, limits)),
+    }
+}
+
+fn change_string(
+    current: Option<Value>,
+    raw: bool,
+    change: impl FnOnce(&mut Vec<u8>) -> Result<(), TypeError>,
+) -> Result<Value, TypeError> {
+    let mut bytes = match current {
+        Some(Value::Inline { bytes, .. }) => bytes,
+        Some(Value::Object(object)) => match *object {
+            // Takes the bytes over unless a capture shares them.
+            Object::String { bytes, .. } => Arc::unwrap_or_clone(bytes),
+            Object::Hash(_) => Vec::new(),
+        },
+        None => Vec::new(),
+    };
+    change(&mut bytes)?;
+    Ok(Value::string(bytes, raw))
+}
+
+fn change_hash(current: Option<Value>, update: &Update<'_>, limits: &Limits) -> Value {
+    let (mut count, mut body) = match current {
+        Some(Value::Object(mut object)) => {
+            if let Object::Hash(full) = &mut *object {
+                change_full(full, update);
+            }
+            return Value::Object(object);
+        }
+        Some(Value::Inline { mut bytes, .. }) => {
+            let packed = PackedHash::trusted(&bytes);
+            let (count, body_bytes) = (packed.len(), packed.body().len());
+            let prefix_bytes = bytes.len().saturating_sub(body_bytes);
+            bytes.drain(..prefix_bytes);
+            (count, bytes)
+        }
+        None => (0, Vec::new()),
+    };
+    let over = |bytes: &[u8]| bytes.len() > limits.hash_max_listpack_value;
+    match update {
+        Update::HashSet { fields } => {
+            for (done, entry) in fields.iter().enumerate() {
+                let is_new = packed::set(&mut body, *entry).is_none();
+                count = count.saturating_add(usize::from(is_new));
+                if count > limits.hash_max_listpack_entries || over(entry.0) || over(entry.1) {
+                    let mut full = FullHash::new(limits.field_seed);
+                    for (_, entry) in Entries::new(&body) {
+                        full.set(entry);
+                    }
+                    for entry in fields.iter().skip(done.saturating_add(1)) {
+                        full.set(*entry);
+                    }
+                    return Value::Object(Box::new(Object::Hash(full)));
+                }
+            }
+        }
+        Update::HashDelete { fields } => {
+            for field in fields {
+                let gone = packed::remove(&mut body, field).is_some();
+                count = count.saturating_sub(usize::from(gone));
+            }
+        }
+        Update::HashExpire { field, expiry } => {
+            let value = packed::find(&body, field).map(|(_, entry)| entry.1.to_vec());
+            if let Some(value) = value {
+                packed::set(&mut body, (field, &value, *expiry));
+            }
+        }
+        Update::StringAppend(_) | Update::StringSetRange { .. } => {}
+    }
+    let mut prefix = Vec::new();
+    PackedHash::put(&mut prefix, count, &[]);
+    body.splice(0..0, prefix);
+    Value::Inline {
+        form: Form::HashPacked,
+        bytes: body,
+    }
+}
+
+fn change_full(full: &mut FullHash, update: &Update<'_>) {
+    match update {
+        Update::HashSet { fields } => {
+            for entry in fields {
+                full.set(*entry);
+            }
+        }
+        Update::HashDelete { fields } => {
+            for field in fields {
+                full.remove(field);
+            }
+        }
+        Update::HashExpire { field, expiry } => {
+            let value = full.get(field).map(|entry| entry.1.to_vec());
+            if let Some(value) = value {
+                full.set((field, &value, *expiry));
+            }
+        }
+        Update::StringAppend(_) | Update::StringSetRange { .. } => {}
+    }
+}
+
+#[cfg(test)]
+#[allow(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::arithmetic_side_effects
+)]
+mod tests;

@@ -1,0 +1,380 @@
+//! A value and its forms: the same bytes in memory, in the log and on disk while
+//! it is small, an object when it is large.
+//!
+//! Owns the form bytes (`FORMAT.md`, "Forms") and the crate's error. Does not
+//! know keys, key expiry, records or files. Runs on whichever thread holds the
+//! shard; a clone of a value is a capture that any thread may serialise.
+//!
+//! INVARIANT: the bytes of an inline [`Value`] decode wholly in its form: they
+//! come from [`Value::deserialize`] or from [`crate::update::apply`].
+
+#![deny(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::arithmetic_side_effects
+)]
+
+use crate::hash::{self, FullHash, HashRef, PackedHash};
+use crate::string;
+use std::sync::Arc;
+use thermocline_base::limits::STRING_MAX_BYTES;
+use thermocline_base::{CodecError, HashSeed};
+use thiserror::Error;
+
+/// Strings above this many bytes become objects, so that growing one is not a
+/// new record each time.
+pub const STRING_INLINE_MAX_BYTES: usize = 16 * 1024;
+
+/// Why a value could not be read or changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum TypeError {
+    /// The operation is for a value of another kind.
+    #[error("the value is a {}, not a {}", found.name(), expected.name())]
+    WrongKind {
+        /// What the operation is for.
+        expected: ValueKind,
+        /// What the value is.
+        found: ValueKind,
+    },
+    /// The update changes a value that is not there.
+    #[error("there is no value to change")]
+    NoValue,
+    /// A string, a field or a value would exceed [`STRING_MAX_BYTES`].
+    #[error("{bytes} bytes exceed the limit of {STRING_MAX_BYTES} bytes")]
+    TooLarge {
+        /// How many it would have.
+        bytes: usize,
+    },
+    /// No form has this number.
+    #[error("unknown value form {found}")]
+    UnknownForm {
+        /// The number.
+        found: u8,
+    },
+    /// No update has this number.
+    #[error("unknown update {found}")]
+    UnknownUpdate {
+        /// The number.
+        found: u8,
+    },
+    /// The bytes do not decode; the offset counts from the first of them.
+    #[error(transparent)]
+    Codec(#[from] CodecError),
+}
+
+/// What a value is, to a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ValueKind {
+    /// Bytes.
+    String,
+    /// Fields with values.
+    Hash,
+}
+
+impl ValueKind {
+    /// The name as `TYPE` replies it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::String => "string",
+            Self::Hash => "hash",
+        }
+    }
+}
+
+/// How a value's bytes are to be read. The numbers are on disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Form {
+    /// The bytes of a string that was set whole.
+    StringBytes = 1,
+    /// The bytes of a string after `APPEND` or `SETRANGE`, which
+    /// `OBJECT ENCODING` calls `raw` whatever they are.
+    StringRaw = 2,
+    /// A packed hash.
+    HashPacked = 3,
+    /// A full hash.
+    HashFull = 4,
+}
+
+impl Form {
+    /// The form of this number.
+    ///
+    /// # Errors
+    /// [`TypeError::UnknownForm`].
+    pub const fn from_u8(number: u8) -> Result<Self, TypeError> {
+        match number {
+            1 => Ok(Self::StringBytes),
+            2 => Ok(Self::StringRaw),
+            3 => Ok(Self::HashPacked),
+            4 => Ok(Self::HashFull),
+            found => Err(TypeError::UnknownForm { found }),
+        }
+    }
+
+    /// What a value of this form is.
+    #[must_use]
+    pub const fn kind(self) -> ValueKind {
+        match self {
+            Self::StringBytes | Self::StringRaw => ValueKind::String,
+            Self::HashPacked | Self::HashFull => ValueKind::Hash,
+        }
+    }
+}
+
+/// Up to where a collection stays packed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// `hash-max-listpack-entries`: fields of a packed hash.
+    pub hash_max_listpack_entries: usize,
+    /// `hash-max-listpack-value`: bytes of a field or value in a packed hash.
+    pub hash_max_listpack_value: usize,
+    /// Spreads the fields of hashes that become full; secret, so that no client
+    /// can make its fields collide. Stored with each full hash.
+    pub field_seed: HashSeed,
+}
+
+impl Default for Limits {
+    /// Valkey's limits, and the seed 0.
+    fn default() -> Self {
+        Self {
+            hash_max_listpack_entries: 512,
+            hash_max_listpack_value: 64,
+            field_seed: HashSeed(0),
+        }
+    }
+}
+
+/// A large value. Its clone is cheap and is a capture.
+#[derive(Clone, Debug)]
+pub enum Object {
+    /// A string above [`STRING_INLINE_MAX_BYTES`].
+    String {
+        /// Its bytes.
+        bytes: Arc<Vec<u8>>,
+        /// Whether `APPEND` or `SETRANGE` made it.
+        raw: bool,
+    },
+    /// A hash above the [`Limits`].
+    Hash(FullHash),
+}
+
+impl Object {
+    /// The bytes it takes on the heap besides itself, before the allocator
+    /// rounds; what a capture shares counts in both.
+    #[must_use]
+    pub fn heap_bytes(&self) -> usize {
+        match self {
+            Self::String { bytes, .. } => bytes.capacity(),
+            Self::Hash(full) => full.heap_bytes(),
+        }
+    }
+}
+
+/// A value where it lies.
+#[derive(Clone, Copy, Debug)]
+pub enum ValueRef<'a> {
+    /// A small one: its bytes in their form.
+    Inline {
+        /// How to read the bytes; never [`Form::HashFull`].
+        form: Form,
+        /// The bytes.
+        bytes: &'a [u8],
+    },
+    /// A large one.
+    Object(&'a Object),
+}
+
+impl<'a> ValueRef<'a> {
+    /// What it is, to a client.
+    #[must_use]
+    pub const fn kind(&self) -> ValueKind {
+        match self {
+            Self::Inline { form, .. } => form.kind(),
+            Self::Object(Object::String { .. }) => ValueKind::String,
+            Self::Object(Object::Hash(_)) => ValueKind::Hash,
+        }
+    }
+
+    /// The name `OBJECT ENCODING` replies, as Valkey's.
+    #[must_use]
+    pub fn encoding_name(&self) -> &'static str {
+        match self {
+            Self::Inline { form, bytes } => match form {
+                Form::StringBytes => string::encoding_name(bytes),
+                Form::StringRaw => "raw",
+                Form::HashPacked => "listpack",
+                Form::HashFull => "hashtable",
+            },
+            Self::Object(Object::String { .. }) => "raw",
+            Self::Object(Object::Hash(_)) => "hashtable",
+        }
+    }
+
+    const fn wrong_kind(&self, expected: ValueKind) -> TypeError {
+        TypeError::WrongKind {
+            expected,
+            found: self.kind(),
+        }
+    }
+
+    /// The bytes of a string.
+    ///
+    /// # Errors
+    /// [`TypeError::WrongKind`] for another value.
+    pub fn string(&self) -> Result<&'a [u8], TypeError> {
+        match *self {
+            Self::Inline {
+                form: Form::StringBytes | Form::StringRaw,
+                bytes,
+            } => Ok(bytes),
+            Self::Object(Object::String { bytes, .. }) => Ok(bytes),
+            _ => Err(self.wrong_kind(ValueKind::String)),
+        }
+    }
+
+    /// A hash, to read.
+    ///
+    /// # Errors
+    /// [`TypeError::WrongKind`] for another value.
+    pub fn hash(&self) -> Result<HashRef<'a>, TypeError> {
+        match *self {
+            Self::Inline {
+                form: Form::HashPacked,
+                bytes,
+            } => Ok(HashRef::Packed(PackedHash::trusted(bytes))),
+            Self::Object(Object::Hash(full)) => Ok(HashRef::Full(full)),
+            _ => Err(self.wrong_kind(ValueKind::Hash)),
+        }
+    }
+
+    /// Whether it is a collection without an element: its key is to be deleted.
+    #[must_use]
+    pub fn is_empty_collection(&self) -> bool {
+        self.hash().is_ok_and(|hash| hash.is_empty())
+    }
+
+    /// Appends its serialised bytes; the form they are to be read in.
+    pub fn serialize_into(&self, out: &mut Vec<u8>) -> Form {
+        match *self {
+            Self::Inline { form, bytes } => {
+                out.extend_from_slice(bytes);
+                form
+            }
+            Self::Object(Object::String { bytes, raw }) => {
+                out.extend_from_slice(bytes);
+                string_form(*raw)
+            }
+            Self::Object(Object::Hash(full)) => {
+                hash::serialize_full(full, out);
+                Form::HashFull
+            }
+        }
+    }
+
+    /// A capture: small values are copied, large ones shared until changed.
+    #[must_use]
+    pub fn capture(&self) -> Value {
+        match *self {
+            Self::Inline { form, bytes } => Value::Inline {
+                form,
+                bytes: bytes.to_vec(),
+            },
+            Self::Object(object) => Value::Object(Box::new(object.clone())),
+        }
+    }
+}
+
+/// A value of one's own.
+#[derive(Clone, Debug)]
+pub enum Value {
+    /// A small one: its bytes in their form.
+    Inline {
+        /// How to read the bytes; never [`Form::HashFull`].
+        form: Form,
+        /// The bytes.
+        bytes: Vec<u8>,
+    },
+    /// A large one.
+    Object(Box<Object>),
+}
+
+const fn string_form(raw: bool) -> Form {
+    if raw {
+        Form::StringRaw
+    } else {
+        Form::StringBytes
+    }
+}
+
+impl Value {
+    /// A string of these bytes, set whole.
+    ///
+    /// # Errors
+    /// [`TypeError::TooLarge`] above [`STRING_MAX_BYTES`].
+    pub fn from_string(bytes: Vec<u8>) -> Result<Self, TypeError> {
+        string::bounded(bytes.len())?;
+        Ok(Self::string(bytes, false))
+    }
+
+    /// A string in the form its length asks for.
+    pub(crate) fn string(bytes: Vec<u8>, raw: bool) -> Self {
+        if bytes.len() > STRING_INLINE_MAX_BYTES {
+            let bytes = Arc::new(bytes);
+            return Self::Object(Box::new(Object::String { bytes, raw }));
+        }
+        Self::Inline {
+            form: string_form(raw),
+            bytes,
+        }
+    }
+
+    /// The value, to read.
+    #[must_use]
+    pub fn as_ref(&self) -> ValueRef<'_> {
+        match self {
+            Self::Inline { form, bytes } => ValueRef::Inline { form: *form, bytes },
+            Self::Object(object) => ValueRef::Object(object),
+        }
+    }
+
+    /// What it is, to a client.
+    #[must_use]
+    pub fn kind(&self) -> ValueKind {
+        self.as_ref().kind()
+    }
+
+    /// The name `OBJECT ENCODING` replies.
+    #[must_use]
+    pub fn encoding_name(&self) -> &'static str {
+        self.as_ref().encoding_name()
+    }
+
+    /// Appends its serialised bytes; the form they are to be read in.
+    pub fn serialize_into(&self, out: &mut Vec<u8>) -> Form {
+        self.as_ref().serialize_into(out)
+    }
+
+    /// Reads serialised bytes, trusting nothing about them.
+    ///
+    /// # Errors
+    /// [`TypeError::Codec`] with the offset of the fault,
+    /// [`TypeError::TooLarge`] for a string above [`STRING_MAX_BYTES`].
+    pub fn deserialize(form: Form, bytes: &[u8]) -> Result<Self, TypeError> {
+        match form {
+            Form::StringBytes | Form::StringRaw => {
+                string::bounded(bytes.len())?;
+                Ok(Self::string(bytes.to_vec(), form == Form::StringRaw))
+            }
+            Form::HashPacked => {
+                PackedHash::check(bytes)?;
+                let bytes = bytes.to_vec();
+                Ok(Self::Inline { form, bytes })
+            }
+            Form::HashFull => {
+                let full = hash::deserialize_full(bytes)?;
+                Ok(Self::Object(Box::new(Object::Hash(full))))
+            }
+        }
+    }
+}
