@@ -1,9 +1,10 @@
 //! `cargo xtask`: what a developer and the checks of a change run.
 //!
 //! Owns the order of the checks and the rule of the layers; runs the tools
-//! (cargo, clippy) and knows nothing of what the crates do. One
+//! (cargo, clippy, cargo-fuzz) and knows nothing of what the crates do. One
 //! thread; every step prints what it runs, and the first failure ends the run.
 
+mod fuzz;
 mod layers;
 mod step;
 
@@ -21,16 +22,27 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Task {
     /// Everything a change must pass: format, clippy, layers, tests, doc
-    /// tests.
-    Ci,
+    /// tests, and a short run of every fuzz target.
+    Ci {
+        /// How long each fuzz target runs, in seconds.
+        #[arg(long, default_value_t = 20)]
+        fuzz_seconds: u32,
+    },
     /// Checks that no crate uses a crate of its own or a higher level.
     Layers,
+    /// Runs every fuzz target.
+    Fuzz {
+        /// How long each target runs, in seconds.
+        #[arg(long, default_value_t = 60)]
+        seconds: u32,
+    },
 }
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().task {
-        Task::Ci => ci(),
+        Task::Ci { fuzz_seconds } => ci(fuzz_seconds),
         Task::Layers => layers::check(),
+        Task::Fuzz { seconds } => fuzz::run_all(seconds),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -42,7 +54,7 @@ fn main() -> ExitCode {
 }
 
 /// The checks, the cheapest first.
-fn ci() -> Result<(), StepError> {
+fn ci(fuzz_seconds: u32) -> Result<(), StepError> {
     cargo(&["fmt", "--all", "--check"])?;
     layers::check()?;
     cargo(&[
@@ -54,6 +66,7 @@ fn ci() -> Result<(), StepError> {
         "-D",
         "warnings",
     ])?;
+    fuzz::run_all(fuzz_seconds)?;
     cargo(&["test", "--locked", "--workspace", "--doc"])?;
     cargo(&[
         "test",

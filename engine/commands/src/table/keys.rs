@@ -1,0 +1,185 @@
+//! Where the keys of a request are.
+//!
+//! Owns key specifications and their evaluation over hostile requests; it does not own the
+//! keys. Invariant: every position handed out lies inside the request. Nothing is allocated
+//! from a declared count. Pure functions, called by any thread.
+
+#![deny(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::arithmetic_side_effects
+)]
+
+use smallvec::SmallVec;
+
+use super::{Command, KeyFlag, KeyFlags, find};
+use crate::arguments::parse_integer;
+use crate::error::CommandError;
+
+/// How the last key is found from the first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeySearch {
+    /// The last key stands `last` after the first; a negative one counts from the end.
+    Range {
+        /// Relative position of the last key.
+        last: i32,
+    },
+    /// The number of keys stands `count` after the start, the first key `first` after it.
+    Counted {
+        /// Relative position of the count.
+        count: u32,
+        /// Relative position of the first key.
+        first: u32,
+    },
+}
+
+/// One group of keys in the arguments of a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeySpec {
+    /// Position in the request where the group starts.
+    pub start: u32,
+    /// How it goes on from there.
+    pub search: KeySearch,
+    /// Distance between two keys, at least 1.
+    pub step: u32,
+    /// What the command does to these keys.
+    pub flags: KeyFlags,
+}
+
+impl KeySpec {
+    pub(super) const fn range(start: u32, last: i32, step: u32, flags: &[KeyFlag]) -> Self {
+        Self {
+            start,
+            search: KeySearch::Range { last },
+            step,
+            flags: KeyFlags::of(flags),
+        }
+    }
+
+    pub(super) const fn counted(
+        start: u32,
+        count: u32,
+        first: u32,
+        step: u32,
+        flags: &[KeyFlag],
+    ) -> Self {
+        let search = KeySearch::Counted { count, first };
+        Self {
+            start,
+            search,
+            step,
+            flags: KeyFlags::of(flags),
+        }
+    }
+
+    /// The keys of this group, or `None` where the request breaks the specification.
+    fn evaluate<A: AsRef<[u8]>>(&self, request: &[A]) -> Option<KeyRange> {
+        let start = usize::try_from(self.start).ok()?;
+        let step = usize::try_from(self.step).ok()?.max(1);
+        let (first, count) = match self.search {
+            KeySearch::Range { last } => {
+                let distance = usize::try_from(last.unsigned_abs()).ok()?;
+                let last = if last < 0 {
+                    request.len().checked_sub(distance)?
+                } else {
+                    start.checked_add(distance)?
+                };
+                let places = last.checked_sub(start)?;
+                (start, places.checked_div(step)?.checked_add(1)?)
+            }
+            KeySearch::Counted { count, first } => {
+                let position = start.checked_add(usize::try_from(count).ok()?)?;
+                let declared = parse_integer(request.get(position)?.as_ref()).ok()?;
+                let first = start.checked_add(usize::try_from(first).ok()?)?;
+                (first, usize::try_from(declared).ok()?)
+            }
+        };
+        let range = KeyRange {
+            first,
+            count,
+            step,
+            flags: self.flags,
+        };
+        match count {
+            0 => Some(range),
+            _ => (range.position(count.checked_sub(1)?)? < request.len()).then_some(range),
+        }
+    }
+}
+
+/// Keys at equal distances in a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyRange {
+    /// Position of the first key in the request; the command's name is at 0.
+    pub first: usize,
+    /// Number of keys.
+    pub count: usize,
+    /// Distance between two keys.
+    pub step: usize,
+    /// What the command does to these keys.
+    pub flags: KeyFlags,
+}
+
+impl KeyRange {
+    fn position(&self, index: usize) -> Option<usize> {
+        self.first.checked_add(index.checked_mul(self.step)?)
+    }
+
+    /// The positions of the keys, ascending, all inside the request.
+    pub fn positions(self) -> impl Iterator<Item = usize> {
+        (0..self.count).filter_map(move |index| self.position(index))
+    }
+}
+
+/// The groups of keys of a request; no command has more than two.
+pub type KeyRanges = SmallVec<[KeyRange; 2]>;
+
+/// The keys of a request that [`super::find`] resolved to `command`.
+///
+/// A request that breaks the specification (a count that is not a number or larger than the
+/// request) has no keys here: the command itself reports the error.
+pub fn request_keys<A: AsRef<[u8]>>(command: &Command, request: &[A]) -> KeyRanges {
+    let mut ranges = KeyRanges::new();
+    for spec in command.keys {
+        let Some(mut range) = spec.evaluate(request) else {
+            return KeyRanges::new();
+        };
+        if range.flags.contains(KeyFlag::VariableFlags) {
+            range.flags = set_flags(request);
+        }
+        if range.count > 0 {
+            ranges.push(range);
+        }
+    }
+    ranges
+}
+
+/// `SET` alone has variable flags: it reads the old value only when asked to return it.
+fn set_flags<A: AsRef<[u8]>>(request: &[A]) -> KeyFlags {
+    let mut options = request.iter().skip(3);
+    if options.any(|option| option.as_ref().eq_ignore_ascii_case(b"get")) {
+        KeyFlags::of(&[KeyFlag::ReadWrite, KeyFlag::Access, KeyFlag::Update])
+    } else {
+        KeyFlags::of(&[KeyFlag::Overwrite, KeyFlag::Update])
+    }
+}
+
+/// What `COMMAND GETKEYS` answers for a request, given from its command name on.
+///
+/// # Errors
+/// In this order: an unknown command, one without keys, a wrong number of arguments,
+/// arguments from which the keys cannot be told.
+pub fn get_keys<A: AsRef<[u8]>>(request: &[A]) -> Result<KeyRanges, CommandError> {
+    let command = find(request).ok_or(CommandError::InvalidCommand)?;
+    if command.keys.is_empty() {
+        return Err(CommandError::NoKeyArguments);
+    }
+    if !command.accepts(request.len()) {
+        return Err(CommandError::InvalidArgumentCount);
+    }
+    let ranges = request_keys(command, request);
+    if ranges.is_empty() {
+        return Err(CommandError::InvalidArguments);
+    }
+    Ok(ranges)
+}

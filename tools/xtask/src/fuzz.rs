@@ -1,0 +1,42 @@
+//! Runs the fuzz targets with cargo-fuzz, which it installs where it is
+//! missing. The sanitizer flags need a nightly compiler or, as here, the
+//! stable one told to accept them.
+
+use crate::step::{StepError, cargo, output, run};
+use std::process::Command;
+
+/// The version that was tried; newer ones need not accept the same flags.
+const CARGO_FUZZ_VERSION: &str = "0.13.2";
+
+/// Runs each target for `seconds`. A crash fails the run and leaves its input
+/// under `fuzz/artifacts`.
+pub(crate) fn run_all(seconds: u32) -> Result<(), StepError> {
+    install_cargo_fuzz()?;
+    let listed = output(Command::new("cargo").args(["fuzz", "list"]))?;
+    let listed = String::from_utf8_lossy(&listed).into_owned();
+    for target in listed.split_whitespace() {
+        run(Command::new("cargo")
+            .env("RUSTC_BOOTSTRAP", "1")
+            .args(["fuzz", "run", target, "--"])
+            .arg(format!("-max_total_time={seconds}"))
+            .args(["-timeout=10", "-rss_limit_mb=2048", "-print_final_stats=1"]))?;
+    }
+    Ok(())
+}
+
+fn install_cargo_fuzz() -> Result<(), StepError> {
+    let present = Command::new("cargo")
+        .args(["fuzz", "--version"])
+        .output()
+        .is_ok_and(|output| output.status.success());
+    if present {
+        return Ok(());
+    }
+    cargo(&[
+        "install",
+        "--locked",
+        "cargo-fuzz",
+        "--version",
+        CARGO_FUZZ_VERSION,
+    ])
+}

@@ -1,0 +1,103 @@
+//! The log on the simulated disk: power loss at every operation of a short
+//! history, and syncs that fail.
+
+use crate::frame::FrameKind;
+use crate::{Policy, Recovered, Status, Wal, WalError, WalOptions};
+use thermocline_base::{Clock, Lsn, SimulatedTime};
+use thermocline_disk::{Disk, FaultAction, FaultRepeat, SimulatedDisk};
+
+fn options() -> WalOptions {
+    WalOptions {
+        directory: "wal".to_owned(),
+        segment_bytes: 64 << 10,
+        ring_bytes: 64 << 10,
+        policy: Policy::Always,
+        clock: Clock::Simulated(SimulatedTime::default()),
+    }
+}
+
+fn recover(disk: &Disk) -> Result<(Recovered, Vec<Vec<u8>>), WalError> {
+    let mut found = Vec::new();
+    let recovered = Wal::recover(disk, "wal", Lsn::ZERO, Lsn::ZERO, &mut |frame| {
+        if frame.kind == FrameKind::Data {
+            found.push(frame.payload.to_vec());
+        }
+    })?;
+    Ok((recovered, found))
+}
+
+fn payload(number: u8) -> Vec<u8> {
+    vec![number; 3000 + usize::from(number) * 100]
+}
+
+/// Appends 24 frames; gives how many were durable before the disk failed.
+fn history(disk: &Disk, seed: u64) -> Result<u8, u8> {
+    let Ok((recovered, _)) = recover(disk) else {
+        return Err(0);
+    };
+    let Ok((wal, mut flusher)) = Wal::open(disk, options(), &recovered, seed) else {
+        return Err(0);
+    };
+    for number in 0..24 {
+        let payload = payload(number);
+        let credit = wal.try_credit(payload.len()).unwrap();
+        let end = wal.append(credit, &[&payload]).end;
+        if flusher.step().is_err() || wal.durable_lsn() < end {
+            return Err(number);
+        }
+    }
+    flusher.close().map(|()| 24).map_err(|_| 24)
+}
+
+#[test]
+fn power_loss_at_every_operation_loses_nothing_durable_and_invents_nothing() {
+    let whole = SimulatedDisk::new(1);
+    assert_eq!(history(&Disk::simulated(whole.clone()), 1), Ok(24));
+    for cut in 0..=whole.operations() {
+        let simulated = SimulatedDisk::new(cut);
+        let disk = Disk::simulated(simulated.clone());
+        simulated.power_off_after(cut);
+        let durable = history(&disk, cut).unwrap_or_else(|durable| durable);
+        simulated.restart();
+        let (recovered, found) = recover(&disk).unwrap_or_else(|e| panic!("cut {cut}: {e}"));
+        assert!(found.len() >= usize::from(durable), "cut {cut}");
+        assert!(found.len() <= usize::from(durable) + 1, "cut {cut}");
+        for (number, found) in (0..).zip(&found) {
+            assert_eq!(*found, payload(number), "cut {cut}");
+        }
+        // What was recovered once stays, over a further crash.
+        let (wal, mut flusher) = Wal::open(&disk, options(), &recovered, cut + 1000).unwrap();
+        let credit = wal.try_credit(5).unwrap();
+        wal.append(credit, &[b"after"]);
+        flusher.step().unwrap();
+        simulated.crash();
+        let (_, again) = recover(&disk).unwrap_or_else(|e| panic!("cut {cut}, again: {e}"));
+        assert_eq!(again[..found.len()], found[..], "cut {cut}");
+        assert_eq!(again[found.len()..], [b"after".to_vec()], "cut {cut}");
+    }
+}
+
+#[test]
+fn failed_sync_or_write_is_rescued_to_a_new_segment() {
+    for action in [FaultAction::Sync, FaultAction::Write] {
+        let simulated = SimulatedDisk::new(7);
+        let disk = Disk::simulated(simulated.clone());
+        let (recovered, _) = recover(&disk).unwrap();
+        let (wal, mut flusher) = Wal::open(&disk, options(), &recovered, 1).unwrap();
+        simulated.fail_next(action, 1, 5, FaultRepeat::Forever);
+        let credit = wal.try_credit(5).unwrap();
+        let end = wal.append(credit, &[b"value"]).end;
+        for _ in 0..3 {
+            assert!(flusher.step().is_err());
+            assert!(matches!(wal.status(), Status::Refusing { .. }));
+            assert!(wal.durable_lsn() < end);
+        }
+        simulated.clear_faults();
+        flusher.step().unwrap();
+        assert_eq!((wal.status(), wal.durable_lsn()), (Status::Ready, end));
+        drop(flusher);
+        simulated.crash();
+        let (_, found) = recover(&disk).unwrap();
+        assert_eq!(found, [b"value".to_vec()]);
+    }
+}

@@ -1,0 +1,37 @@
+//! The one error enum of the crate. Pure.
+
+use crate::frame::Fault;
+use thermocline_base::Lsn;
+use thermocline_disk::DiskError;
+use thiserror::Error;
+
+/// Why the log could not be read, opened or written.
+#[derive(Debug, Error)]
+pub enum WalError {
+    /// The disk refused.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    /// What had been durable is damaged. Nothing was changed.
+    #[error(
+        "{file} is corrupt at byte {offset}: {} should be {}, is {}; durable had been {claimed_durable}",
+        fault.field, fault.expected, fault.found
+    )]
+    Corruption {
+        /// The segment's file.
+        file: String,
+        /// Byte of the file.
+        offset: u64,
+        /// What was expected there, and found.
+        fault: Fault,
+        /// Up to where the log is known to have been durable.
+        claimed_durable: Lsn,
+    },
+    /// No segment holds the position recovery has to begin at.
+    #[error("no segment in {directory} holds position {from}")]
+    Missing {
+        /// Directory of the log.
+        directory: String,
+        /// The position.
+        from: Lsn,
+    },
+}

@@ -1,0 +1,31 @@
+//! The write-ahead log of Thermocline: one totally ordered sequence of frames
+//! in segment files, of which it is always known what is durable.
+//!
+//! Owns frames, segments, group commit, recovery and the rescue after a failed
+//! sync; `FORMAT.md` draws the bytes. Does not know what a payload means, and
+//! never decides what may be retired.
+//!
+//! Modules, lowest first: [`frame`], [`scan`], then the ring, the errors,
+//! recovery, the segments, the flusher, and [`Wal`] on top.
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod error;
+mod flusher;
+pub mod frame;
+mod log;
+mod recover;
+mod ring;
+pub mod scan;
+mod segments;
+
+pub use error::WalError;
+pub use flusher::{Flusher, Progress};
+pub use log::{FRAME_MAX_BYTES, FlusherThread, Policy, Status, Wal, WalOptions, spawn};
+pub use recover::{Recovered, SEGMENT_MAX_BYTES, SegmentFile};
+pub use ring::{Appended, Credit};
+pub use scan::{Frame, Scanner, Verdict};
+
+#[cfg(test)]
+mod crash_tests;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,186 @@
+//! Recovery: which files are segments, which frames the log holds from a
+//! position on, and where it ends.
+//!
+//! Reads, and syncs the last segment; changes nothing. Runs on the thread that
+//! starts the server, before any other touches the log.
+//!
+//! INVARIANT: a segment's header is durable only when everything below its
+//! `start_lsn` is; so the log before it must be valid up to that position, and
+//! what an earlier segment holds from there on does not count.
+
+use crate::error::WalError;
+use crate::frame::{Fault, SEGMENT_HEADER_BYTES, SegmentHeader, offset};
+use crate::scan::{Frame, Scanner, Verdict, highest_claim};
+use thermocline_base::Lsn;
+use thermocline_disk::{AlignedBuffer, Disk, OpenMode};
+
+/// The largest file that is read as a segment, in bytes.
+pub const SEGMENT_MAX_BYTES: u64 = 1 << 30;
+
+/// A file that is a segment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SegmentFile {
+    /// Its name, below the data directory.
+    pub name: String,
+    /// What its header says.
+    pub header: SegmentHeader,
+}
+
+/// What recovery found; [`crate::Wal::open`] goes on from it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recovered {
+    /// Position after the last valid frame, where the log goes on; at least
+    /// `from`. All below is durable.
+    pub end: Lsn,
+    /// Whether the log was stopped cleanly, or is new.
+    pub sealed: bool,
+    /// How many frames were visited.
+    pub frames: u64,
+    /// The last segment's history and where it began.
+    pub history: Option<(u64, Lsn)>,
+    /// The segments, oldest first.
+    pub segments: Vec<SegmentFile>,
+    /// Files of the log's directory that hold nothing.
+    pub unused_files: Vec<String>,
+}
+
+/// Visits in order every frame from position `from` on, which must be the
+/// start of a frame or the end of the log. See [`crate::Wal::recover`].
+pub(crate) fn recover(
+    disk: &Disk,
+    directory: &str,
+    from: Lsn,
+    must_reach: Lsn,
+    visit: &mut dyn FnMut(Frame<'_>),
+) -> Result<Recovered, WalError> {
+    let mut recovered = Recovered {
+        end: from,
+        sealed: true,
+        ..Recovered::default()
+    };
+    find_segments(disk, directory, from, &mut recovered)?;
+    let segments = &recovered.segments;
+    // The last segment that begins at or before `from` holds it.
+    let Some(first) = segments.iter().rposition(|it| it.header.start_lsn <= from) else {
+        if segments.is_empty() && must_reach <= from && from == Lsn::ZERO {
+            return Ok(recovered);
+        }
+        let directory = directory.to_owned();
+        return Err(WalError::Missing { directory, from });
+    };
+    for (index, segment) in segments.iter().enumerate().skip(first) {
+        let start = segment.header.start_lsn;
+        let bytes = read_segment(disk, &segment.name)?;
+        let frames = bytes.get(SEGMENT_HEADER_BYTES..).unwrap_or_default();
+        let next_start = segments.get(index + 1).map(|next| next.header.start_lsn);
+        let bound = next_start.unwrap_or(Lsn(u64::MAX));
+        let mut scanner = Scanner::new(frames, segment.header.identity, start, recovered.end);
+        while scanner.lsn() < bound {
+            let Some(frame) = scanner.next() else { break };
+            visit(frame);
+            recovered.frames += 1;
+        }
+        if scanner.lsn() == bound {
+            recovered.end = bound;
+            continue;
+        }
+        let (fault, claimed_durable) = match scanner.verdict() {
+            Verdict::Corrupt {
+                fault,
+                claimed_durable,
+                ..
+            } => (fault, claimed_durable),
+            Verdict::End { at, sealed } if next_start.is_none() && at >= must_reach => {
+                recovered.end = at;
+                recovered.sealed = sealed;
+                break;
+            }
+            Verdict::Torn { at } if next_start.is_none() && at >= must_reach => {
+                recovered.end = at;
+                recovered.sealed = false;
+                break;
+            }
+            verdict => {
+                let claimed = next_start.unwrap_or(must_reach);
+                let fault = Fault {
+                    field: "end of the segment's frames",
+                    expected: claimed.0,
+                    found: verdict.at().0,
+                };
+                (fault, claimed)
+            }
+        };
+        return Err(WalError::Corruption {
+            file: segment.name.clone(),
+            offset: (SEGMENT_HEADER_BYTES as u64).saturating_add(scanner.lsn().bytes_since(start)),
+            fault,
+            claimed_durable,
+        });
+    }
+    if let Some(last) = recovered.segments.last() {
+        recovered.history = Some((last.header.history, last.header.history_start));
+        // DURABILITY: frames that were written but not synced are about to be
+        // served; a second power cut must not take them back.
+        disk.open_file(&last.name, OpenMode::ReadWrite, true)?
+            .sync_data()?;
+    }
+    Ok(recovered)
+}
+
+fn find_segments(
+    disk: &Disk,
+    directory: &str,
+    from: Lsn,
+    recovered: &mut Recovered,
+) -> Result<(), WalError> {
+    for name in disk.list(directory)? {
+        if !name.ends_with(".wal") {
+            continue;
+        }
+        let name = format!("{directory}/{name}");
+        let file = disk.open_file(&name, OpenMode::Read, true)?;
+        let mut page = AlignedBuffer::new(SEGMENT_HEADER_BYTES);
+        let count = file.read_at(0, &mut page)?;
+        match SegmentHeader::decode(page.get(..count).unwrap_or_default()) {
+            Ok(header) => recovered.segments.push(SegmentFile { name, header }),
+            Err(fault) => {
+                // A header is synced before the first frame is written: with
+                // frames of the needed log behind it, it is not torn but damaged.
+                if let Some(claimed_durable) = needed_frame(&read_segment(disk, &name)?, from) {
+                    return Err(WalError::Corruption {
+                        file: name,
+                        offset: 0,
+                        fault,
+                        claimed_durable,
+                    });
+                }
+                recovered.unused_files.push(name);
+            }
+        }
+    }
+    recovered.segments.sort_by_key(|it| it.header.sequence);
+    Ok(())
+}
+
+/// Whether a segment whose header is unreadable holds frames at or above
+/// `from`: the position of its first frame, or what they claim durable.
+fn needed_frame(bytes: &[u8], from: Lsn) -> Option<Lsn> {
+    let frames = bytes.get(SEGMENT_HEADER_BYTES..)?;
+    let field = |at: usize| {
+        let bytes = frames.get(at..at + 8)?;
+        Some(u64::from_le_bytes(bytes.try_into().ok()?))
+    };
+    let (identity, start) = (field(offset::IDENTITY)?, Lsn(field(offset::LSN)?));
+    let mut scanner = Scanner::new(frames, identity, start, start);
+    let last = scanner.by_ref().last()?;
+    let claim = highest_claim(frames, identity, start).unwrap_or_default();
+    (last.end > from || claim > from).then_some(last.end.max(claim))
+}
+
+fn read_segment(disk: &Disk, name: &str) -> Result<AlignedBuffer, WalError> {
+    let file = disk.open_file(name, OpenMode::Read, true)?;
+    let bytes = file.size_bytes()?.min(SEGMENT_MAX_BYTES) as usize;
+    let mut buffer = AlignedBuffer::new(bytes.next_multiple_of(SEGMENT_HEADER_BYTES));
+    file.read_at(0, &mut buffer)?;
+    Ok(buffer)
+}

@@ -1,0 +1,240 @@
+//! The ring between appenders and the flusher: reservation, copy, publication.
+//!
+//! Owns the memory of frames not yet durable and the log's positions. Does no
+//! I/O and computes no crc. Appenders run [`Ring::try_credit`] and
+//! [`Ring::append`] on any thread and never block; one flusher runs the rest.
+//!
+//! The word of position `lsn` is `lsn / 8` modulo the ring. A frame takes here
+//! exactly the bytes it takes in the log; of its header only the first word is
+//! used, which holds `PUBLISHED | kind << 32 | length`.
+//!
+//! INVARIANT: free + credits taken + bytes between released and appended is
+//! the ring's size, so a reservation under a credit never meets words in use.
+//! INVARIANT: every word outside released..appended is zero, so a frame that is
+//! reserved but not yet published reads as zero.
+//! ORDERING: an appender stores the other words, then the first with Release;
+//! the flusher loads that with Acquire. The flusher zeroes words, then gives
+//! their bytes back with Release; a credit is taken with Acquire.
+
+use crate::frame::{FRAME_HEADER_BYTES, FrameKind, frame_bytes};
+use std::sync::atomic::{AtomicU64, Ordering};
+use thermocline_base::Lsn;
+
+const PUBLISHED: u64 = 1 << 63;
+/// Kept out of the appenders' reach, for one watermark frame and one seal.
+pub(crate) const FLUSHER_RESERVE_BYTES: u64 = 2 * FRAME_HEADER_BYTES as u64;
+
+/// Room in the ring, for one frame. Dropped unused, it goes back.
+#[derive(Debug)]
+#[must_use]
+pub struct Credit<'a> {
+    ring: &'a Ring,
+    bytes: u64,
+}
+
+impl Drop for Credit<'_> {
+    fn drop(&mut self) {
+        self.ring.free.fetch_add(self.bytes, Ordering::Release);
+    }
+}
+
+/// Where a frame stands in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Appended {
+    /// Position of its first byte.
+    pub start: Lsn,
+    /// Position after its last byte: durable once `durable_lsn` is this high.
+    pub end: Lsn,
+}
+
+/// A published frame, seen by the flusher.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Published {
+    pub(crate) length: u32,
+    pub(crate) kind: FrameKind,
+}
+
+#[derive(Debug)]
+pub(crate) struct Ring {
+    words: Box<[AtomicU64]>,
+    free: AtomicU64,
+    appended: AtomicU64,
+    frame_max_bytes: u64,
+}
+
+impl Ring {
+    /// A ring of `bytes`, rounded up to a power of two of at least 4 KiB; the
+    /// next frame stands at `start`, a multiple of 8.
+    pub(crate) fn new(bytes: usize, frame_max_bytes: usize, start: Lsn) -> Self {
+        let bytes = bytes.max(4096).next_power_of_two();
+        Self {
+            words: (0..bytes / 8).map(|_| AtomicU64::new(0)).collect(),
+            free: AtomicU64::new(bytes as u64 - FLUSHER_RESERVE_BYTES),
+            appended: AtomicU64::new(start.0),
+            frame_max_bytes: frame_max_bytes as u64,
+        }
+    }
+
+    pub(crate) fn bytes(&self) -> u64 {
+        self.words.len() as u64 * 8
+    }
+
+    pub(crate) fn appended_lsn(&self) -> Lsn {
+        Lsn(self.appended.load(Ordering::Acquire))
+    }
+
+    fn word(&self, at: Lsn) -> &AtomicU64 {
+        &self.words[(at.0 / 8) as usize & (self.words.len() - 1)]
+    }
+
+    /// Room for a frame with at most `payload_bytes` of payload; `None` if the
+    /// ring is too full now, or the frame too large ever.
+    pub(crate) fn try_credit(&self, payload_bytes: usize) -> Option<Credit<'_>> {
+        let bytes = frame_bytes(payload_bytes) as u64;
+        if bytes > self.frame_max_bytes {
+            return None;
+        }
+        self.free
+            .fetch_update(Ordering::Acquire, Ordering::Relaxed, |free| {
+                free.checked_sub(bytes)
+            })
+            .ok()?;
+        Some(Credit { ring: self, bytes })
+    }
+
+    /// Appends one frame whose payload is the concatenation of `parts`.
+    ///
+    /// # Panics
+    /// If the payload is larger than the credit, or the credit another log's.
+    pub(crate) fn append(&self, mut credit: Credit<'_>, parts: &[&[u8]]) -> Appended {
+        let length: usize = parts.iter().map(|part| part.len()).sum();
+        let bytes = frame_bytes(length) as u64;
+        assert!(bytes <= credit.bytes, "a frame is larger than its credit");
+        assert!(std::ptr::eq(credit.ring, self), "a credit of another log");
+        credit.bytes -= bytes; // The rest goes back as the credit drops.
+        self.append_reserved(FrameKind::Data, length, parts)
+    }
+
+    /// Appends a frame without payload on the flusher's own reserve.
+    pub(crate) fn append_own(&self, kind: FrameKind) -> Appended {
+        self.append_reserved(kind, 0, &[])
+    }
+
+    fn append_reserved(&self, kind: FrameKind, length: usize, parts: &[&[u8]]) -> Appended {
+        let bytes = frame_bytes(length) as u64;
+        let start = Lsn(self.appended.fetch_add(bytes, Ordering::AcqRel));
+        let mut at = start.advance(FRAME_HEADER_BYTES as u64);
+        let mut word = [0_u8; 8];
+        let mut filled = 0;
+        for part in parts {
+            let mut rest = *part;
+            while !rest.is_empty() {
+                let count = rest.len().min(8 - filled);
+                word[filled..filled + count].copy_from_slice(&rest[..count]);
+                rest = &rest[count..];
+                filled += count;
+                if filled == 8 {
+                    self.word(at)
+                        .store(u64::from_le_bytes(word), Ordering::Relaxed);
+                    at = at.advance(8);
+                    word = [0; 8];
+                    filled = 0;
+                }
+            }
+        }
+        if filled > 0 {
+            self.word(at)
+                .store(u64::from_le_bytes(word), Ordering::Relaxed);
+        }
+        let first = PUBLISHED | (kind as u64) << 32 | length as u64;
+        self.word(start).store(first, Ordering::Release);
+        Appended {
+            start,
+            end: start.advance(bytes),
+        }
+    }
+
+    /// The frame at `at`, if it is published.
+    pub(crate) fn published(&self, at: Lsn) -> Option<Published> {
+        let word = self.word(at).load(Ordering::Acquire);
+        if at >= self.appended_lsn() || word & PUBLISHED == 0 {
+            return None;
+        }
+        Some(Published {
+            length: word as u32,
+            kind: FrameKind::from_number((word >> 32) as u32 & 0xff)?,
+        })
+    }
+
+    /// Copies the payload of the published frame at `at`, padding included;
+    /// `out` is a multiple of 8 bytes long.
+    pub(crate) fn copy_payload(&self, at: Lsn, out: &mut [u8]) {
+        let mut at = at.advance(FRAME_HEADER_BYTES as u64);
+        for bytes in out.chunks_exact_mut(8) {
+            bytes.copy_from_slice(&self.word(at).load(Ordering::Relaxed).to_le_bytes());
+            at = at.advance(8);
+        }
+    }
+
+    /// Zeroes the words of `from..to`, which no one needs any more, and gives
+    /// all but `own_bytes`, the flusher's, back to the appenders.
+    pub(crate) fn release(&self, from: Lsn, to: Lsn, own_bytes: u64) {
+        let mut at = from;
+        while at < to {
+            self.word(at).store(0, Ordering::Relaxed);
+            at = at.advance(8);
+        }
+        self.free
+            .fetch_add(to.bytes_since(from) - own_bytes, Ordering::Release);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn full_ring_refuses_credit_until_released() {
+        let ring = Ring::new(4096, 4096, Lsn(80));
+        let first = ring.try_credit(3000).expect("the ring is empty");
+        assert!(ring.try_credit(3000).is_none());
+        let appended = ring.append(first, &[&[7; 1000], &[8; 3]]);
+        assert_eq!(appended.end, Lsn(80 + 1048));
+        assert_eq!(
+            ring.published(Lsn(80)).map(|frame| frame.length),
+            Some(1003)
+        );
+        let mut payload = vec![1; 1008];
+        ring.copy_payload(Lsn(80), &mut payload);
+        assert_eq!(payload[999..], [7, 8, 8, 8, 0, 0, 0, 0, 0]);
+        ring.release(Lsn(80), appended.end, 0);
+        drop(ring.try_credit(3900).expect("all was given back"));
+    }
+
+    #[test]
+    fn concurrent_appends_are_whole_and_contiguous() {
+        let ring = Ring::new(1 << 16, 4096, Lsn(0));
+        std::thread::scope(|scope| {
+            for thread in 0..4_u8 {
+                let ring = &ring;
+                scope.spawn(move || {
+                    for size in 0..100 {
+                        let credit = ring.try_credit(size).expect("room for all");
+                        ring.append(credit, &[&vec![thread + 1; size]]);
+                    }
+                });
+            }
+        });
+        let mut at = Lsn(0);
+        let mut count = 0;
+        while let Some(frame) = ring.published(at) {
+            let mut payload = vec![0; frame_bytes(frame.length as usize) - FRAME_HEADER_BYTES];
+            ring.copy_payload(at, &mut payload);
+            payload.truncate(frame.length as usize);
+            assert!(payload.windows(2).all(|pair| pair[0] == pair[1]));
+            at = at.advance(frame_bytes(frame.length as usize) as u64);
+            count += 1;
+        }
+        assert_eq!((count, at), (400, ring.appended_lsn()));
+    }
+}
