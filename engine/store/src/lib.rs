@@ -2,10 +2,13 @@
 //! how one becomes the other.
 //!
 //! Owns the records in memory ([`record`]), the index that finds a key hot or
-//! cold ([`index`]), and the addresses of the tier ([`address`]). Does not
-//! parse commands, speak protocols or decide what a value means.
+//! cold ([`index`]), the formats and the segment table of the tier ([`tier`]),
+//! the changes that the log carries ([`effect`]) and those that wait after a
+//! restart ([`pending`]), and the [`manifest`]. Does not parse commands, speak
+//! protocols or decide what a value means.
 //!
-//! Modules, lowest first: [`address`], [`record`], [`index`].
+//! Modules, lowest first: [`address`], [`record`], [`index`], [`effect`],
+//! [`pending`], [`tier`], [`manifest`].
 
 pub mod address;
 pub mod effect;
