@@ -18,6 +18,7 @@
     clippy::arithmetic_side_effects
 )]
 
+use crate::effect::DatabaseMap;
 use crate::tier::dictionary::DICTIONARY_MAX_BYTES;
 use crate::tier::segment::SEGMENTS_MAX;
 use crate::tier::{Corruption, Dictionary, FormatError, Incarnation, SegmentEntry, SegmentNumber};
@@ -50,17 +51,6 @@ pub const CRC_OFFSET: usize = 16;
 /// Where the payload starts.
 pub const HEADER_BYTES: usize = 20;
 
-/// Where the numbered databases are.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DatabaseMap {
-    /// The identity of each number: [`DATABASE_COUNT`] of them, all different.
-    pub identities: Vec<DatabaseId>,
-    /// Exclusive: the map contains every frame that starts below it.
-    pub lsn: Lsn,
-    /// The next fresh identity, above all that were ever given.
-    pub next_identity: DatabaseId,
-}
-
 /// The image a manifest names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ImageReference {
@@ -88,8 +78,10 @@ pub struct Manifest {
     pub hash_seed: HashSeed,
     /// Parts of the key space: a power of two, at most [`SHARD_COUNT`].
     pub shard_count: u16,
-    /// The numbered databases.
+    /// Which identity each numbered database has.
     pub databases: DatabaseMap,
+    /// Exclusive: `databases` contains every frame that starts below it.
+    pub databases_lsn: Lsn,
     /// At most [`DICTIONARIES_MAX`], with different numbers above 0.
     pub dictionaries: Vec<Dictionary>,
     /// The segments an image may name, ascending.
@@ -103,6 +95,9 @@ pub struct Manifest {
     /// The histories, oldest first; their starts ascend.
     pub histories: Vec<History>,
 }
+
+/// A rule that a wrong number of identities breaks as well as a repeated one.
+const EVERY_NUMBER_HAS_AN_IDENTITY: &str = "every database number has an identity of its own";
 
 #[derive(Serialize, Deserialize)]
 struct WireV1 {
@@ -236,14 +231,18 @@ impl Manifest {
                 error.to_string(),
             )
         })?;
-        match manifest.broken_rule() {
-            None => Ok(manifest),
-            Some(rule) => Err(corruption(
-                HEADER_BYTES,
-                rule.to_owned(),
-                "a manifest that breaks it".to_owned(),
-            )),
-        }
+        manifest
+            .and_then(|manifest| match manifest.broken_rule() {
+                None => Ok(manifest),
+                Some(rule) => Err(rule),
+            })
+            .map_err(|rule| {
+                corruption(
+                    HEADER_BYTES,
+                    rule.to_owned(),
+                    "a manifest that breaks it".to_owned(),
+                )
+            })
     }
 
     /// The rule between the fields that does not hold, if any.
@@ -256,14 +255,13 @@ impl Manifest {
                 "the shard count is a power of two within its limit",
             ),
             (
-                self.databases.identities.len() == DATABASE_COUNT
-                    && identities.len() == DATABASE_COUNT,
-                "every database number has an identity of its own",
+                identities.len() == DATABASE_COUNT,
+                EVERY_NUMBER_HAS_AN_IDENTITY,
             ),
             (
                 identities
                     .iter()
-                    .all(|&&identity| identity < self.databases.next_identity),
+                    .all(|&&identity| identity < self.databases.next),
                 "the next database identity is fresh",
             ),
             (
@@ -311,8 +309,8 @@ impl Manifest {
             shard_count: self.shard_count,
             databases: (
                 databases.identities.iter().map(|one| one.0).collect(),
-                databases.lsn.0,
-                databases.next_identity.0,
+                self.databases_lsn.0,
+                databases.next.0,
             ),
             dictionaries: self
                 .dictionaries
@@ -342,16 +340,20 @@ impl Manifest {
         }
     }
 
-    fn of_wire(wire: WireV1) -> Self {
-        let (identities, lsn, next_identity) = wire.databases;
-        Self {
+    /// Builds the manifest, or says which rule its fields cannot even express.
+    fn of_wire(wire: WireV1) -> Result<Self, &'static str> {
+        let (identities, databases_lsn, next) = wire.databases;
+        let identities: [u32; DATABASE_COUNT] = identities
+            .try_into()
+            .map_err(|_| EVERY_NUMBER_HAS_AN_IDENTITY)?;
+        Ok(Self {
             hash_seed: HashSeed(wire.hash_seed),
             shard_count: wire.shard_count,
             databases: DatabaseMap {
-                identities: identities.into_iter().map(DatabaseId).collect(),
-                lsn: Lsn(lsn),
-                next_identity: DatabaseId(next_identity),
+                identities: identities.map(DatabaseId),
+                next: DatabaseId(next),
             },
+            databases_lsn: Lsn(databases_lsn),
             dictionaries: wire
                 .dictionaries
                 .into_iter()
@@ -384,7 +386,7 @@ impl Manifest {
                     start_lsn: Lsn(start_lsn),
                 })
                 .collect(),
-        }
+        })
     }
 }
 

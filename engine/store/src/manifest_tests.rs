@@ -13,10 +13,10 @@ fn sample() -> Manifest {
         hash_seed: HashSeed(0x1122_3344_5566_7788),
         shard_count: 1024,
         databases: DatabaseMap {
-            identities: (0..16).map(|number| DatabaseId(number + 4)).collect(),
-            lsn: Lsn(90),
-            next_identity: DatabaseId(20),
+            identities: std::array::from_fn(|number| DatabaseId(number as u32 + 4)),
+            next: DatabaseId(20),
         },
+        databases_lsn: Lsn(90),
         dictionaries: vec![Dictionary {
             id: 3,
             bytes: vec![1, 2, 3],
@@ -122,13 +122,29 @@ fn corruption_says_where_and_what() {
 }
 
 #[test]
+fn a_manifest_without_an_identity_for_each_number_is_refused() {
+    for count in [15, 17] {
+        let mut wire = sample().to_wire();
+        wire.databases.0.resize(count, 19);
+        let mut bytes = vec![0; HEADER_BYTES];
+        bytes.splice(..8, MAGIC.to_le_bytes());
+        bytes[VERSION_OFFSET] = 1;
+        bytes.extend(options().serialize(&wire).unwrap());
+        reseal(&mut bytes);
+        let Err(FormatError::Corruption(corruption)) = Manifest::decode(&bytes) else {
+            panic!("{count} identities were accepted");
+        };
+        assert_eq!(corruption.expected, EVERY_NUMBER_HAS_AN_IDENTITY);
+    }
+}
+
+#[test]
 fn a_manifest_that_breaks_a_rule_is_neither_written_nor_read() {
-    let breakers: [fn(&mut Manifest); 10] = [
+    let breakers: [fn(&mut Manifest); 9] = [
         |manifest| manifest.shard_count = 0,
         |manifest| manifest.shard_count = 2048,
         |manifest| manifest.databases.identities[1] = DatabaseId(4),
-        |manifest| manifest.databases.next_identity = DatabaseId(19),
-        |manifest| manifest.databases.identities.truncate(15),
+        |manifest| manifest.databases.next = DatabaseId(19),
         |manifest| manifest.dictionaries[0].id = 0,
         |manifest| manifest.dictionaries[0].bytes = vec![0; DICTIONARY_MAX_BYTES + 1],
         |manifest| manifest.segments.push(manifest.segments[0]),
@@ -182,7 +198,7 @@ proptest! {
         let mut manifest = sample();
         manifest.hash_seed = HashSeed(seed);
         manifest.shard_count = 1 << shift;
-        manifest.databases.lsn = Lsn(lsn);
+        manifest.databases_lsn = Lsn(lsn);
         manifest.checkpoint_lsn = Lsn(checkpoint);
         manifest.end_lsn = Lsn(checkpoint + tail);
         manifest.segments = numbers.into_iter().map(|number| SegmentEntry {
