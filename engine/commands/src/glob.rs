@@ -14,7 +14,7 @@
     clippy::arithmetic_side_effects
 )]
 
-/// Steps [`matches`] spends at most: some milliseconds. Only a pattern and a text of many
+/// Steps [`matches`] spends at most. Only a pattern and a text of many
 /// kilobytes each can need more.
 pub const DEFAULT_FUEL_STEPS: u64 = 1 << 22;
 
