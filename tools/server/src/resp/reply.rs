@@ -5,6 +5,8 @@
 //! elements as announced. INVARIANT: text of simple strings and errors holds
 //! no CR or LF. Runs on the connection's thread.
 
+use thermocline_types::number::double_text;
+
 /// The protocol version a connection speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Version {
@@ -130,7 +132,7 @@ impl ReplyBuffer {
 
     /// A floating point number; in RESP2 a bulk string.
     pub fn double(&mut self, value: f64) {
-        self.number_text(b',', &format_double(value));
+        self.number_text(b',', &double_text(value));
     }
 
     /// A truth value; in RESP2 the integer 1 or 0.
@@ -208,40 +210,6 @@ impl ReplyBuffer {
     }
 }
 
-/// The shortest digits that read back as `value`, laid out as `fpconv_dtoa`
-/// does: plain where that is short, else `1.5e-7` or `1e+22`; `inf`, `-inf`,
-/// `nan`.
-#[must_use]
-pub fn format_double(value: f64) -> String {
-    if value.is_nan() {
-        return "nan".into();
-    }
-    if value.is_infinite() {
-        return if value > 0.0 { "inf" } else { "-inf" }.into();
-    }
-    let scientific = format!("{value:e}");
-    let Some((mantissa, exponent)) = scientific.split_once('e') else {
-        return scientific;
-    };
-    let digits = mantissa.bytes().filter(u8::is_ascii_digit).count();
-    let digits = i32::try_from(digits).unwrap_or(i32::MAX);
-    let exponent: i32 = exponent.parse().unwrap_or(0);
-    // The power of ten of the last digit decides, as in the original.
-    let last = exponent.saturating_sub(digits).saturating_add(1);
-    let size = exponent.saturating_abs();
-    let plain = if last >= 0 {
-        size < digits.saturating_add(7)
-    } else {
-        last > -7 || size < 4
-    };
-    if plain {
-        format!("{value}")
-    } else {
-        let sign = if exponent < 0 { '-' } else { '+' };
-        format!("{mantissa}e{sign}{size}")
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -306,7 +274,7 @@ mod tests {
             (1.5e-10, "1.5e-10"),
             (f64::NAN, "nan"),
         ] {
-            assert_eq!(format_double(value), expected);
+            assert_eq!(double_text(value), expected);
         }
     }
 
