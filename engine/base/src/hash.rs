@@ -25,6 +25,8 @@ mod tests {
     fn shard_and_stored_bits_are_the_top_of_the_hash() {
         let hash = KeyHash(0xffc0_0000_0000_0000);
         assert_eq!((hash.shard().0, hash.stored()), (1023, 0));
+        let parts = KeyHash::from_stored(crate::ShardId(5), 77);
+        assert_eq!((parts.shard().0, parts.stored()), (5, 77));
         let hash = KeyHash(0x003f_ffff_fe00_0000);
         assert_eq!((hash.shard().0, hash.stored()), (0, (1 << 29) - 1));
     }

@@ -70,6 +70,13 @@ impl KeyHash {
     /// How many bits a slot of the index keeps of a cold key.
     pub const STORED_BITS: u32 = 29;
 
+    /// A hash of this shard and these stored bits, the unused bits 0.
+    #[must_use]
+    pub const fn from_stored(shard: ShardId, stored: u32) -> Self {
+        let unused = 64 - Self::SHARD_BITS - Self::STORED_BITS;
+        Self(((shard.0 as u64) << (64 - Self::SHARD_BITS)) | ((stored as u64) << unused))
+    }
+
     /// The shard the key belongs to.
     #[must_use]
     pub const fn shard(self) -> ShardId {

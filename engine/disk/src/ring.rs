@@ -71,7 +71,14 @@ impl std::fmt::Debug for RingQueue {
 
 impl RingQueue {
     pub(crate) fn new(depth: usize) -> io::Result<Self> {
-        let ring = IoUring::new(depth.next_power_of_two() as u32)?;
+        let entries = depth.next_power_of_two() as u32;
+        // Completions are taken when the thread enters the kernel anyway, not
+        // by an interrupt of whatever it does; kernels before 5.19 know no such
+        // thing.
+        let ring = IoUring::builder()
+            .setup_coop_taskrun()
+            .build(entries)
+            .or_else(|_| IoUring::new(entries))?;
         let event = new_event()?;
         ring.submitter().register_eventfd(event.as_raw_fd())?;
         Ok(Self {

@@ -14,7 +14,7 @@
     clippy::arithmetic_side_effects
 )]
 
-use crate::hash::{self, FullHash, HashRef, PackedHash};
+use crate::hash::{self, FullHash, HashEntry, HashRef, PackedHash};
 use crate::string;
 use std::sync::Arc;
 use thermocline_base::limits::STRING_MAX_BYTES;
@@ -315,6 +315,25 @@ impl Value {
     pub fn from_string(bytes: Vec<u8>) -> Result<Self, TypeError> {
         string::bounded(bytes.len())?;
         Ok(Self::string(bytes, false))
+    }
+
+    /// A compact hash of these fields, which all differ.
+    ///
+    /// # Errors
+    /// [`TypeError::TooLarge`] for a field or value above [`STRING_MAX_BYTES`].
+    pub fn from_packed_fields(fields: &[HashEntry<'_>]) -> Result<Self, TypeError> {
+        let mut body = Vec::new();
+        for entry in fields {
+            string::bounded(entry.0.len())?;
+            string::bounded(entry.1.len())?;
+            hash::packed::put_entry(&mut body, *entry);
+        }
+        let mut bytes = Vec::new();
+        PackedHash::put(&mut bytes, fields.len(), &body);
+        Ok(Self::Inline {
+            form: Form::HashPacked,
+            bytes,
+        })
     }
 
     /// A string in the form its length asks for.

@@ -1,7 +1,7 @@
 //! Writes DUMP payloads.
 //!
-//! Small hashes are written as a listpack, larger ones field by field, those
-//! with field expiries in Valkey 9's form; the thresholds are the reference's
+//! Compact hashes are written as a listpack, others field by field, those with
+//! field expiries in Valkey 9's form; the thresholds are the reference's
 //! defaults. Strings shrink to an integer or by LZF where that is shorter.
 //! Pure; runs on any thread.
 //!
@@ -37,12 +37,13 @@ const COMPRESSIBLE_BYTES: usize = 1 << 30;
 const LONGEST_I32_BYTES: usize = 11;
 
 /// Encodes a value as DUMP does: RDB version 11, or 80 for a hash with field
-/// expiries. Memory: the payload and one compressed copy of its longest part.
+/// expiries. A hash that `is_compact` in memory is a listpack, if its fields are
+/// short enough. Memory: the payload and one compressed copy of its longest part.
 ///
 /// A hash without fields has no such form: the reference never holds one, and
 /// [`restore`](super::restore) refuses what this would write.
 #[must_use]
-pub fn dump(value: &RdbValue) -> Vec<u8> {
+pub fn dump(value: &RdbValue, is_compact: bool) -> Vec<u8> {
     let mut out = Vec::new();
     let mut version = PLAIN_VERSION;
     match value {
@@ -61,7 +62,7 @@ pub fn dump(value: &RdbValue) -> Vec<u8> {
                 out.extend_from_slice(&expiry.to_le_bytes());
             }
         }
-        RdbValue::Hash(fields) if fits_listpack(fields) => {
+        RdbValue::Hash(fields) if is_compact && fits_listpack(fields) => {
             out.push(TYPE_HASH_LISTPACK);
             put_string(&mut out, &listpack(fields));
         }

@@ -139,6 +139,16 @@ pub fn restore(payload: &[u8], limit_bytes: usize) -> Result<RdbValue, RdbError>
     Ok(restored)
 }
 
+/// Whether a payload holds a collection in its compact form: the reference
+/// keeps it so, whatever the length of its elements.
+#[must_use]
+pub fn is_compact(payload: &[u8]) -> bool {
+    matches!(
+        payload.first(),
+        Some(&(TYPE_HASH_ZIPLIST | TYPE_HASH_LISTPACK | TYPE_REDIS_HASH_LISTPACK_EXPIRY))
+    )
+}
+
 /// Checks version and checksum; the bytes before them, and the version.
 fn verify(payload: &[u8]) -> Result<(&[u8], u16), RdbError> {
     let wrong = RdbError::VersionOrChecksum;

@@ -101,7 +101,7 @@ fn short_strings_are_dumped_as_the_reference_does() {
         "00033030375000bd722bead23bdd2d",
     ] {
         let payload = unhex(payload);
-        let dumped = dump(&restore(&payload, LIMIT).unwrap());
+        let dumped = dump(&restore(&payload, LIMIT).unwrap(), true);
         let value_bytes = payload.len() - FOOTER_BYTES;
         assert_eq!(dumped[..value_bytes], payload[..value_bytes]);
         assert_eq!(dumped, sealed(&payload[..value_bytes], PLAIN_VERSION));
@@ -154,7 +154,7 @@ fn golden_listpack_hashes_restore() {
     assert_eq!(restore(&integers, LIMIT).as_ref(), Ok(&expected));
     // The same listpack is written back; the wrapping may differ by LZF.
     let packed = &integers[3..integers.len() - FOOTER_BYTES];
-    let dumped = dump(&expected);
+    let dumped = dump(&expected, true);
     assert_eq!(restore(&dumped, LIMIT).as_ref(), Ok(&expected));
     let mut decoder = Decoder::new(&dumped[1..], LIMIT);
     assert_eq!(decoder.blob().unwrap(), packed);
@@ -175,7 +175,7 @@ fn golden_plain_and_expiring_hashes_restore() {
         field(b"n", b"12", None),
     ]);
     assert_eq!(restore(&unhex(expiring), LIMIT).as_ref(), Ok(&expected));
-    assert_eq!(dump(&expected), unhex(expiring));
+    assert_eq!(dump(&expected, true), unhex(expiring));
 }
 
 #[test]
@@ -279,12 +279,12 @@ fn ziplist_hash_restores() {
 #[test]
 fn every_bit_flip_is_refused() {
     let payloads = [
-        dump(&RdbValue::String(b"ab".repeat(200))),
-        dump(&RdbValue::Hash(vec![
-            field(b"f", b"v", Some(5)),
-            field(b"g", b"77", None),
-        ])),
-        dump(&RdbValue::Hash(vec![field(b"f", b"v", None)])),
+        dump(&RdbValue::String(b"ab".repeat(200)), true),
+        dump(
+            &RdbValue::Hash(vec![field(b"f", b"v", Some(5)), field(b"g", b"77", None)]),
+            true,
+        ),
+        dump(&RdbValue::Hash(vec![field(b"f", b"v", None)]), true),
     ];
     for payload in payloads {
         for bit in 0..payload.len() * 8 {
@@ -338,7 +338,7 @@ fn malformed_values_are_refused() {
 
 #[test]
 fn decoded_size_is_limited() {
-    let payload = dump(&RdbValue::String(vec![b'x'; 20_000]));
+    let payload = dump(&RdbValue::String(vec![b'x'; 20_000]), true);
     assert!(payload.len() < 1_000);
     assert!(restore(&payload, 20_000).is_ok());
     assert_eq!(
@@ -352,10 +352,10 @@ fn decoded_size_is_limited() {
         restore(&sealed(declared, 11), LIMIT),
         Err(RdbError::TooLarge { limit_bytes: LIMIT })
     );
-    let hash = dump(&RdbValue::Hash(vec![
-        field(b"ab", b"cd", None),
-        field(b"ef", b"gh", None),
-    ]));
+    let hash = dump(
+        &RdbValue::Hash(vec![field(b"ab", b"cd", None), field(b"ef", b"gh", None)]),
+        true,
+    );
     assert!(restore(&hash, 8).is_ok());
     assert_eq!(
         restore(&hash, 7),
@@ -377,7 +377,7 @@ proptest! {
     #[test]
     fn strings_round_trip(bytes in any_string()) {
         let value = RdbValue::String(bytes);
-        prop_assert_eq!(restore(&dump(&value), LIMIT), Ok(value));
+        prop_assert_eq!(restore(&dump(&value, true), LIMIT), Ok(value));
     }
 
     #[test]
@@ -391,14 +391,14 @@ proptest! {
         let fields: BTreeMap<_, _> = fields;
         let fields = fields.iter().map(|(name, (value, expiry))| field(name, value, *expiry));
         let value = RdbValue::Hash(fields.collect());
-        prop_assert_eq!(restore(&dump(&value), LIMIT), Ok(value));
+        prop_assert_eq!(restore(&dump(&value, true), LIMIT), Ok(value));
     }
 
     #[test]
     fn large_hashes_round_trip(count in 500..1_200_usize) {
         let fields = (0..count).map(|index| field(index.to_string().as_bytes(), b"", None));
         let value = RdbValue::Hash(fields.collect());
-        let payload = dump(&value);
+        let payload = dump(&value, true);
         prop_assert_eq!(payload[0] == TYPE_HASH, count > 512);
         prop_assert_eq!(restore(&payload, LIMIT), Ok(value));
     }
@@ -423,7 +423,7 @@ proptest! {
         byte: u8,
     ) {
         let fields = fields.iter().map(|(name, value)| field(name, value, None));
-        let payload = dump(&RdbValue::Hash(fields.collect()));
+        let payload = dump(&RdbValue::Hash(fields.collect()), true);
         let mut value = payload[..payload.len() - FOOTER_BYTES].to_vec();
         let at = at.index(value.len());
         value[at] = byte;
