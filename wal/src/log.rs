@@ -96,6 +96,19 @@ impl Shared {
         }
     }
 
+    fn wanted_lsn(&self) -> Lsn {
+        Lsn(self.wanted.load(Ordering::Acquire))
+    }
+
+    /// Whether the flusher should not sleep over what is published: someone
+    /// waits for it, or for the room it takes. Otherwise it writes what has
+    /// gathered now and then, for far fewer wake-ups and writes.
+    pub(crate) fn is_urgent(&self) -> bool {
+        self.policy() == Policy::Always
+            || self.wanted_lsn() > self.durable_lsn()
+            || self.ring.free_bytes() < self.ring.bytes() / 4 * 3
+    }
+
     pub(crate) fn set_status(&self, status: Status) {
         *self.status.lock() = status;
     }
@@ -143,6 +156,21 @@ impl Wal {
         visit: &mut dyn FnMut(Frame<'_>),
     ) -> Result<Recovered, WalError> {
         recover::recover(disk, directory, from, must_reach, visit)
+    }
+
+    /// As [`Wal::recover`], but nothing is synced and no file is opened to be
+    /// written: for looking at a log that nobody goes on with.
+    ///
+    /// # Errors
+    /// As [`Wal::recover`].
+    pub fn read(
+        disk: &Disk,
+        directory: &str,
+        from: Lsn,
+        must_reach: Lsn,
+        visit: &mut dyn FnMut(Frame<'_>),
+    ) -> Result<Recovered, WalError> {
+        recover::read(disk, directory, from, must_reach, visit)
     }
 
     /// Opens the log where `recovered` ends, in a new segment with a fresh
@@ -206,7 +234,9 @@ impl Wal {
     /// If the payload is larger than the credit, or the credit another log's.
     pub fn append(&self, credit: Credit<'_>, parts: &[&[u8]]) -> Appended {
         let appended = self.shared.ring.append(credit, parts);
-        self.shared.wake_if_sleeping();
+        if self.shared.is_urgent() {
+            self.shared.wake_if_sleeping();
+        }
         appended
     }
 
@@ -226,6 +256,24 @@ impl Wal {
     #[must_use]
     pub fn durable_lsn(&self) -> Lsn {
         self.shared.durable_lsn()
+    }
+
+    /// Room for frames now, in bytes.
+    #[must_use]
+    pub fn free_bytes(&self) -> u64 {
+        self.shared.ring.free_bytes()
+    }
+
+    /// Size of the ring, in bytes.
+    #[must_use]
+    pub fn ring_bytes(&self) -> u64 {
+        self.shared.ring.bytes()
+    }
+
+    /// When what was written is synced.
+    #[must_use]
+    pub fn policy(&self) -> Policy {
+        self.shared.policy()
     }
 
     /// Asks for a sync up to `lsn` whatever the policy; subscribers hear of it.
@@ -280,7 +328,7 @@ pub struct FlusherThread {
 /// # Errors
 /// If the thread cannot be had.
 pub fn spawn(mut flusher: Flusher) -> std::io::Result<FlusherThread> {
-    const TICK: Duration = Duration::from_millis(100);
+    const TICK: Duration = Duration::from_millis(20);
     let stop = Arc::new(AtomicBool::new(false));
     let stopping = Arc::clone(&stop);
     let shared = Arc::clone(&flusher.shared);
@@ -292,15 +340,17 @@ pub fn spawn(mut flusher: Flusher) -> std::io::Result<FlusherThread> {
                 if let Err(error) = &step {
                     tracing::error!(%error, "the log cannot be written; trying again");
                 }
-                if step.as_ref().is_ok_and(|progress| progress.more) {
+                let shared = &flusher.shared;
+                if step.as_ref().is_ok_and(|progress| progress.more) && shared.is_urgent() {
                     continue;
                 }
-                let shared = &flusher.shared;
                 let mut guard = shared.wake.lock();
                 shared.sleeping.store(true, Ordering::Relaxed);
                 fence(Ordering::SeqCst);
-                let missed =
-                    step.is_ok() && shared.ring.published(shared_written(shared)).is_some();
+                let missed = step.is_ok()
+                    && shared.is_urgent()
+                    && (shared.ring.published(shared_written(shared)).is_some()
+                        || shared.wanted_lsn() > shared.durable_lsn());
                 if !missed && !stopping.load(Ordering::Acquire) {
                     shared.woken.wait_for(&mut guard, TICK);
                 }

@@ -2,7 +2,8 @@
 //! position on, and where it ends.
 //!
 //! Reads, and syncs the last segment; changes nothing. Runs on the thread that
-//! starts the server, before any other touches the log.
+//! starts the server, before any other touches the log; [`read`] alone, which
+//! does not sync, serves the offline tool too.
 //!
 //! INVARIANT: a segment's header is durable only when everything below its
 //! `start_lsn` is; so the log before it must be valid up to that position, and
@@ -44,9 +45,28 @@ pub struct Recovered {
     pub unused_files: Vec<String>,
 }
 
-/// Visits in order every frame from position `from` on, which must be the
-/// start of a frame or the end of the log. See [`crate::Wal::recover`].
+/// Reads the log and makes durable what it visited. See
+/// [`crate::Wal::recover`].
 pub(crate) fn recover(
+    disk: &Disk,
+    directory: &str,
+    from: Lsn,
+    must_reach: Lsn,
+    visit: &mut dyn FnMut(Frame<'_>),
+) -> Result<Recovered, WalError> {
+    let recovered = read(disk, directory, from, must_reach, visit)?;
+    if let Some(last) = recovered.segments.last() {
+        // DURABILITY: frames that were written but not synced are about to be
+        // served; a second power cut must not take them back.
+        disk.open_file(&last.name, OpenMode::ReadWrite, true)?
+            .sync_data()?;
+    }
+    Ok(recovered)
+}
+
+/// Visits in order every frame from position `from` on, which must be the
+/// start of a frame or the end of the log. See [`crate::Wal::read`].
+pub(crate) fn read(
     disk: &Disk,
     directory: &str,
     from: Lsn,
@@ -119,10 +139,6 @@ pub(crate) fn recover(
     }
     if let Some(last) = recovered.segments.last() {
         recovered.history = Some((last.header.history, last.header.history_start));
-        // DURABILITY: frames that were written but not synced are about to be
-        // served; a second power cut must not take them back.
-        disk.open_file(&last.name, OpenMode::ReadWrite, true)?
-            .sync_data()?;
     }
     Ok(recovered)
 }

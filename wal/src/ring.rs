@@ -83,6 +83,11 @@ impl Ring {
         Lsn(self.appended.load(Ordering::Acquire))
     }
 
+    /// Room that no credit holds, in bytes.
+    pub(crate) fn free_bytes(&self) -> u64 {
+        self.free.load(Ordering::Relaxed)
+    }
+
     fn word(&self, at: Lsn) -> &AtomicU64 {
         &self.words[(at.0 / 8) as usize & (self.words.len() - 1)]
     }
