@@ -4,18 +4,45 @@
 //! Owns the records in memory ([`record`]), the index that finds a key hot or
 //! cold ([`index`]), the formats and the segment table of the tier ([`tier`]),
 //! the changes that the log carries ([`effect`]) and those that wait after a
-//! restart ([`pending`]), and the [`manifest`]. Does not parse commands, speak
-//! protocols or decide what a value means.
+//! restart ([`pending`]), the [`manifest`] and the [`image`] it names. Does not
+//! parse commands, speak protocols or decide what a value means.
 //!
 //! Modules, lowest first: [`address`], [`record`], [`index`], [`effect`],
-//! [`pending`], [`tier`], [`manifest`].
+//! [`pending`], [`tier`], [`manifest`], [`image`], then the running store and,
+//! beside it, [`offline`].
 
+pub mod access;
 pub mod address;
+mod control;
 pub mod effect;
+pub mod fault;
+pub mod image;
 pub mod index;
+mod keeper;
+mod log;
 pub mod manifest;
+mod memory;
+mod objects;
+pub mod offline;
+pub mod payload;
 pub mod pending;
+mod prefetch;
+mod reader;
 pub mod record;
+mod recovery;
+mod resolve;
+pub mod settings;
+mod shard;
+pub mod statistics;
+pub mod store;
 pub mod tier;
+mod whole;
 
+pub use access::{Access, Entry, KeyId, KeyName};
 pub use address::Address;
+pub use fault::{Fault, FaultSet, FetchedPage, ReadRequest};
+pub use reader::{Fetched, PageReader};
+pub use settings::{Policy, Settings};
+pub use statistics::Statistics;
+pub use store::{Admission, StartReport, Store, StoreError, StoreOptions};
+pub use whole::ScannedKey;

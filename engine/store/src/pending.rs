@@ -126,13 +126,10 @@ impl Pending {
         list
     }
 
-    /// Any key with waiting effects, for the background.
+    /// At most `most` keys with waiting effects, for the background.
     #[must_use]
-    pub fn any_key(&self) -> Option<KeyRef<'_>> {
-        self.keys.keys().next().map(|(database, key)| KeyRef {
-            database: *database,
-            key,
-        })
+    pub fn some_keys(&self, most: usize) -> Vec<(DatabaseId, Box<[u8]>)> {
+        self.keys.keys().take(most).cloned().collect()
     }
 
     /// Drops the effects on databases that `lives` does not know: a flush made
@@ -220,7 +217,8 @@ mod tests {
     fn effects_read_back_and_are_taken_once() {
         let mut pending = table(&[(8, PUT)]);
         assert!(pending.contains(KEY));
-        assert_eq!(pending.any_key(), Some(KEY));
+        let keys = pending.some_keys(9);
+        assert_eq!(keys, [(KEY.database, Box::from(KEY.key))]);
         let taken = pending.take(KEY, None);
         assert_eq!(taken[0].effect(), Ok(PUT));
         assert!(!pending.contains(KEY));

@@ -36,6 +36,7 @@ use thermocline_base::codec::varint_bytes;
 const FLAG_EXPIRY: u8 = 1;
 const FLAG_ADDRESS: u8 = 2;
 const FLAG_CLEAN: u8 = 4;
+const FLAG_WRITING: u8 = 8;
 const EXPIRY_BYTES: usize = 8;
 const ADDRESS_BYTES: usize = 4;
 
@@ -288,8 +289,7 @@ impl Record {
             return None;
         }
         let offsets = self.offsets();
-        let (bytes, _) = self.bytes(offsets)[offsets.expiry..].split_first_chunk()?;
-        Some(UnixMillis(i64::from_le_bytes(*bytes)))
+        Some(expiry_at(self.bytes(offsets), offsets))
     }
 
     /// Where the tier has a copy; [`Record::is_clean`] says whether it is
@@ -301,8 +301,7 @@ impl Record {
             return None;
         }
         let offsets = self.offsets();
-        let (bytes, _) = self.bytes(offsets)[offsets.address..].split_first_chunk()?;
-        Some(Address::from_low_bits(u32::from_le_bytes(*bytes)))
+        Some(address_at(self.bytes(offsets), offsets))
     }
 
     /// Whether the tier holds an identical copy at [`Record::address`].
@@ -311,23 +310,40 @@ impl Record {
         self.flags() & FLAG_CLEAN != 0
     }
 
-    /// All of the record.
+    /// Whether the record as it is was captured for the tier and has not been
+    /// changed since: see [`Record::mark_writing`].
+    #[must_use]
+    pub fn is_writing(&self) -> bool {
+        self.flags() & FLAG_WRITING != 0
+    }
+
+    /// Remembers that the record was captured for the tier. Any change forgets
+    /// it.
+    pub fn mark_writing(&mut self) {
+        let offsets = self.offsets();
+        self.bytes_mut(offsets)[1] |= FLAG_WRITING;
+    }
+
+    /// All of the record; the header is read once.
     #[must_use]
     pub fn parts(&self) -> RecordParts<'_> {
+        let flags = self.flags();
+        let offsets = self.offsets();
+        let bytes = self.bytes(offsets);
         RecordParts {
-            form: self.form(),
-            expiry: self.expiry(),
-            address: self.address(),
-            is_clean: self.is_clean(),
-            key: self.key(),
-            value: self.value(),
+            form: bytes[0],
+            expiry: (flags & FLAG_EXPIRY != 0).then(|| expiry_at(bytes, offsets)),
+            address: (flags & FLAG_ADDRESS != 0).then(|| address_at(bytes, offsets)),
+            is_clean: flags & FLAG_CLEAN != 0,
+            key: &bytes[offsets.key..offsets.value],
+            value: &bytes[offsets.value..],
         }
     }
 
     /// Remembers that the tier's copy, if any, is outdated. The address stays.
     pub fn mark_dirty(&mut self) {
         let offsets = self.offsets();
-        self.bytes_mut(offsets)[1] &= !FLAG_CLEAN;
+        self.bytes_mut(offsets)[1] &= !(FLAG_CLEAN | FLAG_WRITING);
     }
 
     /// Changes the expiry; the record is no longer clean. Moves the record to
@@ -360,7 +376,7 @@ impl Record {
                 let bytes = self.bytes_mut(offsets);
                 bytes[offsets.address..offsets.key]
                     .copy_from_slice(&address.to_bits().to_le_bytes());
-                bytes[1] |= FLAG_CLEAN;
+                bytes[1] = (bytes[1] | FLAG_CLEAN) & !FLAG_WRITING;
             }
             None if self.flags() & FLAG_ADDRESS == 0 => {}
             _ => {
@@ -430,6 +446,20 @@ impl fmt::Debug for Record {
     }
 }
 
+/// The expiry of a record that has one.
+fn expiry_at(bytes: &[u8], offsets: Offsets) -> UnixMillis {
+    let mut field = [0; EXPIRY_BYTES];
+    field.copy_from_slice(&bytes[offsets.expiry..offsets.address]);
+    UnixMillis(i64::from_le_bytes(field))
+}
+
+/// The address of a record that has one.
+fn address_at(bytes: &[u8], offsets: Offsets) -> Address {
+    let mut field = [0; ADDRESS_BYTES];
+    field.copy_from_slice(&bytes[offsets.address..offsets.key]);
+    Address::from_low_bits(u32::from_le_bytes(field))
+}
+
 fn write_varint(bytes: &mut [u8], mut at: usize, mut value: usize) -> usize {
     while value >= 0x80 {
         bytes[at] = (value as u8) | 0x80;
@@ -461,6 +491,11 @@ impl RawRecord {
         NonNull::new(std::ptr::with_exposed_provenance_mut(address)).map(Self)
     }
 
+    /// Where the record starts.
+    pub(crate) fn as_ptr(self) -> *const u8 {
+        self.0.as_ptr()
+    }
+
     /// The record, to read without taking it.
     ///
     /// # Safety
@@ -479,6 +514,18 @@ impl RawRecord {
 pub struct BorrowedRecord<'a> {
     record: ManuallyDrop<Record>,
     lifetime: PhantomData<&'a Record>,
+}
+
+impl<'a> BorrowedRecord<'a> {
+    /// All of the record, for as long as it stays.
+    #[must_use]
+    pub fn parts(&self) -> RecordParts<'a> {
+        let parts = self.record.parts();
+        // SAFETY: the bytes lie in the record's allocation, not in this
+        // wrapper, and whoever borrowed the record promised that it stays
+        // unchanged for `'a`.
+        unsafe { std::mem::transmute::<RecordParts<'_>, RecordParts<'a>>(parts) }
+    }
 }
 
 impl Deref for BorrowedRecord<'_> {

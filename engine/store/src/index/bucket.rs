@@ -64,6 +64,18 @@ impl Bucket {
             .find_map(|(index, found, _)| (found == home).then_some(index))
     }
 
+    /// Calls `visit` with place and slot of each key whose home is `home` and
+    /// that may have the stored hash.
+    #[inline]
+    pub(super) fn for_each_match(&self, home: u8, stored: u32, mut visit: impl FnMut(usize, Slot)) {
+        for index in 0..SLOTS {
+            let slot = self.slots[index];
+            if slot.may_have(stored) && self.homes[index] == home {
+                visit(index, slot);
+            }
+        }
+    }
+
     /// Place, home and slot of each key.
     pub(super) fn occupied(&self) -> impl Iterator<Item = (usize, u8, Slot)> + '_ {
         (0..SLOTS)

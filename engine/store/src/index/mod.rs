@@ -6,7 +6,7 @@
 //! point to: dropping the index frees none. Does not compare keys: it yields
 //! candidates. Under the shard's lock, any thread.
 //!
-//! Modules, lowest first: `slot`, `bucket`, `segment`, `scan`.
+//! Modules, lowest first: `slot`, `bucket`, `segment`, `scan`, [`table`].
 //!
 //! A segment grows through the sizes of `segment::SIZES` and then splits; each
 //! rebuild touches one segment, so there is no rehash pause. Segments do not
@@ -21,8 +21,10 @@ mod bucket;
 mod scan;
 mod segment;
 mod slot;
+pub mod table;
 
 pub use slot::{Location, Slot};
+pub use table::{Candidate, Found, KeyTable};
 
 use crate::record::{RawRecord, allocator_rounds_to};
 use bucket::Bucket;
@@ -35,7 +37,7 @@ pub const DEPTH_LIMIT: u32 = 20;
 /// evenly spread.
 const SKEW_BITS: u32 = 4;
 
-/// Where a slot is. Valid until the next insert or remove.
+/// Where a slot is. Valid until the next insert, and until its key is removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Position {
     segment: u32,
@@ -94,17 +96,30 @@ impl Index {
 
     /// Calls `visit` with each slot that may be the key of `hash`. The caller
     /// compares keys; the tier's by reading.
+    #[inline]
     pub fn for_each_match(&self, hash: KeyHash, mut visit: impl FnMut(Position, Slot)) {
         if self.directory.is_empty() {
             return;
         }
         let stored = hash.stored();
         for index in self.chain(self.head(stored)) {
-            let segment = &self.segments[index as usize];
-            segment
-                .of_home(segment.home(stored))
-                .filter(|(_, _, slot)| slot.may_have(stored))
-                .for_each(|(bucket, place, slot)| visit(position(index, bucket, place), slot));
+            self.segments[index as usize].for_each_match(stored, |bucket, place, slot| {
+                visit(position(index, bucket, place), slot);
+            });
+        }
+    }
+
+    /// Calls `touch` with the addresses of the cache lines a lookup of `hash`
+    /// will read first, so that they can be fetched ahead.
+    pub fn lines(&self, hash: KeyHash, mut touch: impl FnMut(*const u8)) {
+        if self.directory.is_empty() {
+            return;
+        }
+        let stored = hash.stored();
+        let segment = &self.segments[self.head(stored) as usize];
+        let home = segment.home(stored);
+        if let Some(bucket) = segment.buckets.get(home) {
+            touch(std::ptr::from_ref(bucket).cast());
         }
     }
 
@@ -196,6 +211,12 @@ impl Index {
             .into_iter()
             .flat_map(Segment::occupied)
             .map(move |(bucket, place, slot)| (position(segment as u32, bucket, place), slot))
+    }
+
+    /// Frees the segments from `first` on. The index is of no use afterwards but
+    /// for [`Index::segment_slots`] of the others and [`Index::remove`].
+    pub(super) fn truncate_segments(&mut self, first: usize) {
+        self.segments.truncate(first);
     }
 
     fn head(&self, stored: u32) -> u32 {

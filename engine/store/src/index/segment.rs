@@ -121,6 +121,33 @@ impl Segment {
         slot
     }
 
+    /// Calls `visit` with bucket, place and slot of each key that may have the
+    /// stored hash.
+    #[inline]
+    pub(super) fn for_each_match(&self, stored: u32, mut visit: impl FnMut(usize, usize, Slot)) {
+        let main = usize::from(self.main);
+        let mut first_of_stash = 0;
+        let mut home = 0;
+        if main > 0 {
+            home = self.home(stored);
+            let next = if home + 1 == main { 0 } else { home + 1 };
+            for at in [home, next] {
+                self.buckets[at].for_each_match(home as u8, stored, |place, slot| {
+                    visit(at, place, slot);
+                });
+            }
+            if self.buckets[home].stashed == 0 {
+                return;
+            }
+            first_of_stash = main;
+        }
+        for at in first_of_stash..self.buckets.len() {
+            self.buckets[at].for_each_match(home as u8, stored, |place, slot| {
+                visit(at, place, slot);
+            });
+        }
+    }
+
     /// Bucket, place and slot of each key whose home is `home`.
     pub(super) fn of_home(&self, home: usize) -> impl Iterator<Item = (usize, usize, Slot)> + '_ {
         let main = usize::from(self.main);

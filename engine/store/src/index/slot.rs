@@ -47,6 +47,17 @@ pub enum Location {
     Cold(Address),
 }
 
+impl Location {
+    /// Where on the tier, if it is not in memory.
+    #[must_use]
+    pub const fn address(self) -> Option<Address> {
+        match self {
+            Self::Hot(_) => None,
+            Self::Cold(address) => Some(address),
+        }
+    }
+}
+
 impl Slot {
     /// The slot of no key.
     pub const EMPTY: Self = Self(0);
@@ -74,6 +85,33 @@ impl Slot {
     pub fn cold(address: Address, hash: KeyHash) -> Self {
         let stored = u64::from(hash.stored()) << Address::BITS;
         Self((COLD << STATE_SHIFT) | stored | u64::from(address.to_bits()))
+    }
+
+    /// The slot of `bits` as [`Slot::to_bits`] gave them; `None` if they are
+    /// not those of a cold slot, the only kind that means something elsewhere.
+    #[must_use]
+    pub const fn from_bits(bits: u64) -> Option<Self> {
+        if bits >> STATE_SHIFT == COLD {
+            Some(Self(bits))
+        } else {
+            None
+        }
+    }
+
+    /// The slot as it is drawn above.
+    #[must_use]
+    pub const fn to_bits(self) -> u64 {
+        self.0
+    }
+
+    /// All 29 stored bits of the key's hash; `None` unless the slot is cold.
+    #[must_use]
+    pub const fn cold_stored(self) -> Option<u32> {
+        if self.0 >> STATE_SHIFT == COLD {
+            Some((self.0 >> Address::BITS) as u32 & STORED_MASK)
+        } else {
+            None
+        }
     }
 
     /// Whether this is the slot of no key.
@@ -148,6 +186,8 @@ mod tests {
             prop_assert_eq!(slot.stored(&|_| unreachable!("cold")), hash.stored());
             prop_assert!(slot.may_have(hash.stored()));
             prop_assert!(!slot.may_have(hash.stored() ^ (1 << 20)));
+            prop_assert_eq!(slot.cold_stored(), Some(hash.stored()));
+            prop_assert_eq!(Slot::from_bits(slot.to_bits()), Some(slot));
         }
 
         #[test]
@@ -160,6 +200,8 @@ mod tests {
             prop_assert_eq!(slot.stored(&|_| hash), hash.stored());
             prop_assert!(slot.may_have(hash.stored()));
             prop_assert!(!slot.may_have(hash.stored() ^ 1));
+            prop_assert_eq!(slot.cold_stored(), None);
+            prop_assert_eq!(Slot::from_bits(slot.to_bits()), None);
         }
     }
 
@@ -169,5 +211,7 @@ mod tests {
         assert_eq!(Slot::EMPTY.location(), None);
         assert!(!Slot::EMPTY.may_have(0));
         assert!(Slot::EMPTY.with_frequency(3).is_empty());
+        assert_eq!(Slot::from_bits(0), None);
+        assert_eq!(Slot::from_bits(3 << 62), None);
     }
 }

@@ -2,22 +2,26 @@
 //! segments. The byte diagrams stand in `engine/store/FORMAT.md`.
 //!
 //! Owns: what the bytes of a segment mean, and which segment may be written,
-//! cleaned or reused. Does not own: I/O, the index, the decision what sinks.
+//! cleaned or reused, the segment files. Does not own: the index, the decision
+//! what sinks.
 //!
 //! INVARIANT: whatever is read back is checked against the place it was read
 //! from (segment, incarnation, page) before a byte of it is believed.
 //!
-//! Everything here is pure; any thread may run it. Modules, lowest first:
-//! [`record`], [`page`], [`dictionary`], [`segment`].
+//! The formats are pure; any thread may run them. Modules, lowest first:
+//! [`record`], [`page`], [`dictionary`], [`segment`], `volume` (the files),
+//! `writer`.
 
 pub mod dictionary;
 pub mod page;
 pub mod record;
 pub mod segment;
+pub(crate) mod volume;
+pub(crate) mod writer;
 
 pub use dictionary::{Compressor, Decompressor, Dictionary};
 pub use page::{PageBuilder, PagePlace, build_run, find, records};
-pub use record::{StoredValue, TierRecord};
+pub use record::{Extent, StoredValue, TierRecord};
 pub use segment::{
     ImageTicket, Incarnation, SegmentEntry, SegmentNumber, SegmentState, SegmentTable, SpaceState,
     Stream,

@@ -17,7 +17,7 @@
     clippy::arithmetic_side_effects
 )]
 
-use super::record::TierRecord;
+use super::record::{Extent, TierRecord};
 use super::segment::{Incarnation, PAGES_PER_SEGMENT, SegmentNumber};
 use super::{Corruption, FormatError};
 use thermocline_base::checksum::crc32;
@@ -361,7 +361,7 @@ pub fn records(bytes: &[u8], place: PagePlace) -> Result<Records<'_>, Corruption
     })
 }
 
-/// The record of `key` in the page or run that `bytes` start with, read from
+/// The record of `key`, not a part of its value, in the page or run that `bytes` start with, read from
 /// `place`. If the page holds several, the highest LSN wins; of equal ones,
 /// which are copies, the last.
 ///
@@ -378,6 +378,7 @@ pub fn find<'a>(
         let record = record?;
         if record.database == database
             && record.key == key
+            && record.extent != Extent::Part
             && found.is_none_or(|other| record.lsn >= other.lsn)
         {
             found = Some(record);

@@ -11,6 +11,7 @@
     clippy::arithmetic_side_effects
 )]
 
+use crate::address::Address;
 use thermocline_base::checksum::crc32;
 use thermocline_base::codec::{put_varint, varint_bytes};
 use thermocline_base::limits::KEY_MAX_BYTES;
@@ -34,6 +35,12 @@ pub const FIXED_BYTES: usize = 18;
 const FLAG_EXPIRY: u8 = 1;
 /// The flag of a compressed value.
 const FLAG_COMPRESSED: u8 = 2;
+/// The flag of a record whose value stands in parts elsewhere.
+const FLAG_HEAD: u8 = 4;
+/// The flag of a record that holds a part of a value.
+const FLAG_PART: u8 = 8;
+/// What a head keeps of each part: its address, four bytes.
+pub const PART_ADDRESS_BYTES: usize = 4;
 
 /// The longest value before compression, in bytes: the longest string and its
 /// framing.
@@ -65,6 +72,38 @@ impl<'a> StoredValue<'a> {
             Self::Compressed { frame, .. } => frame,
         }
     }
+
+    /// The same value with other bytes on disk: those of its head, or those put
+    /// together from its parts.
+    #[must_use]
+    pub const fn with_stored<'b>(&self, stored: &'b [u8]) -> StoredValue<'b> {
+        match *self {
+            Self::Raw(_) => StoredValue::Raw(stored),
+            Self::Compressed {
+                dictionary,
+                raw_bytes,
+                ..
+            } => StoredValue::Compressed {
+                dictionary,
+                raw_bytes,
+                frame: stored,
+            },
+        }
+    }
+}
+
+/// How much of its value a record holds. A value too long for one run is cut
+/// into parts, each a record in a run of its own, and a head that lists them:
+/// only the head is the key's record.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Extent {
+    /// All of it.
+    #[default]
+    Whole,
+    /// None: what is stored are the addresses of its parts, in order.
+    Head,
+    /// One part, as it is; compression is the head's.
+    Part,
 }
 
 /// A record of the tier, borrowed from the page it stands in.
@@ -81,6 +120,8 @@ pub struct TierRecord<'a> {
     pub expiry: Option<UnixMillis>,
     /// The key.
     pub key: &'a [u8],
+    /// How much of the value is here.
+    pub extent: Extent,
     /// The value.
     pub value: StoredValue<'a>,
 }
@@ -121,6 +162,11 @@ impl<'a> TierRecord<'a> {
         if matches!(self.value, StoredValue::Compressed { .. }) {
             flags |= FLAG_COMPRESSED;
         }
+        flags |= match self.extent {
+            Extent::Whole => 0,
+            Extent::Head => FLAG_HEAD,
+            Extent::Part => FLAG_PART,
+        };
         out.extend_from_slice(&[0; 4]);
         out.extend_from_slice(&self.lsn.0.to_le_bytes());
         out.extend_from_slice(&self.database.0.to_le_bytes());
@@ -159,14 +205,21 @@ impl<'a> TierRecord<'a> {
         let database = DatabaseId(reader.u32()?);
         let form = reader.u8()?;
         let flags = reader.u8()?;
-        if flags & !(FLAG_EXPIRY | FLAG_COMPRESSED) != 0 {
-            return Err(reader.invalid("record flags"));
-        }
+        let extent = match flags & !(FLAG_EXPIRY | FLAG_COMPRESSED) {
+            0 => Extent::Whole,
+            FLAG_HEAD => Extent::Head,
+            FLAG_PART if flags & FLAG_COMPRESSED == 0 => Extent::Part,
+            _ => return Err(reader.invalid("record flags")),
+        };
         let key_bytes = reader.length()?;
         if key_bytes > KEY_MAX_BYTES {
             return Err(reader.invalid("key length"));
         }
         let stored_bytes = reader.length()?;
+        let is_list = stored_bytes > 0 && stored_bytes.is_multiple_of(PART_ADDRESS_BYTES);
+        if extent == Extent::Head && !is_list {
+            return Err(reader.invalid("list of parts"));
+        }
         let expiry = if flags & FLAG_EXPIRY == 0 {
             None
         } else {
@@ -208,8 +261,19 @@ impl<'a> TierRecord<'a> {
             form,
             expiry,
             key,
+            extent,
             value,
         })
+    }
+
+    /// The addresses of the parts of a head, in order; none of another record.
+    pub fn parts(&self) -> impl Iterator<Item = Address> + use<'a> {
+        let list = match self.extent {
+            Extent::Head => self.value.stored(),
+            Extent::Whole | Extent::Part => &[],
+        };
+        let (addresses, _) = list.as_chunks::<PART_ADDRESS_BYTES>();
+        (addresses.iter()).filter_map(|bytes| Address::from_bits(u32::from_le_bytes(*bytes)))
     }
 }
 
@@ -228,6 +292,7 @@ mod tests {
             form: 3,
             expiry: Some(UnixMillis(-2)),
             key: b"k",
+            extent: Extent::Whole,
             value: StoredValue::Raw(b"vv"),
         };
         record.encode(&mut out);
@@ -255,6 +320,7 @@ mod tests {
                 form,
                 expiry: expiry.map(UnixMillis),
                 key: &key,
+                extent: Extent::Whole,
                 value: compression.map_or(StoredValue::Raw(&value), |(dictionary, raw_bytes)| {
                     StoredValue::Compressed { dictionary, raw_bytes, frame: &value }
                 }),
@@ -266,6 +332,31 @@ mod tests {
             let mut reader = Reader::new(&out);
             prop_assert_eq!(TierRecord::decode(&mut reader).unwrap(), record);
             prop_assert_eq!(reader.rest(), b"next");
+        }
+
+        #[test]
+        fn heads_and_parts_round_trip(
+            addresses in proptest::collection::vec(0..1_u32 << 31, 1..20),
+            chunk in proptest::collection::vec(any::<u8>(), 0..400),
+        ) {
+            let list: Vec<u8> = addresses.iter().flat_map(|bits| bits.to_le_bytes()).collect();
+            for (extent, stored) in [(Extent::Head, &list), (Extent::Part, &chunk)] {
+                let record = TierRecord {
+                    lsn: Lsn(5),
+                    database: DatabaseId(0),
+                    form: 1,
+                    expiry: None,
+                    key: b"long",
+                    extent,
+                    value: StoredValue::Raw(stored),
+                };
+                let mut out = Vec::new();
+                record.encode(&mut out);
+                let decoded = TierRecord::decode(&mut Reader::new(&out)).unwrap();
+                prop_assert_eq!(decoded, record);
+                let parts: Vec<_> = decoded.parts().map(Address::to_bits).collect();
+                prop_assert_eq!(parts, if extent == Extent::Head { addresses.clone() } else { vec![] });
+            }
         }
 
         #[test]

@@ -30,8 +30,11 @@ pub const PAGES_PER_SEGMENT: u32 = (SEGMENT_BYTES / PAGE_BYTES as u64) as u32;
 /// The most segments: an address keeps 15 bits for them, so a tier has at most
 /// 1 TiB.
 pub const SEGMENTS_MAX: usize = 1 << 15;
-/// Segments that only relocation may take, so that space can always be freed.
+/// Segments that demotion leaves to what frees space.
 pub const RESERVED_SEGMENTS: usize = 1;
+/// Where space is short, no cleaning begins while so many segments wait for an
+/// image: what was relocated takes space until then.
+pub const WAITING_SEGMENTS_MAX: usize = 4;
 /// Cleaning keeps at least this share of the used space live, in percent.
 pub const LIVE_TARGET_PERCENT: u64 = 75;
 /// From this share of `tier-max-bytes` on cleaning is aggressive, in percent.
@@ -138,6 +141,9 @@ struct Segment {
     state: SegmentState,
     incarnation: Incarnation,
     live_bytes: u64,
+    /// How many records live; of those from before a restart, as many as have
+    /// been found since.
+    live_records: u64,
     sealed_at: UnixMillis,
     /// The latest expiry of its records, if all expire.
     dies_at: Option<UnixMillis>,
@@ -148,6 +154,8 @@ struct Segment {
 pub struct SegmentTable {
     segments: Vec<Segment>,
     tier_max_bytes: u64,
+    /// See [`SegmentTable::set_may_exceed`].
+    may_exceed: bool,
     random: Random,
     /// Orders the ends of scans and the beginnings of images.
     events: u64,
@@ -161,6 +169,7 @@ impl SegmentTable {
         Self {
             segments: Vec::new(),
             tier_max_bytes,
+            may_exceed: false,
             random,
             events: 0,
         }
@@ -181,12 +190,54 @@ impl SegmentTable {
                     state: SegmentState::Sealed,
                     incarnation: entry.incarnation,
                     live_bytes: entry.live_bytes,
+                    live_records: 0,
                     sealed_at: entry.sealed_at,
                     dies_at: None,
                 };
             }
         }
         table
+    }
+
+    /// Changes `tier-max-bytes`. Segments beyond it stay until they are cleaned.
+    pub const fn set_tier_max_bytes(&mut self, tier_max_bytes: u64) {
+        self.tier_max_bytes = tier_max_bytes;
+    }
+
+    /// Whether every stream may go beyond `tier-max-bytes`: while a checkpoint
+    /// is made. Only it frees segments and the log, and what it writes is in
+    /// memory already.
+    pub const fn set_may_exceed(&mut self, may_exceed: bool) {
+        self.may_exceed = may_exceed;
+    }
+
+    /// Whether the live records take all of `tier-max-bytes` that cleaning could
+    /// leave them: a hint, as live bytes are.
+    #[must_use]
+    pub fn is_full_of_live(&self) -> bool {
+        let allowed = (self.segments_allowed() as u64).saturating_mul(SEGMENT_BYTES);
+        self.space_state() == SpaceState::Policy
+            && self.total_live_bytes() >= allowed / 100 * LIVE_TARGET_PERCENT
+    }
+
+    /// How many segments wait for an image to become free.
+    #[must_use]
+    pub fn segments_waiting(&self) -> usize {
+        let waits = |it: &&Segment| {
+            matches!(
+                it.state,
+                SegmentState::Cleaning {
+                    scanned_at: Some(_)
+                }
+            )
+        };
+        self.segments.iter().filter(waits).count()
+    }
+
+    /// The sum of live bytes, a hint.
+    #[must_use]
+    pub fn total_live_bytes(&self) -> u64 {
+        self.segments.iter().map(|segment| segment.live_bytes).sum()
     }
 
     /// What the manifest must keep: all that an image may name, by number.
@@ -212,6 +263,7 @@ impl SegmentTable {
             state: SegmentState::Free,
             incarnation: Incarnation(0),
             live_bytes: 0,
+            live_records: 0,
             sealed_at: UnixMillis(0),
             dies_at: None,
         });
@@ -258,15 +310,17 @@ impl SegmentTable {
     }
 
     /// Gives `stream` a free segment with a fresh incarnation. `None` if there
-    /// is none, or only the [`RESERVED_SEGMENTS`] and `stream` is not
-    /// [`Stream::Relocated`].
+    /// is none, or only the [`RESERVED_SEGMENTS`] within `tier-max-bytes`. What
+    /// frees space may go beyond: [`Stream::Relocated`], and all while
+    /// [`SegmentTable::set_may_exceed`] says so.
     pub fn activate(&mut self, stream: Stream) -> Option<(SegmentNumber, Incarnation)> {
-        let reserved = if stream == Stream::Relocated {
-            0
+        let used = self.segments_used();
+        let limit = if self.may_exceed || stream == Stream::Relocated {
+            SEGMENTS_MAX
         } else {
-            RESERVED_SEGMENTS
+            self.segments_allowed().saturating_sub(RESERVED_SEGMENTS)
         };
-        if self.segments_used().saturating_add(reserved) >= self.segments_allowed() {
+        if used >= limit {
             return None;
         }
         let free = self
@@ -283,10 +337,21 @@ impl SegmentTable {
             state: SegmentState::Active(stream),
             incarnation,
             live_bytes: 0,
+            live_records: 0,
             sealed_at: UnixMillis(0),
             dies_at: Some(UnixMillis(i64::MIN)),
         };
         Some((number, incarnation))
+    }
+
+    /// A segment that was just activated is free again: its file cannot be had,
+    /// and no address in it was given out.
+    pub fn give_back(&mut self, number: SegmentNumber) {
+        if let Some(segment) = self.get_mut(number)
+            && matches!(segment.state, SegmentState::Active(_))
+        {
+            segment.state = SegmentState::Free;
+        }
     }
 
     /// Neither 0 nor the present or last life of any segment.
@@ -312,6 +377,7 @@ impl SegmentTable {
     ) {
         if let Some(segment) = self.get_mut(number) {
             segment.live_bytes = segment.live_bytes.saturating_add(bytes);
+            segment.live_records = segment.live_records.saturating_add(1);
             segment.dies_at = match (segment.dies_at, expiry) {
                 (Some(latest), Some(expiry)) => Some(latest.max(expiry)),
                 _ => None,
@@ -323,6 +389,30 @@ impl SegmentTable {
     pub fn record_died(&mut self, number: SegmentNumber, bytes: u64) {
         if let Some(segment) = self.get_mut(number) {
             segment.live_bytes = segment.live_bytes.saturating_sub(bytes);
+            segment.live_records = segment.live_records.saturating_sub(1);
+        }
+    }
+
+    /// Records that were in the segment before the restart live.
+    pub fn records_found(&mut self, number: SegmentNumber, records: u64) {
+        if let Some(segment) = self.get_mut(number) {
+            segment.live_records = segment.live_records.saturating_add(records);
+        }
+    }
+
+    /// A record of the segment is no longer wanted, and nobody knows how long it
+    /// is: it counts as the average of the segment. All records from before the
+    /// restart have been found.
+    pub fn unread_record_died(&mut self, number: SegmentNumber) {
+        if let Some(segment) = self.get_mut(number) {
+            let records = segment.live_records.max(1);
+            let bytes = segment.live_bytes.checked_div(records).unwrap_or(0);
+            segment.live_records = segment.live_records.saturating_sub(1);
+            segment.live_bytes = if segment.live_records == 0 {
+                0
+            } else {
+                segment.live_bytes.saturating_sub(bytes)
+            };
         }
     }
 
@@ -403,6 +493,7 @@ impl SegmentTable {
                 scanned_at: Some(now),
             };
             segment.live_bytes = 0;
+            segment.live_records = 0;
         }
     }
 
@@ -455,9 +546,19 @@ impl SegmentTable {
     }
 
     /// Whether a segment should be cleaned: the sealed ones hold less than
-    /// [`LIVE_TARGET_PERCENT`] live, or space is short.
+    /// [`LIVE_TARGET_PERCENT`] live, all records of one have expired, or space
+    /// is short.
     #[must_use]
-    pub fn cleaning_due(&self) -> bool {
+    pub fn cleaning_due(&self, now: UnixMillis) -> bool {
+        if self.space_state() != SpaceState::Ample
+            && self.segments_waiting() >= WAITING_SEGMENTS_MAX
+        {
+            return false;
+        }
+        let has_died = self.segments.iter().any(|segment| {
+            segment.state == SegmentState::Sealed
+                && segment.dies_at.is_some_and(|dies_at| dies_at < now)
+        });
         let (sealed, live_bytes) = self
             .segments
             .iter()
@@ -469,6 +570,8 @@ impl SegmentTable {
                 )
             });
         let target_bytes = sealed.saturating_mul(SEGMENT_BYTES / 100 * LIVE_TARGET_PERCENT);
-        sealed > 0 && (live_bytes < target_bytes || self.space_state() >= SpaceState::Aggressive)
+        has_died
+            || sealed > 0
+                && (live_bytes < target_bytes || self.space_state() >= SpaceState::Aggressive)
     }
 }

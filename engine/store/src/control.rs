@@ -1,0 +1,207 @@
+//! What the keeper is asked for, and what it says of its work.
+//!
+//! Owns the wake-up of the keeper and the notices that tasks wait for. Does
+//! none of the work. Any thread.
+
+use crate::manifest::Manifest;
+use parking_lot::{Condvar, Mutex};
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
+use thermocline_base::{Lsn, ShardId};
+use tokio::sync::Notify;
+
+/// What is known of checkpoints.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct CheckpointState {
+    /// The highest request that a finished checkpoint answers.
+    pub(crate) served: u64,
+    pub(crate) is_running: bool,
+    /// Why the last one failed, if it did.
+    pub(crate) failure: Option<String>,
+    /// Unix seconds of the last that became durable.
+    pub(crate) at_s: i64,
+    pub(crate) took_ms: i64,
+    pub(crate) count: u64,
+    /// Changes that had been made when the last one began.
+    pub(crate) changes: u64,
+    /// Where a restart would begin to replay.
+    pub(crate) lsn: Lsn,
+}
+
+/// See the module.
+pub(crate) struct Control {
+    wake: Mutex<bool>,
+    woken: Condvar,
+    /// Whether the keeper sleeps: only then a wake-up costs a lock.
+    sleeping: AtomicBool,
+    stop: AtomicBool,
+    last_checkpoint: AtomicBool,
+    requested: AtomicU64,
+    checkpoint: Mutex<CheckpointState>,
+    wanted: Mutex<VecDeque<ShardId>>,
+    settled: AtomicBool,
+    /// Why that cannot be, as far as it shows now.
+    damage: Mutex<Option<String>>,
+    /// How often in a row no room could be made.
+    relief_failures: AtomicU32,
+    tier_full: AtomicBool,
+    /// Told when shards have come up or the tail is applied.
+    pub(crate) loaded: Notify,
+    /// Told when a checkpoint has ended.
+    pub(crate) checkpointed: Notify,
+    /// Told when more of the log is durable.
+    pub(crate) durable: Notify,
+}
+
+impl Control {
+    pub(crate) fn new(manifest: &Manifest) -> Self {
+        Self {
+            wake: Mutex::new(false),
+            woken: Condvar::new(),
+            sleeping: AtomicBool::new(false),
+            stop: AtomicBool::new(false),
+            last_checkpoint: AtomicBool::new(false),
+            requested: AtomicU64::new(0),
+            checkpoint: Mutex::new(CheckpointState {
+                took_ms: -1,
+                lsn: manifest.checkpoint_lsn,
+                ..CheckpointState::default()
+            }),
+            wanted: Mutex::default(),
+            settled: AtomicBool::new(false),
+            damage: Mutex::default(),
+            relief_failures: AtomicU32::new(0),
+            tier_full: AtomicBool::new(false),
+            loaded: Notify::new(),
+            checkpointed: Notify::new(),
+            durable: Notify::new(),
+        }
+    }
+
+    /// Returns once `holds`, looking again whenever `notify` is told.
+    pub(crate) async fn wait(notify: &Notify, holds: impl Fn() -> bool) {
+        loop {
+            let told = notify.notified();
+            tokio::pin!(told);
+            // From here on nothing is missed.
+            told.as_mut().enable();
+            if holds() {
+                return;
+            }
+            told.await;
+        }
+    }
+
+    /// Has the keeper look around now.
+    pub(crate) fn wake(&self) {
+        if self.sleeping.load(Ordering::Relaxed) {
+            *self.wake.lock() = true;
+            self.woken.notify_one();
+        }
+    }
+
+    /// The keeper sleeps until it is woken, at most `limit`.
+    pub(crate) fn sleep(&self, limit: Duration) {
+        let mut woken = self.wake.lock();
+        if !*woken && !self.is_stopping() {
+            self.sleeping.store(true, Ordering::Relaxed);
+            self.woken.wait_for(&mut woken, limit);
+            self.sleeping.store(false, Ordering::Relaxed);
+        }
+        *woken = false;
+    }
+
+    pub(crate) fn stop(&self, checkpoint: bool) {
+        self.last_checkpoint.store(checkpoint, Ordering::Release);
+        self.stop.store(true, Ordering::Release);
+        *self.wake.lock() = true;
+        self.woken.notify_one();
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stop.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn wants_last_checkpoint(&self) -> bool {
+        self.last_checkpoint.load(Ordering::Acquire)
+    }
+
+    /// Asks for a checkpoint; its ticket.
+    pub(crate) fn request_checkpoint(&self) -> u64 {
+        let ticket = self.requested.fetch_add(1, Ordering::AcqRel) + 1;
+        self.wake();
+        ticket
+    }
+
+    /// The highest ticket given out.
+    pub(crate) fn requested(&self) -> u64 {
+        self.requested.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn checkpoint(&self) -> CheckpointState {
+        self.checkpoint.lock().clone()
+    }
+
+    pub(crate) fn with_checkpoint(&self, change: impl FnOnce(&mut CheckpointState)) {
+        change(&mut self.checkpoint.lock());
+    }
+
+    pub(crate) fn want_shard(&self, shard: ShardId) {
+        self.wanted.lock().push_back(shard);
+        self.wake();
+    }
+
+    pub(crate) fn wanted_shard(&self) -> Option<ShardId> {
+        self.wanted.lock().pop_front()
+    }
+
+    /// Not everything can come up: those who wait for it are told why.
+    pub(crate) fn set_damage(&self, reason: String) {
+        *self.damage.lock() = Some(reason);
+        self.loaded.notify_waiters();
+    }
+
+    pub(crate) fn damage(&self) -> Option<String> {
+        self.damage.lock().clone()
+    }
+
+    pub(crate) fn set_settled(&self) {
+        *self.damage.lock() = None;
+        self.settled.store(true, Ordering::Release);
+        self.loaded.notify_waiters();
+    }
+
+    pub(crate) fn is_settled(&self) -> bool {
+        self.settled.load(Ordering::Acquire)
+    }
+
+    /// The keeper tried to make room; whether it could.
+    pub(crate) fn note_relief(&self, freed: bool) {
+        let failures = if freed {
+            0
+        } else {
+            self.relief_failures
+                .load(Ordering::Relaxed)
+                .saturating_add(1)
+        };
+        self.relief_failures.store(failures, Ordering::Relaxed);
+    }
+
+    /// Notes whether the tier can take no more than is in it.
+    pub(crate) fn set_tier_full(&self, is_full: bool) {
+        self.tier_full.store(is_full, Ordering::Relaxed);
+    }
+
+    /// Whether the tier can take no more than is in it.
+    pub(crate) fn is_tier_full(&self) -> bool {
+        self.tier_full.load(Ordering::Relaxed)
+    }
+
+    /// Whether nothing can be freed: writes are refused. One failure says
+    /// little, as keys that were changed while they were written stay.
+    pub(crate) fn is_out_of_memory(&self) -> bool {
+        const FAILURES: u32 = 4;
+        self.relief_failures.load(Ordering::Relaxed) >= FAILURES
+    }
+}

@@ -1,0 +1,128 @@
+//! What a command still needs from the disk before it can run, and what was
+//! read for it.
+//!
+//! Owns the request and the fetched pages of one command or batch. Does not
+//! read: the caller gives the requests to a [`crate::reader`] and puts the
+//! pages here. One thread.
+//!
+//! INVARIANT: a page is used only while the slot that led to it still holds
+//! the same address; an address is not reused while its page is wanted, because
+//! every page carries its segment's incarnation.
+
+use crate::address::Address;
+use crate::tier::{Corruption, PagePlace, TierRecord, page};
+use hashbrown::HashMap;
+use smallvec::SmallVec;
+use std::sync::Arc;
+use thermocline_base::{DatabaseId, ShardId, UnixMillis};
+use thermocline_disk::AlignedBuffer;
+
+/// A page or run of the tier to be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReadRequest {
+    /// Where the slot says the record is.
+    pub address: Address,
+    /// The same place with the life of its segment.
+    pub place: PagePlace,
+}
+
+/// Why a command could not run yet; it changed nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// These pages must be read and put into the [`FaultSet`].
+    Reads(SmallVec<[ReadRequest; 2]>),
+    /// The shard's part of the index has not come up since the start: wait
+    /// for [`crate::Store::hydrate`].
+    Shard(ShardId),
+    /// What is on the disk is not what was written, or cannot be read: the
+    /// command fails with this reason.
+    Damaged(String),
+    /// Everything must have come up since the start, the log's tail too: wait
+    /// for [`crate::Store::settled`].
+    Unsettled,
+}
+
+/// The pages read for one command or batch, and its time.
+#[derive(Debug, Default)]
+pub struct FaultSet {
+    pages: HashMap<Address, FetchedPage>,
+    now: Option<UnixMillis>,
+}
+
+/// A page or run as it was read.
+#[derive(Clone, Debug)]
+pub struct FetchedPage {
+    /// Where it was read.
+    pub place: PagePlace,
+    /// What was read there: whole pages.
+    pub bytes: Arc<AlignedBuffer>,
+}
+
+impl FetchedPage {
+    /// The record of `key`, if the page holds it.
+    ///
+    /// # Errors
+    /// [`Corruption`] if the page is not what was written to its place.
+    pub fn find(
+        &self,
+        database: DatabaseId,
+        key: &[u8],
+    ) -> Result<Option<TierRecord<'_>>, Corruption> {
+        page::find(&self.bytes, self.place, database, key)
+    }
+
+    /// All records of the page.
+    ///
+    /// # Errors
+    /// As [`FetchedPage::find`].
+    pub fn records(&self) -> Result<Vec<TierRecord<'_>>, Corruption> {
+        page::records(&self.bytes, self.place)?.collect()
+    }
+}
+
+impl FaultSet {
+    /// An empty set.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Has the accesses of a batch take this for the time, so that the clock is
+    /// not asked for each; `None` has them ask.
+    pub const fn set_now(&mut self, now: Option<UnixMillis>) {
+        self.now = now;
+    }
+
+    /// The time of the batch.
+    #[must_use]
+    pub const fn now(&self) -> Option<UnixMillis> {
+        self.now
+    }
+
+    /// Adds what was read at `address`.
+    pub fn insert(&mut self, address: Address, page: FetchedPage) {
+        self.pages.insert(address, page);
+    }
+
+    /// The page read at `address`.
+    #[must_use]
+    pub fn get(&self, address: Address) -> Option<&FetchedPage> {
+        self.pages.get(&address)
+    }
+
+    /// Everything that was read.
+    pub fn pages(&self) -> impl Iterator<Item = &FetchedPage> {
+        self.pages.values()
+    }
+
+    /// Whether nothing was read.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.pages.is_empty()
+    }
+
+    /// Forgets everything, before the next command.
+    pub fn clear(&mut self) {
+        self.pages.clear();
+    }
+}

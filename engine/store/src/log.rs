@@ -1,0 +1,208 @@
+//! The store's side of the write-ahead log: effects in, positions out.
+//!
+//! Owns how an access's effects become frames (`payload`), and whether a log is
+//! kept at all. Does not own files or syncs. Any thread.
+//!
+//! INVARIANT: a frame is appended under the locks of the shards it changes, so
+//! a record captured under its shard's lock at position L contains every frame
+//! on its key that starts below L.
+//! INVARIANT: [`Log::position`] is never inside a chain.
+
+use crate::payload;
+use parking_lot::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+use thermocline_base::{Clock, Lsn};
+use thermocline_wal::{Appended, Policy, Status, Wal};
+
+/// How long an appender waits for the flusher to make room, at a time. It
+/// happens only with frames near the ring's size: see [`Log::has_room`].
+const ROOM_WAIT: Duration = Duration::from_micros(50);
+
+/// See the module.
+pub(crate) struct Log {
+    wal: Wal,
+    is_kept: AtomicBool,
+    policy: Mutex<Policy>,
+    /// Bytes of the largest payload of one frame.
+    payload_max_bytes: usize,
+    /// Held while a chain is appended.
+    chain: Mutex<()>,
+    clock: Clock,
+    /// A position of the log, and since when it is not known to be durable, in
+    /// ms of the monotonic clock.
+    watched_lsn: AtomicU64,
+    watched_since_ms: AtomicU64,
+}
+
+/// Under `everysec` a write's reply is held once its log is older than this and
+/// not durable: a little under the promised second.
+const OVERDUE_AGE_MS: u64 = 950;
+
+impl Log {
+    pub(crate) fn new(
+        wal: Wal,
+        is_kept: bool,
+        policy: Policy,
+        ring_bytes: usize,
+        clock: Clock,
+    ) -> Self {
+        Self {
+            wal,
+            is_kept: AtomicBool::new(is_kept),
+            policy: Mutex::new(policy),
+            payload_max_bytes: (ring_bytes / 8).min(thermocline_wal::FRAME_MAX_BYTES / 2),
+            chain: Mutex::new(()),
+            clock,
+            watched_lsn: AtomicU64::new(0),
+            watched_since_ms: AtomicU64::new(0),
+        }
+    }
+
+    pub(crate) const fn wal(&self) -> &Wal {
+        &self.wal
+    }
+
+    pub(crate) fn is_kept(&self) -> bool {
+        self.is_kept.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_policy(&self, policy: Policy) {
+        *self.policy.lock() = policy;
+        self.wal.set_policy(policy);
+    }
+
+    /// Whether a write may begin without a risk of waiting for the flusher
+    /// while it holds a shard.
+    pub(crate) fn has_room(&self) -> bool {
+        !self.is_kept() || self.wal.free_bytes() >= self.wal.ring_bytes() / 2
+    }
+
+    /// Why writes are refused, if they are.
+    pub(crate) fn failure(&self) -> Option<String> {
+        match self.wal.status() {
+            Status::Ready => None,
+            Status::Refusing { reason } => Some(reason),
+        }
+    }
+
+    /// Everything that starts below is applied wherever its shard is not
+    /// locked.
+    pub(crate) fn position(&self) -> Lsn {
+        let _whole = self.chain.lock();
+        self.wal.appended_lsn()
+    }
+
+    /// Where the next frame will start, chain or not: for a capture under its
+    /// shard's lock.
+    pub(crate) fn appended_lsn(&self) -> Lsn {
+        self.wal.appended_lsn()
+    }
+
+    /// Appends `effects` as one frame or chain; where it ends. Without a log
+    /// the position stays.
+    pub(crate) fn append(&self, effects: &[u8]) -> Lsn {
+        if !self.is_kept() {
+            return self.wal.appended_lsn();
+        }
+        if effects.len() < self.payload_max_bytes {
+            return self.append_frame(&[&[payload::WHOLE], effects]).end;
+        }
+        let _whole = self.chain.lock();
+        let mut parts = effects.chunks(self.payload_max_bytes).peekable();
+        let mut chain = payload::NEW_CHAIN;
+        let mut end = Lsn(0);
+        while let Some(part) = parts.next() {
+            let kind = if parts.peek().is_some() {
+                payload::PART
+            } else {
+                payload::LAST
+            };
+            let head = payload::chain_head(kind, chain);
+            let appended = self.append_frame(&[&head, part]);
+            if chain == payload::NEW_CHAIN {
+                chain = appended.start;
+            }
+            end = appended.end;
+        }
+        end
+    }
+
+    fn append_frame(&self, parts: &[&[u8]]) -> Appended {
+        let bytes = parts.iter().map(|part| part.len()).sum();
+        loop {
+            if let Some(credit) = self.wal.try_credit(bytes) {
+                return self.wal.append(credit, parts);
+            }
+            std::thread::park_timeout(ROOM_WAIT);
+        }
+    }
+
+    /// Whether what was seen at `lsn` may be told to a client.
+    pub(crate) fn may_acknowledge(&self, lsn: Lsn) -> bool {
+        if !self.is_kept() || self.wal.durable_lsn() >= lsn {
+            return true;
+        }
+        match self.wal.policy() {
+            Policy::Always => false,
+            Policy::EverySecond => !self.is_overdue(),
+            Policy::Never => true,
+        }
+    }
+
+    /// Whether the oldest write not durable may be a second old. Whoever asks
+    /// looks: a disk that stalls stalls every thread that writes to it.
+    ///
+    /// ORDERING: the time is set before the position, so that a position never
+    /// looks older than it is by much; two threads that set both at once differ
+    /// by the moment between them.
+    pub(crate) fn is_overdue(&self) -> bool {
+        let now_ms = self.clock.monotonic().as_millis() as u64;
+        if self.wal.durable_lsn().0 >= self.watched_lsn.load(Ordering::Acquire) {
+            self.watched_since_ms.store(now_ms, Ordering::Relaxed);
+            self.watched_lsn
+                .store(self.wal.appended_lsn().0, Ordering::Release);
+            return false;
+        }
+        let since_ms = self.watched_since_ms.load(Ordering::Relaxed);
+        now_ms.saturating_sub(since_ms) > OVERDUE_AGE_MS
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use thermocline_base::SimulatedTime;
+    use thermocline_disk::{Disk, SimulatedDisk};
+    use thermocline_wal::{Recovered, WalOptions};
+
+    #[test]
+    fn a_reply_is_held_once_its_write_is_old_and_not_durable() {
+        let time = SimulatedTime::default();
+        let clock = Clock::Simulated(time.clone());
+        let options = WalOptions {
+            directory: "wal".to_owned(),
+            segment_bytes: 64 << 10,
+            ring_bytes: 64 << 10,
+            policy: Policy::EverySecond,
+            clock: clock.clone(),
+        };
+        let disk = Disk::simulated(SimulatedDisk::new(1));
+        let recovered = Recovered {
+            sealed: true,
+            ..Recovered::default()
+        };
+        let (wal, mut flusher) = Wal::open(&disk, options, &recovered, 1).expect("it opens");
+        let log = Log::new(wal, true, Policy::EverySecond, 64 << 10, clock);
+        time.advance(10_000);
+        let end = log.append(b"effects");
+        assert!(log.may_acknowledge(end));
+        time.advance(900);
+        assert!(log.may_acknowledge(end));
+        time.advance(100);
+        assert!(!log.may_acknowledge(end));
+        flusher.step().expect("the disk is well");
+        let end = log.append(b"more");
+        assert!(log.may_acknowledge(end));
+    }
+}

@@ -1,0 +1,172 @@
+//! A data directory that no daemon holds, read without changing it.
+//!
+//! Owns the order of reading: the lock, the manifest, the image's directory,
+//! the log's tail; then [`keys`] walks the keys and [`segments`] the tier.
+//! Follows the rules of recovery (`crate::recovery`, `crate::resolve`), but
+//! goes on after damage wherever what follows can still be told apart, and
+//! says of each piece of damage where it is. Does not repair. One thread.
+//!
+//! INVARIANT: a key that is yielded is whole: if any part of what makes it up
+//! is damaged, the damage is told and the key is not yielded.
+//! INVARIANT: memory is bounded by the log's tail, a batch of slots and the
+//! largest value; no length from a file is believed.
+
+pub mod keys;
+mod pages;
+pub mod segments;
+mod tail;
+
+pub use keys::{KeyVisitor, OfflineKey};
+pub use segments::SegmentCensus;
+pub use tail::{LogSummary, Tail};
+
+use crate::image::{self, Directory};
+use crate::manifest::{self, Manifest};
+use crate::recovery::{self, LOG_DIRECTORY};
+use crate::store::StoreError;
+use crate::tier::{Corruption, FormatError, volume};
+use std::time::Duration;
+use thermocline_disk::{DirectoryLock, Disk, DiskError, OpenMode};
+use thermocline_wal::WalError;
+
+/// How long to wait for a daemon that has just been stopped: its ring holds the
+/// lock for a moment longer.
+const LOCK_WAIT: Duration = Duration::from_secs(1);
+
+/// A locked data directory and what its manifest leads to.
+pub struct Offline {
+    disk: Disk,
+    manifest: Manifest,
+    /// `None` if it is damaged.
+    directory: Option<Directory>,
+    _lock: DirectoryLock,
+}
+
+impl Offline {
+    /// Locks the directory and reads all but the keys; `None` if it holds no
+    /// data, and then it was not touched. What is damaged is told to `damage`.
+    ///
+    /// # Errors
+    /// A directory in use, what the disk refuses, and a manifest that is
+    /// damaged or of a later version: without it nothing else can be told.
+    pub fn open(
+        disk: &Disk,
+        damage: &mut dyn FnMut(Corruption),
+    ) -> Result<Option<(Self, Tail)>, StoreError> {
+        let names = disk.list("")?;
+        let ours = [
+            manifest::FILE_NAME,
+            LOG_DIRECTORY,
+            image::DIRECTORY_NAME,
+            volume::DIRECTORY,
+        ];
+        if !names.iter().any(|name| ours.contains(&name.as_str())) {
+            return Ok(None);
+        }
+        let lock = disk.lock_directory(LOCK_WAIT)?;
+        let Some(manifest) = recovery::read_manifest(disk)? else {
+            return Ok(None);
+        };
+        let directory = match recovery::read_image_directory(disk, &manifest) {
+            Ok(directory) => Some(directory),
+            Err(error) => {
+                let name = manifest.image.map(|image| image::file_name(image.number));
+                damage(damage_of(error, &name.unwrap_or_default())?);
+                None
+            }
+        };
+        let tail = Tail::read(disk, &manifest, damage)?;
+        let offline = Self {
+            disk: disk.clone(),
+            manifest,
+            directory,
+            _lock: lock,
+        };
+        Ok(Some((offline, tail)))
+    }
+
+    /// The manifest.
+    #[must_use]
+    pub const fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// The directory of the image, empty if there is no image yet; `None` if it
+    /// is damaged.
+    #[must_use]
+    pub const fn image_directory(&self) -> Option<&Directory> {
+        self.directory.as_ref()
+    }
+
+    /// The sizes of the image files that are there, by name: those that the
+    /// image's pieces stand in, and any left behind by a checkpoint that did
+    /// not end.
+    ///
+    /// # Errors
+    /// What the disk refuses.
+    pub fn image_files(&self) -> Result<Vec<(String, u64)>, DiskError> {
+        self.files(image::DIRECTORY_NAME)
+    }
+
+    /// The sizes of the segment files of the tier that are there, by name.
+    ///
+    /// # Errors
+    /// What the disk refuses.
+    pub fn segment_files(&self) -> Result<Vec<(String, u64)>, DiskError> {
+        self.files(volume::DIRECTORY)
+    }
+
+    fn files(&self, directory: &str) -> Result<Vec<(String, u64)>, DiskError> {
+        let names = self.disk.list(directory)?;
+        let sized = |name: String| {
+            let name = format!("{directory}/{name}");
+            let file = self.disk.open_file(&name, OpenMode::Read, false)?;
+            Ok((name, file.size_bytes()?))
+        };
+        names.into_iter().map(sized).collect()
+    }
+}
+
+/// The damage that `error`, met while `file` was read, stands for.
+///
+/// # Errors
+/// An error that is none, such as a later version of a format.
+fn damage_of(error: StoreError, file: &str) -> Result<Corruption, StoreError> {
+    match error {
+        StoreError::Format(FormatError::Corruption(corruption)) => Ok(corruption),
+        StoreError::Log(WalError::Corruption {
+            file,
+            offset,
+            fault,
+            ..
+        }) => Ok(Corruption {
+            file,
+            offset,
+            expected: format!("{} {}", fault.field, fault.expected),
+            found: fault.found.to_string(),
+        }),
+        StoreError::Log(WalError::Missing { directory, from }) => Ok(Corruption {
+            file: directory,
+            offset: 0,
+            expected: format!("a segment that holds the log's position {from}"),
+            found: "none".to_owned(),
+        }),
+        StoreError::Disk(error) | StoreError::Log(WalError::Disk(error)) => {
+            Ok(unreadable(&error, file))
+        }
+        other => Err(other),
+    }
+}
+
+/// The damage that a file is missing or cannot be read.
+fn unreadable(error: &DiskError, file: &str) -> Corruption {
+    Corruption {
+        file: file.to_owned(),
+        offset: 0,
+        expected: "a file that can be read".to_owned(),
+        found: error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,162 @@
+//! What an operator may change while the store runs.
+//!
+//! Owns the numbers, each behind an atomic. Does not know their names in a
+//! configuration file. Any thread reads and writes.
+
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering::Relaxed};
+
+/// What happens when memory (or, with a tier, the tier) is full:
+/// `maxmemory-policy`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Policy {
+    /// Writes that need memory are refused.
+    #[default]
+    NoEviction = 0,
+    /// The least recently used of all keys goes.
+    AllKeysLru = 1,
+    /// The least recently used of the keys that expire goes.
+    VolatileLru = 2,
+    /// The least frequently used of all keys goes.
+    AllKeysLfu = 3,
+    /// The least frequently used of the keys that expire goes.
+    VolatileLfu = 4,
+    /// Any key goes.
+    AllKeysRandom = 5,
+    /// Any key that expires goes.
+    VolatileRandom = 6,
+    /// The key that expires soonest goes.
+    VolatileTtl = 7,
+}
+
+impl Policy {
+    /// All of them with their names in a configuration.
+    pub const NAMES: [(Self, &'static str); 8] = [
+        (Self::NoEviction, "noeviction"),
+        (Self::AllKeysLru, "allkeys-lru"),
+        (Self::VolatileLru, "volatile-lru"),
+        (Self::AllKeysLfu, "allkeys-lfu"),
+        (Self::VolatileLfu, "volatile-lfu"),
+        (Self::AllKeysRandom, "allkeys-random"),
+        (Self::VolatileRandom, "volatile-random"),
+        (Self::VolatileTtl, "volatile-ttl"),
+    ];
+
+    /// Its name in a configuration.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        Self::NAMES[self as usize].1
+    }
+
+    /// The policy of that name, letter case ignored.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        let mut names = Self::NAMES.into_iter();
+        names
+            .find(|(_, known)| known.eq_ignore_ascii_case(name))
+            .map(|(policy, _)| policy)
+    }
+
+    /// Whether only keys that expire may go.
+    #[must_use]
+    pub const fn is_volatile(self) -> bool {
+        matches!(
+            self,
+            Self::VolatileLru | Self::VolatileLfu | Self::VolatileRandom | Self::VolatileTtl
+        )
+    }
+
+    /// Whether any key may go.
+    #[must_use]
+    pub const fn evicts_any(self) -> bool {
+        !self.is_volatile() && !matches!(self, Self::NoEviction)
+    }
+
+    /// Whether `OBJECT FREQ` has an answer.
+    #[must_use]
+    pub const fn counts_frequency(self) -> bool {
+        matches!(self, Self::AllKeysLfu | Self::VolatileLfu)
+    }
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Settings {
+    /// What the process may take, in bytes; 0 is no limit.
+    maxmemory_bytes: AtomicU64,
+    policy: AtomicU8,
+    /// What the tier may take on the disk, in bytes.
+    tier_max_bytes: AtomicU64,
+    hash_max_listpack_entries: AtomicUsize,
+    hash_max_listpack_value: AtomicUsize,
+    /// Bytes of log after which a checkpoint begins.
+    checkpoint_wal_bytes: AtomicU64,
+    /// After how long with changes a checkpoint begins, in ms.
+    checkpoint_interval_ms: AtomicU64,
+    active_expire: AtomicBool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            maxmemory_bytes: AtomicU64::new(0),
+            policy: AtomicU8::new(0),
+            tier_max_bytes: AtomicU64::new(u64::MAX),
+            hash_max_listpack_entries: AtomicUsize::new(512),
+            hash_max_listpack_value: AtomicUsize::new(64),
+            checkpoint_wal_bytes: AtomicU64::new(64 << 20),
+            checkpoint_interval_ms: AtomicU64::new(60_000),
+            active_expire: AtomicBool::new(true),
+        }
+    }
+}
+
+macro_rules! setting {
+    ($(#[$doc:meta])* $name:ident, $set:ident, $type:ty) => {
+        $(#[$doc])*
+        #[must_use]
+        pub fn $name(&self) -> $type {
+            self.$name.load(Relaxed)
+        }
+
+        /// Sets what the method of the same name without `set_` gives.
+        pub fn $set(&self, value: $type) {
+            self.$name.store(value, Relaxed);
+        }
+    };
+}
+
+impl Settings {
+    setting!(
+        /// What the process may take of memory, in bytes; 0 is no limit.
+        maxmemory_bytes, set_maxmemory_bytes, u64);
+    setting!(
+        /// What the tier may take on the disk, in bytes.
+        tier_max_bytes, set_tier_max_bytes, u64);
+    setting!(
+        /// Fields of a hash in its compact form.
+        hash_max_listpack_entries, set_hash_max_listpack_entries, usize);
+    setting!(
+        /// Bytes of a field or value of a hash in its compact form.
+        hash_max_listpack_value, set_hash_max_listpack_value, usize);
+    setting!(
+        /// Bytes of log after which a checkpoint begins.
+        checkpoint_wal_bytes, set_checkpoint_wal_bytes, u64);
+    setting!(
+        /// After how long with changes a checkpoint begins, in ms.
+        checkpoint_interval_ms, set_checkpoint_interval_ms, u64);
+    setting!(
+        /// Whether expired keys go without being asked for.
+        active_expire, set_active_expire, bool);
+
+    /// What happens when there is no room.
+    #[must_use]
+    pub fn policy(&self) -> Policy {
+        Policy::NAMES[usize::from(self.policy.load(Relaxed)) % Policy::NAMES.len()].0
+    }
+
+    /// Sets what happens when there is no room.
+    pub fn set_policy(&self, policy: Policy) {
+        self.policy.store(policy as u8, Relaxed);
+    }
+}

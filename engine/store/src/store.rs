@@ -1,0 +1,528 @@
+//! The store: shards, tier, log and the threads that tend them.
+//!
+//! Owns what all threads share. Does not own what one command does with its
+//! keys (`access`), nor the background work (`keeper`). Any thread.
+
+use crate::access::KeyName;
+use crate::address::Address;
+use crate::control::Control;
+use crate::effect::DatabaseMap;
+use crate::index::KeyTable;
+use crate::keeper::Keeper;
+use crate::log::Log;
+use crate::memory::{BEGIN_PERCENT, Memory, WAIT_PERCENT};
+use crate::objects::{OBJECT_FORM, Objects};
+use crate::record::RecordParts;
+use crate::recovery::{self, Opened};
+use crate::settings::Settings;
+use crate::shard::Shard;
+use crate::tier::volume::Volume;
+use crate::tier::{Dictionary, SpaceState};
+use parking_lot::{Mutex, RwLock};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::thread::JoinHandle;
+use std::time::Duration;
+use thermocline_base::limits::{DATABASE_COUNT, PAGE_BYTES};
+use thermocline_base::{Clock, DatabaseId, HashSeed, Lsn, Random, ShardId, UnixMillis};
+use thermocline_disk::{Backend, DirectoryLock, Disk, DiskError};
+use thermocline_types::Limits;
+use thermocline_wal::FlusherThread;
+
+/// How a store is opened.
+#[derive(Clone, Debug)]
+pub struct StoreOptions {
+    /// When the log is synced; `None` keeps none (`appendonly no`).
+    pub log: Option<thermocline_wal::Policy>,
+    /// Whether values may sink to the SSD (`tier`).
+    pub tier: bool,
+    /// Where the time comes from.
+    pub clock: Clock,
+    /// Randomness of the operating system.
+    pub seed: u64,
+}
+
+/// What was found at the start.
+#[derive(Clone, Debug, Default)]
+pub struct StartReport {
+    /// Whether the directory held nothing.
+    pub is_new: bool,
+    /// Whether the last stop was clean.
+    pub was_sealed: bool,
+    /// Keys of the last checkpoint.
+    pub image_keys: u64,
+    /// Frames of the log that came after it.
+    pub frames: u64,
+    /// Bytes of the log that came after it.
+    pub log_bytes: u64,
+    /// How long it took until the first command could run.
+    pub duration: Duration,
+}
+
+/// Why the store failed.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The disk refused.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    /// The log could not be read or written.
+    #[error(transparent)]
+    Log(#[from] thermocline_wal::WalError),
+    /// A file of the tier, the image or the manifest is not what was written.
+    #[error(transparent)]
+    Format(#[from] crate::tier::FormatError),
+    /// A frame of the log passed its checksum and is no list of effects.
+    #[error("the log's frame at {lsn} is not understood: {reason}")]
+    Frame {
+        /// Where the frame starts.
+        lsn: Lsn,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A thread could not be started.
+    #[error("cannot start a thread: {0}")]
+    Thread(std::io::Error),
+}
+
+/// Whether a write may begin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// It may.
+    Go,
+    /// Memory is being freed: wait for [`Store::memory_freed`] and ask again.
+    Wait,
+    /// No memory can be freed: -OOM.
+    OutOfMemory,
+    /// The log cannot be written for this reason: -MISCONF.
+    LogFails(String),
+}
+
+/// Numbers of all threads.
+#[derive(Default)]
+pub(crate) struct Totals {
+    pub(crate) tier_reads: AtomicU64,
+    pub(crate) tier_read_bytes: AtomicU64,
+    pub(crate) tier_written_bytes: AtomicU64,
+    pub(crate) demoted_raw_bytes: AtomicU64,
+    pub(crate) demoted_stored_bytes: AtomicU64,
+    pub(crate) segments_cleaned: AtomicU64,
+    pub(crate) relocations: AtomicU64,
+    pub(crate) changes: AtomicU64,
+}
+
+/// Tables of databases that were flushed, to be freed in slices.
+pub(crate) type Buried = (ShardId, KeyTable);
+
+struct Ends {
+    keeper: JoinHandle<Result<(), String>>,
+    flusher: FlusherThread,
+    _lock: DirectoryLock,
+}
+
+/// See the module.
+pub struct Store {
+    pub(crate) settings: Settings,
+    pub(crate) disk: Disk,
+    pub(crate) seed: HashSeed,
+    pub(crate) shards: Box<[Mutex<Shard>]>,
+    pub(crate) volume: Volume,
+    pub(crate) log: Log,
+    pub(crate) memory: Memory,
+    pub(crate) control: Control,
+    pub(crate) totals: Totals,
+    pub(crate) has_tier: bool,
+    pub(crate) clock: Clock,
+    identities: [AtomicU32; DATABASE_COUNT],
+    map: Mutex<DatabaseMap>,
+    dictionaries: RwLock<Vec<Dictionary>>,
+    dictionary_epoch: AtomicU64,
+    graveyard: Mutex<Vec<Buried>>,
+    random: AtomicU64,
+    ends: Mutex<Option<Ends>>,
+}
+
+impl Store {
+    /// Opens the data directory of `disk` and starts the threads that tend it;
+    /// the directory stays locked until [`Store::close`].
+    ///
+    /// # Errors
+    /// A directory in use, damage with file, offset, expected and found, and
+    /// what the disk refuses; nothing was changed then.
+    pub fn open(disk: Disk, options: StoreOptions) -> Result<(Arc<Self>, StartReport), StoreError> {
+        let Opened {
+            report,
+            manifest,
+            directory,
+            lock,
+            shards,
+            map,
+            volume,
+            wal,
+            flusher,
+            ring_bytes,
+        } = recovery::open(&disk, &options)?;
+        let policy = options.log.unwrap_or_default();
+        let store = Arc::new(Self {
+            settings: Settings::default(),
+            seed: manifest.hash_seed,
+            shards: shards.into_iter().map(Mutex::new).collect(),
+            volume,
+            log: Log::new(
+                wal,
+                options.log.is_some(),
+                policy,
+                ring_bytes,
+                options.clock.clone(),
+            ),
+            memory: Memory::default(),
+            control: Control::new(&manifest),
+            totals: Totals::default(),
+            has_tier: options.tier,
+            identities: map.identities.map(|identity| AtomicU32::new(identity.0)),
+            map: Mutex::new(map),
+            dictionaries: RwLock::new(manifest.dictionaries.clone()),
+            dictionary_epoch: AtomicU64::new(1),
+            graveyard: Mutex::default(),
+            random: AtomicU64::new(options.seed),
+            ends: Mutex::new(None),
+            clock: options.clock,
+            disk,
+        });
+        for shard in &store.shards {
+            store.recount(&mut shard.lock());
+        }
+        let weak = Arc::downgrade(&store);
+        store.log.wal().subscribe(Box::new(move |_| {
+            if let Some(store) = weak.upgrade() {
+                store.control.durable.notify_waiters();
+            }
+        }));
+        let mut keeper = Keeper::new(Arc::clone(&store), manifest, directory)?;
+        let flusher = thermocline_wal::spawn(flusher).map_err(StoreError::Thread)?;
+        let thread = std::thread::Builder::new()
+            .name("keeper".to_owned())
+            .spawn(move || keeper.run())
+            .map_err(StoreError::Thread)?;
+        *store.ends.lock() = Some(Ends {
+            keeper: thread,
+            flusher,
+            _lock: lock,
+        });
+        Ok((store, report))
+    }
+
+    /// Makes everything durable, with a last checkpoint if `checkpoint`, seals
+    /// the log, ends the threads and gives the directory up. No access may
+    /// follow.
+    ///
+    /// # Errors
+    /// What the disk refused; what was acknowledged is in the log all the same.
+    pub fn close(&self, checkpoint: bool) -> Result<(), StoreError> {
+        let Some(ends) = self.ends.lock().take() else {
+            return Ok(());
+        };
+        self.control.stop(checkpoint);
+        match ends.keeper.join() {
+            Ok(Ok(())) => {}
+            Ok(Err(reason)) => tracing::warn!(reason, "the last checkpoint failed"),
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+        ends.flusher.close()?;
+        Ok(())
+    }
+
+    /// What an operator may change while the store runs.
+    #[must_use]
+    pub const fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Which form of disk queue is in use and why.
+    #[must_use]
+    pub fn backend(&self) -> (Backend, String) {
+        self.disk.backend()
+    }
+
+    /// The wall clock of the store.
+    #[must_use]
+    pub fn now(&self) -> UnixMillis {
+        self.clock.now()
+    }
+
+    /// Up to where collections stay compact.
+    pub(crate) fn limits(&self) -> Limits {
+        Limits {
+            hash_max_listpack_entries: self.settings.hash_max_listpack_entries(),
+            hash_max_listpack_value: self.settings.hash_max_listpack_value(),
+            field_seed: self.seed,
+        }
+    }
+
+    /// A generator of its own for whoever asks.
+    pub(crate) fn random(&self) -> Random {
+        Random::new(self.random.fetch_add(0x9e37_79b9_7f4a_7c15, Relaxed))
+    }
+
+    /// The identity that a database's number has now. It stays while any
+    /// shard's lock is held.
+    pub(crate) fn identity(&self, number: u8) -> DatabaseId {
+        DatabaseId(self.identities[usize::from(number)].load(Relaxed))
+    }
+
+    pub(crate) fn database_map(&self) -> DatabaseMap {
+        *self.map.lock()
+    }
+
+    /// Under all shard locks.
+    pub(crate) fn set_database_map(&self, map: DatabaseMap) {
+        *self.map.lock() = map;
+        for (atomic, identity) in self.identities.iter().zip(map.identities) {
+            atomic.store(identity.0, Relaxed);
+        }
+    }
+
+    /// Leaves tables of a flushed database to the keeper.
+    pub(crate) fn bury(&self, shard: ShardId, tables: Vec<KeyTable>) {
+        let mut graveyard = self.graveyard.lock();
+        graveyard.extend(tables.into_iter().map(|table| (shard, table)));
+    }
+
+    pub(crate) fn exhume(&self) -> Option<Buried> {
+        self.graveyard.lock().pop()
+    }
+
+    /// Adds what has changed of the shard's memory to the sum.
+    pub(crate) fn recount(&self, shard: &mut Shard) {
+        let bytes = shard.memory_bytes();
+        if bytes != shard.counted_bytes {
+            self.memory.moved(shard.counted_bytes, bytes);
+            shard.counted_bytes = bytes;
+        }
+    }
+
+    /// About how many bytes the tier's copy at `address` of a record takes,
+    /// whose value may be one of `objects`.
+    pub(crate) fn copy_bytes_hint(
+        &self,
+        address: Address,
+        parts: &RecordParts<'_>,
+        objects: &Objects,
+    ) -> u32 {
+        const PAGE: u32 = PAGE_BYTES as u32;
+        let object = (parts.form == OBJECT_FORM).then(|| objects.get(parts.value));
+        let value_bytes = object.flatten().map_or(parts.value.len(), |object| {
+            object.heap_bytes().max(parts.value.len())
+        });
+        let hint = self.stored_bytes_hint(parts.key.len() + value_bytes);
+        // The address knows how many pages it takes, up to a factor of two.
+        let pages = address.pages();
+        if address.is_open_ended() {
+            hint.max(pages / 2 * PAGE)
+        } else {
+            hint.clamp(pages / 2 * PAGE, pages * PAGE)
+        }
+    }
+
+    /// About how many bytes a value of `raw_bytes` takes on the tier.
+    fn stored_bytes_hint(&self, raw_bytes: usize) -> u32 {
+        const HEADER_BYTES: u64 = 24;
+        let raw = self.totals.demoted_raw_bytes.load(Relaxed);
+        let stored = self.totals.demoted_stored_bytes.load(Relaxed);
+        let bytes = if raw == 0 {
+            raw_bytes as u64
+        } else {
+            (u128::from(stored) * raw_bytes as u128 / u128::from(raw)) as u64
+        };
+        u32::try_from(bytes + HEADER_BYTES).unwrap_or(u32::MAX)
+    }
+
+    pub(crate) fn note_change(&self) {
+        self.totals.changes.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn changes_since_checkpoint(&self) -> u64 {
+        let at = self.control.checkpoint().changes;
+        self.totals.changes.load(Relaxed).saturating_sub(at)
+    }
+
+    pub(crate) fn count_read(&self, bytes: u64) {
+        self.totals.tier_reads.fetch_add(1, Relaxed);
+        self.totals.tier_read_bytes.fetch_add(bytes, Relaxed);
+    }
+
+    pub(crate) fn dictionary_epoch(&self) -> u64 {
+        self.dictionary_epoch
+            .load(std::sync::atomic::Ordering::Acquire)
+    }
+
+    pub(crate) fn dictionaries(&self) -> Vec<Dictionary> {
+        self.dictionaries.read().clone()
+    }
+
+    pub(crate) fn publish_dictionary(&self, dictionary: &Dictionary) {
+        self.dictionaries.write().push(dictionary.clone());
+        self.dictionary_epoch
+            .fetch_add(1, std::sync::atomic::Ordering::Release);
+    }
+
+    /// From now on `flag` is set when the key changes, is deleted, expires, or
+    /// its database is flushed or swapped: `WATCH`.
+    pub fn watch(&self, name: KeyName<'_>, flag: &Arc<AtomicBool>) {
+        self.with_watchers(name, |shard, identity| {
+            shard.watchers.add(identity, name.key, flag);
+        });
+    }
+
+    /// Takes back all that was asked for with `flag`.
+    pub fn unwatch(&self, name: KeyName<'_>, flag: &Arc<AtomicBool>) {
+        self.with_watchers(name, |shard, identity| {
+            shard.watchers.remove(identity, name.key, flag);
+        });
+    }
+
+    fn with_watchers(&self, name: KeyName<'_>, change: impl FnOnce(&mut Shard, DatabaseId)) {
+        loop {
+            let identity = self.identity(name.database);
+            let hash = self.seed.hash(identity, name.key);
+            let mut shard = self.shards[hash.shard().index()].lock();
+            if self.identity(name.database) == identity {
+                return change(&mut shard, identity);
+            }
+        }
+    }
+
+    /// Whether a write may begin; `needs_memory` says that it may take more.
+    #[must_use]
+    pub fn admit(&self, needs_memory: bool) -> Admission {
+        if !self.log.has_room() {
+            return match self.log.failure() {
+                Some(reason) => Admission::LogFails(reason),
+                None => Admission::Wait,
+            };
+        }
+        if let Some(reason) = self.log.failure().filter(|_| self.log.is_kept()) {
+            return Admission::LogFails(reason);
+        }
+        if !needs_memory {
+            return Admission::Go;
+        }
+        // What a checkpoint cannot write below the limit it writes beyond: more
+        // of it must not come.
+        if self.control.is_tier_full() && !self.settings.policy().evicts_any() {
+            return Admission::OutOfMemory;
+        }
+        if !self.memory.is_above(&self.settings, BEGIN_PERCENT) {
+            return Admission::Go;
+        }
+        self.control.wake();
+        if !self.memory.is_above(&self.settings, WAIT_PERCENT) {
+            return Admission::Go;
+        }
+        if self.control.is_out_of_memory() {
+            Admission::OutOfMemory
+        } else {
+            Admission::Wait
+        }
+    }
+
+    /// Whether a cold key that is read may take memory.
+    pub(crate) fn may_promote(&self) -> bool {
+        let above = self.memory.is_above(&self.settings, BEGIN_PERCENT);
+        if above {
+            self.control.wake();
+        }
+        !above || !self.memory.is_above(&self.settings, WAIT_PERCENT)
+    }
+
+    /// Returns when memory was freed or the log has room again, or after a
+    /// while.
+    pub async fn memory_freed(&self) {
+        const WHILE: Duration = Duration::from_millis(5);
+        let _ = tokio::time::timeout(WHILE, self.memory.freed.notified()).await;
+    }
+
+    pub(crate) fn is_settled(&self) -> bool {
+        self.control.is_settled()
+    }
+
+    /// Returns when the shard has come up from the image, or cannot: an access
+    /// then says why.
+    pub async fn hydrate(&self, shard: ShardId) {
+        self.control.want_shard(shard);
+        let is_over = || {
+            let shard = self.shards[shard.index()].lock();
+            shard.is_loaded || shard.damage.is_some()
+        };
+        Control::wait(&self.control.loaded, is_over).await;
+    }
+
+    /// Returns when all shards have come up and the log's tail is applied, or
+    /// that cannot be: what needs it then says why.
+    pub async fn settled(&self) {
+        let is_over = || self.is_settled() || self.control.damage().is_some();
+        Control::wait(&self.control.loaded, is_over).await;
+    }
+
+    /// Whether a reply that saw the state up to `lsn` may leave now, by
+    /// `appendfsync`.
+    #[must_use]
+    pub fn may_acknowledge(&self, lsn: Lsn) -> bool {
+        self.log.may_acknowledge(lsn)
+    }
+
+    /// Returns when [`Store::may_acknowledge`] holds.
+    pub async fn acknowledgeable(&self, lsn: Lsn) {
+        Control::wait(&self.control.durable, || self.may_acknowledge(lsn)).await;
+    }
+
+    /// Where the log ends now: what was done before is below.
+    #[must_use]
+    pub fn appended_lsn(&self) -> Lsn {
+        self.log.appended_lsn()
+    }
+
+    /// Returns when everything below `lsn` survives a power cut, asking for a
+    /// sync whatever the policy. Without a log at once.
+    pub async fn durable(&self, lsn: Lsn) {
+        if !self.log.is_kept() {
+            return;
+        }
+        self.log.wal().request_durable(lsn);
+        let is_durable = || self.log.wal().durable_lsn() >= lsn;
+        Control::wait(&self.control.durable, is_durable).await;
+    }
+
+    /// When the log is synced, from now on: CONFIG SET appendfsync.
+    pub fn set_log_policy(&self, policy: thermocline_wal::Policy) {
+        self.log.set_policy(policy);
+    }
+
+    /// Asks for a checkpoint: BGSAVE. Whether none was running.
+    pub fn request_checkpoint(&self) -> bool {
+        let is_idle = !self.control.checkpoint().is_running;
+        self.control.request_checkpoint();
+        is_idle
+    }
+
+    /// Returns when a checkpoint begun after this call is durable: SAVE.
+    ///
+    /// # Errors
+    /// Why it failed, for people.
+    pub async fn checkpoint(&self) -> Result<(), String> {
+        let ticket = self.control.request_checkpoint();
+        let is_over = || self.control.checkpoint().served >= ticket;
+        Control::wait(&self.control.checkpointed, is_over).await;
+        self.control.checkpoint().failure.map_or(Ok(()), Err)
+    }
+
+    /// What the tier takes on the disk, in bytes.
+    #[must_use]
+    pub fn tier_used_bytes(&self) -> u64 {
+        self.volume.with_table(|table| table.used_bytes())
+    }
+
+    /// How full the tier is.
+    pub(crate) fn space_state(&self) -> SpaceState {
+        self.volume.with_table(|table| table.space_state())
+    }
+}

@@ -1,0 +1,12 @@
+//! The store as its users see it: what is put is found again, through
+//! demotion, promotion, cleaning, checkpoints and restarts.
+
+mod support;
+
+mod cleaning;
+mod faults;
+mod long;
+mod model;
+mod offline;
+mod power;
+mod restart;
