@@ -34,6 +34,8 @@ pub enum CommandError {
     DecrementOverflow,
     /// A sum is no finite number.
     NotFinite,
+    /// HINCRBYFLOAT by an infinity.
+    IncrementNotFinite,
     /// The command of that full name got a wrong number of arguments.
     WrongArity(&'static str),
     /// No such command; holds the whole text. Made by [`CommandError::unknown_command`].
@@ -44,6 +46,8 @@ pub enum CommandError {
     UnsupportedOption(Box<[u8]>),
     /// No such type of value; holds the cleaned name.
     UnknownType(Box<[u8]>),
+    /// No such parameter of CONFIG SET; holds the cleaned name.
+    UnknownParameter(Box<[u8]>),
     /// An expire time is not positive or too far away, in the command of that name.
     InvalidExpireTime(&'static str),
     /// EXPIRE's NX together with XX, GT or LT.
@@ -89,6 +93,8 @@ pub enum CommandError {
     InvalidFrequency,
     /// RESTORE's payload is of another version or damaged.
     BadDumpPayload,
+    /// RESTORE's payload is whole but holds no value of a known form.
+    BadDataFormat,
     /// NOVALUES outside of HSCAN.
     NoValuesOutsideHash,
     /// NOSCORES outside of ZSCAN.
@@ -97,8 +103,15 @@ pub enum CommandError {
     LcsLengthAndIndexes,
     /// LCS of something that is no string.
     LcsNotStrings,
+    /// LCS of strings whose table would exceed `proto-max-bulk-len`.
+    LcsTooLarge,
     /// OBJECT FREQ without an LFU policy.
     FrequencyNotTracked,
+    /// OBJECT IDLETIME under an LFU policy.
+    IdleTimeNotTracked,
+    /// A command on a whole database inside a transaction that would have to read from the
+    /// disk after the transaction changed something; not a text of Valkey.
+    ReadWithinTransaction,
     /// A timeout that is no integer.
     TimeoutNotInteger,
     /// A negative timeout.
@@ -195,6 +208,12 @@ impl CommandError {
         Self::UnsupportedOption(clean(option, usize::MAX).collect())
     }
 
+    /// The error for a parameter CONFIG SET does not know.
+    #[must_use]
+    pub fn unknown_parameter(name: &[u8]) -> Self {
+        Self::UnknownParameter(clean(name, usize::MAX).collect())
+    }
+
     /// The error for a type name SCAN does not know.
     #[must_use]
     pub fn unknown_type(name: &[u8]) -> Self {
@@ -235,6 +254,10 @@ impl CommandError {
                     .concat()
                     .into();
             }
+            Self::UnknownParameter(name) => {
+                let text = b"ERR Unknown option or number of arguments for CONFIG SET - '";
+                return Cow::Owned([text.as_slice(), name, b"'"].concat());
+            }
             Self::UnknownType(name) => {
                 return [b"ERR unknown type name '".as_slice(), name, b"'"]
                     .concat()
@@ -265,6 +288,7 @@ impl CommandError {
             Self::Overflow => "ERR increment or decrement would overflow",
             Self::DecrementOverflow => "ERR decrement would overflow",
             Self::NotFinite => "ERR increment would produce NaN or Infinity",
+            Self::IncrementNotFinite => "ERR value is NaN or Infinity",
             Self::ExpireNxConflict => {
                 "ERR NX and XX, GT or LT options at the same time are not compatible"
             }
@@ -287,16 +311,28 @@ impl CommandError {
             Self::NegativeIdleTime => "ERR Invalid IDLETIME value, must be >= 0",
             Self::InvalidFrequency => "ERR Invalid FREQ value, must be >= 0 and <= 255",
             Self::BadDumpPayload => "ERR DUMP payload version or checksum are wrong",
+            Self::BadDataFormat => "ERR Bad data format",
             Self::NoValuesOutsideHash => "ERR NOVALUES option can only be used in HSCAN",
             Self::NoScoresOutsideSortedSet => "ERR NOSCORES option can only be used in ZSCAN",
             Self::LcsLengthAndIndexes => {
                 "ERR If you want both the length and indexes, please just use IDX."
             }
             Self::LcsNotStrings => "ERR The specified keys must contain string values",
+            Self::LcsTooLarge => {
+                "ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len"
+            }
             Self::FrequencyNotTracked => {
                 "ERR An LFU maxmemory policy is not selected, access frequency not tracked. \
                  Please note that when switching between policies at runtime LRU and LFU data \
                  will take some time to adjust."
+            }
+            Self::IdleTimeNotTracked => {
+                "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note \
+                 that when switching between policies at runtime LRU and LFU data will take some \
+                 time to adjust."
+            }
+            Self::ReadWithinTransaction => {
+                "TRYAGAIN The keys met by this command have to be read from disk first"
             }
             Self::TimeoutNotInteger => "ERR timeout is not an integer or out of range",
             Self::TimeoutNegative => "ERR timeout is negative",
@@ -340,6 +376,7 @@ impl CommandError {
             | Self::UnknownCommand(_)
             | Self::UnknownSubcommand(_)
             | Self::UnsupportedOption(_)
+            | Self::UnknownParameter(_)
             | Self::UnknownType(_)
             | Self::InvalidExpireTime(_)
             | Self::OutOfBounds { .. }
@@ -411,6 +448,7 @@ mod tests {
     fn continued_texts_have_single_spaces() {
         for error in [
             CommandError::FrequencyNotTracked,
+            CommandError::IdleTimeNotTracked,
             CommandError::SnapshotFailing,
             CommandError::HelloNotAuthenticated,
             CommandError::NoPasswordConfigured,

@@ -1,16 +1,24 @@
-//! The Redis commands of Thermocline, as far as they need no data set.
+//! The Redis commands of Thermocline.
 //!
 //! Owns the command table ([`table`]), the texts of client errors ([`error`]), pattern
-//! matching ([`glob`]) and the parsers of command options ([`arguments`]). It does not know
-//! sockets, reply encoding, pages or frames.
+//! matching ([`glob`]), the parsers of command options ([`arguments`]), the writing of
+//! replies ([`reply`]), the handlers and what runs them ([`executor`]). It does not know
+//! sockets, sessions, pages or frames.
 //!
-//! Use order: `error` stands alone, as does `glob`; `arguments` uses `error`; `table` uses
-//! both. Everything here is a pure function of its input or read-only after the first use,
-//! so any thread may call it.
+//! Use order: `error` stands alone, as does `glob`; `arguments` and `reply` use `error`;
+//! `table` uses `arguments`; then come `context`, the handlers and `executor`. Nothing here
+//! keeps state beyond a call, so any thread may call it.
 
 pub mod arguments;
+pub mod context;
 pub mod error;
+pub mod executor;
 pub mod glob;
+mod handlers;
+pub mod reply;
 pub mod table;
 
+pub use context::{Context, Failure, Handler};
 pub use error::CommandError;
+pub use executor::{Call, Done, Executor, Watched};
+pub use reply::{Mark, ReplyBuffer, Version};

@@ -26,7 +26,8 @@ pub enum ExpireUnit {
 }
 
 impl ExpireUnit {
-    pub(super) fn from_option(option: &[u8]) -> Option<Self> {
+    /// The unit that an option such as EX names.
+    pub(crate) fn from_option(option: &[u8]) -> Option<Self> {
         Some(match option {
             _ if is(option, "ex") => Self::Seconds,
             _ if is(option, "px") => Self::Milliseconds,

@@ -1,4 +1,4 @@
-//! Options of COPY and RESTORE, and database numbers.
+//! Options of COPY, RESTORE, MEMORY USAGE and the flushes, and database numbers.
 //!
 //! Owns their rules; it does not own databases or payloads. Invariant: a database number
 //! handed out is below the number of databases. Pure, any thread.
@@ -16,7 +16,7 @@ use crate::error::CommandError;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CopyOptions {
     /// The database of the copy; `None` for the source's.
-    pub database: Option<u32>,
+    pub database: Option<u8>,
     /// Whether a present key is replaced.
     pub replace: bool,
 }
@@ -38,11 +38,60 @@ pub struct RestoreOptions {
 ///
 /// # Errors
 /// Those of [`parse_small_integer`], then [`CommandError::DatabaseOutOfRange`].
-pub fn parse_database(bytes: &[u8], databases: u32) -> Result<u32, CommandError> {
-    let number = u32::try_from(parse_small_integer(bytes)?).ok();
-    number
+pub fn parse_database(bytes: &[u8], databases: u32) -> Result<u8, CommandError> {
+    database_number(parse_small_integer(bytes)?, databases)
+}
+
+/// The two arguments of SWAPDB.
+///
+/// # Errors
+/// A first that is no 32-bit number, a second that is none, then
+/// [`CommandError::DatabaseOutOfRange`].
+pub fn parse_swapdb(first: &[u8], second: &[u8], databases: u32) -> Result<(u8, u8), CommandError> {
+    let first = parse_small_integer(first).map_err(|_| CommandError::InvalidFirstDatabase)?;
+    let second = parse_small_integer(second).map_err(|_| CommandError::InvalidSecondDatabase)?;
+    Ok((
+        database_number(first, databases)?,
+        database_number(second, databases)?,
+    ))
+}
+
+fn database_number(number: i32, databases: u32) -> Result<u8, CommandError> {
+    u32::try_from(number)
+        .ok()
         .filter(|number| *number < databases)
+        .and_then(|number| u8::try_from(number).ok())
         .ok_or(CommandError::DatabaseOutOfRange)
+}
+
+/// Whether FLUSHDB and FLUSHALL may be called so: alone, or with ASYNC or SYNC.
+///
+/// # Errors
+/// A syntax error.
+pub fn parse_flush<A: AsRef<[u8]>>(options: &[A]) -> Result<(), CommandError> {
+    match options {
+        [] => Ok(()),
+        [option] if is(option.as_ref(), "async") || is(option.as_ref(), "sync") => Ok(()),
+        _ => Err(CommandError::Syntax),
+    }
+}
+
+/// The options of MEMORY USAGE, after the key: a number of samples, which is checked and
+/// without effect, since sizes are counted rather than sampled.
+///
+/// # Errors
+/// The first wrong option, in the order they are given.
+pub fn parse_memory_usage<A: AsRef<[u8]>>(options: &[A]) -> Result<(), CommandError> {
+    let mut rest = options.iter().map(AsRef::as_ref);
+    while let Some(option) = rest.next() {
+        if !is(option, "samples") {
+            return Err(CommandError::Syntax);
+        }
+        if parse_integer(rest.next().ok_or(CommandError::Syntax)?)? < 0 {
+            return Err(CommandError::Syntax);
+        }
+    }
+    Ok(())
 }
 
 /// The options of COPY, after both keys.

@@ -7,12 +7,14 @@
 
 mod expire;
 mod keyspace;
+mod lcs;
 mod scan;
 mod set;
 
 pub use expire::{ExpireCondition, ExpireTime, ExpireUnit, parse_expire, parse_expire_conditions};
-pub use keyspace::parse_restore_ttl;
 pub use keyspace::{CopyOptions, RestoreOptions, parse_copy, parse_database, parse_restore};
+pub use keyspace::{parse_flush, parse_memory_usage, parse_restore_ttl, parse_swapdb};
+pub use lcs::{LcsOptions, parse_lcs};
 pub use scan::{ScanOptions, ScanTarget, parse_cursor, parse_scan};
 pub use set::{Condition, Expiry, GetExOptions, MsetExOptions, SetOptions};
 pub use set::{parse_getex, parse_msetex, parse_set};

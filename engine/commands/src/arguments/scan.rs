@@ -43,12 +43,13 @@ const DEFAULT_COUNT: u64 = 10;
 
 const TYPE_NAMES: &[&str] = &["string", "list", "set", "zset", "hash", "stream"];
 
-/// A cursor: an unsigned 64-bit decimal number; a `+` and leading zeros are allowed.
+/// A cursor: an unsigned 64-bit decimal number; leading spaces, a `+` and leading zeros are
+/// allowed.
 ///
 /// # Errors
 /// [`CommandError::InvalidCursor`].
 pub fn parse_cursor(bytes: &[u8]) -> Result<u64, CommandError> {
-    let text = std::str::from_utf8(bytes).ok();
+    let text = std::str::from_utf8(bytes.trim_ascii_start()).ok();
     text.and_then(|text| text.parse().ok())
         .ok_or(CommandError::InvalidCursor)
 }

@@ -53,8 +53,10 @@ impl Group {
 }
 
 /// One entry of the table: a command, a container of subcommands, or a subcommand.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Command {
+    /// Its place in [`entries`]: what belongs to each command may stand in an array.
+    pub index: usize,
     /// Lower case; a subcommand has its container's name and a `|` in front.
     pub name: &'static str,
     /// The number of arguments with all names counted; negative: at least that many.
@@ -92,6 +94,7 @@ impl Command {
         summary: &'static str,
     ) -> Self {
         Self {
+            index: 0,
             name,
             arity,
             flags: Flags::of(&[]),
@@ -174,12 +177,34 @@ struct Table {
     by_name: HashMap<&'static [u8], &'static Command>,
 }
 
+/// A copy of the entry with its subcommands, numbered from `next` on.
+fn numbered(command: &Command, next: &mut usize) -> Command {
+    let mut numbered_command = *command;
+    numbered_command.index = *next;
+    *next = next.saturating_add(1);
+    let subcommands: Vec<Command> = command
+        .subcommands
+        .iter()
+        .map(|subcommand| numbered(subcommand, next))
+        .collect();
+    numbered_command.subcommands = subcommands.leak();
+    numbered_command
+}
+
 static TABLE: LazyLock<Table> = LazyLock::new(|| {
-    let mut sorted: Vec<&'static Command> = data::FAMILIES
+    let mut families: Vec<&'static Command> = data::FAMILIES
         .iter()
         .flat_map(|family| family.iter())
         .collect();
-    sorted.sort_unstable_by_key(|command| command.name);
+    families.sort_unstable_by_key(|command| command.name);
+    let mut next = 0;
+    let commands: Vec<Command> = families
+        .into_iter()
+        .map(|command| numbered(command, &mut next))
+        .collect();
+    // Built once and never dropped, as the table lives as long as the process.
+    let commands: &'static [Command] = commands.leak();
+    let sorted: Vec<&'static Command> = commands.iter().collect();
     let by_name = sorted
         .iter()
         .map(|command| (command.name.as_bytes(), *command))
@@ -191,6 +216,14 @@ static TABLE: LazyLock<Table> = LazyLock::new(|| {
 #[must_use]
 pub fn all() -> &'static [&'static Command] {
     &TABLE.sorted
+}
+
+/// Every entry in the order of its [`Command::index`]: each command, followed by its
+/// subcommands.
+pub fn entries() -> impl Iterator<Item = &'static Command> {
+    all()
+        .iter()
+        .flat_map(|command| std::iter::once(*command).chain(command.subcommands))
 }
 
 /// The command of that name, letter case ignored; it is `None` for subcommands.

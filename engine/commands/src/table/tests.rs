@@ -10,10 +10,11 @@ fn words(line: &str) -> Vec<&[u8]> {
     line.split(' ').map(str::as_bytes).collect()
 }
 
-fn entries() -> impl Iterator<Item = &'static Command> {
-    all()
-        .iter()
-        .flat_map(|command| std::iter::once(*command).chain(command.subcommands))
+#[test]
+fn an_entry_stands_at_its_index() {
+    for (place, command) in entries().enumerate() {
+        assert_eq!(command.index, place, "{}", command.name);
+    }
 }
 
 #[test]

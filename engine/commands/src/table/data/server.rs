@@ -135,6 +135,10 @@ pub(super) static COMMANDS: &[Command] = &[
                 .categories(&[Category::Admin, Category::Dangerous, Category::Slow])
                 .tips(&["request_policy:all_nodes", "response_policy:agg_sum"]),
         ]),
+    Command::new("lolwut", -1, Group::Server, "5.0.0",
+            "Displays computer art and the server version.")
+        .flags(&[Flag::Fast, Flag::Readonly])
+        .categories(&[Category::Fast, Category::Read]),
     Command::new("memory", -2, Group::Server, "4.0.0",
             "A container for memory diagnostics commands.")
         .categories(&[Category::Slow])

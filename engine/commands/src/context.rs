@@ -1,0 +1,164 @@
+//! What a handler works with: its arguments, its keys, the reply.
+//!
+//! Owns nothing beyond the call. Does not know sockets or sessions. Runs under
+//! the locks of the access, on any thread: a handler never waits.
+
+use crate::error::CommandError;
+use crate::reply::ReplyBuffer;
+use thermocline_base::{Random, UnixMillis};
+use thermocline_store::{Access, Entry, Fault, FaultSet, KeyId, Settings};
+use thermocline_types::{HashRef, TypeError, Update, Value};
+
+/// Why a handler did not finish. It has changed nothing and what it wrote to
+/// the reply is taken back.
+#[derive(Debug)]
+pub enum Failure {
+    /// The client gets this text.
+    Error(CommandError),
+    /// Something must be read first; the command then runs again.
+    Fault(Fault),
+}
+
+impl From<CommandError> for Failure {
+    fn from(error: CommandError) -> Self {
+        Self::Error(error)
+    }
+}
+
+impl From<Fault> for Failure {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl From<TypeError> for CommandError {
+    fn from(error: TypeError) -> Self {
+        match error {
+            TypeError::TooLarge { .. } => Self::StringTooLong,
+            _ => Self::WrongType,
+        }
+    }
+}
+
+impl From<TypeError> for Failure {
+    fn from(error: TypeError) -> Self {
+        Self::Error(error.into())
+    }
+}
+
+/// A handler: a plain function that replies, or fails having changed nothing.
+pub type Handler = fn(&mut Context<'_, '_, '_>) -> Result<(), Failure>;
+
+/// What a handler works with.
+pub struct Context<'c, 's, 'k> {
+    /// The keys' hold; key 0 of the command is `keys[0]` here.
+    pub access: &'c mut Access<'s, 'k>,
+    /// The command's keys in the order of the request.
+    pub keys: &'c [KeyId],
+    /// The request, the command's name included.
+    pub arguments: &'c [&'k [u8]],
+    /// The number of the session's database.
+    pub database: u8,
+    /// Where the reply goes.
+    pub reply: &'c mut ReplyBuffer,
+    /// What was read for the command so far.
+    pub faults: &'c FaultSet,
+    /// For RANDOMKEY and its kin.
+    pub random: &'c mut Random,
+    /// What the operator set.
+    pub settings: &'c Settings,
+    /// `proto-max-bulk-len`, bytes: no string grows above.
+    pub string_max_bytes: usize,
+}
+
+impl<'k> Context<'_, '_, 'k> {
+    /// The time, the same throughout the command (and its transaction).
+    #[must_use]
+    pub fn now(&self) -> UnixMillis {
+        self.access.now()
+    }
+
+    /// Argument `index`, 0 being the command's name.
+    ///
+    /// # Panics
+    /// Beyond the arity the table guarantees.
+    #[must_use]
+    pub fn argument(&self, index: usize) -> &'k [u8] {
+        self.arguments[index]
+    }
+
+    /// What the command's key number `index` holds; a use of it.
+    pub fn get(&mut self, index: usize) -> Option<Entry<'_>> {
+        let key = self.keys[index];
+        self.access.get(key)
+    }
+
+    /// What the command's key number `index` holds; not a use of it.
+    #[must_use]
+    pub fn peek(&self, index: usize) -> Option<Entry<'_>> {
+        self.access.peek(self.keys[index])
+    }
+
+    /// The string that key number `index` holds; a use of it.
+    ///
+    /// # Errors
+    /// [`CommandError::WrongType`].
+    pub fn string(&mut self, index: usize) -> Result<Option<&[u8]>, Failure> {
+        match self.get(index) {
+            None => Ok(None),
+            Some(entry) => Ok(Some(entry.value.string()?)),
+        }
+    }
+
+    /// Replies with the string that key number `index` holds, or with null; a
+    /// use of it.
+    ///
+    /// # Errors
+    /// [`CommandError::WrongType`].
+    pub fn reply_string(&mut self, index: usize) -> Result<(), Failure> {
+        match self.access.get(self.keys[index]) {
+            None => self.reply.null(),
+            Some(entry) => self.reply.bulk(entry.value.string()?),
+        }
+        Ok(())
+    }
+
+    /// The hash that key number `index` holds; a use of it.
+    ///
+    /// # Errors
+    /// [`CommandError::WrongType`].
+    pub fn hash(&mut self, index: usize) -> Result<Option<HashRef<'_>>, Failure> {
+        match self.get(index) {
+            None => Ok(None),
+            Some(entry) => Ok(Some(entry.value.hash()?)),
+        }
+    }
+
+    /// See [`Access::put`].
+    pub fn put(&mut self, index: usize, value: Value, expiry: Option<UnixMillis>) {
+        self.access.put(self.keys[index], value, expiry);
+    }
+
+    /// See [`Access::put_string`].
+    pub fn put_string(&mut self, index: usize, bytes: &[u8], expiry: Option<UnixMillis>) {
+        self.access.put_string(self.keys[index], bytes, expiry);
+    }
+
+    /// See [`Access::update`].
+    ///
+    /// # Errors
+    /// [`CommandError::WrongType`], [`CommandError::StringTooLong`].
+    pub fn update(&mut self, index: usize, update: &Update<'_>) -> Result<(), Failure> {
+        Ok(self.access.update(self.keys[index], update)?)
+    }
+
+    /// See [`Access::set_expiry`].
+    pub fn set_expiry(&mut self, index: usize, expiry: Option<UnixMillis>) -> bool {
+        self.access.set_expiry(self.keys[index], expiry)
+    }
+
+    /// See [`Access::delete`].
+    pub fn delete(&mut self, index: usize) -> bool {
+        self.access.delete(self.keys[index])
+    }
+}

@@ -1,0 +1,276 @@
+//! EXEC: many calls under one access, logged as one frame.
+//!
+//! Owns the order of things that makes a transaction whole. A fault must come
+//! before the first call runs, for what ran cannot be taken back:
+//!
+//! 1. All keys of all calls and all watched keys are named, and the access makes
+//!    them resident. If a watched key has changed, that is the end.
+//! 2. Calls on whole databases name no keys. All shards are locked for them and
+//!    they are *rehearsed*: whatever they may lack then faults before anything has
+//!    happened. DBSIZE, the flushes and SWAPDB lack nothing once the store has
+//!    settled. KEYS is rehearsed over its whole database. Of SCAN and RANDOMKEY, a
+//!    step of the scan is rehearsed that is larger than the real one by as many
+//!    keys as the transaction can delete.
+//! 3. The calls run. One that faults in spite of this gets an error as its reply.
+//!
+//! SWAPDB and the flushes count from the next call on. A name means the database
+//! that had its number when the access began, and goes with that database where
+//! SWAPDB puts it; so names are made through the swaps in front of their call.
+
+use super::route::{Keys, Names, Reach, Route};
+use super::{Call, Done, Executor, Surroundings, Watched};
+use crate::arguments::{ScanTarget, parse_cursor, parse_flush, parse_scan, parse_swapdb};
+use crate::error::CommandError;
+use crate::handlers::{DATABASES, KEYS_STEP};
+use crate::reply::ReplyBuffer;
+use std::sync::atomic::Ordering;
+use thermocline_base::Random;
+use thermocline_base::limits::DATABASE_COUNT;
+use thermocline_store::{Access, Fault, FaultSet};
+
+/// How often RANDOMKEY draws before it takes the key of a rehearsed scan.
+const RANDOM_DRAWS: usize = 8;
+
+/// What the numbers of databases mean while the transaction runs.
+struct Databases {
+    /// The number that each had at first, by the number it has now.
+    first_numbers: [u8; DATABASE_COUNT],
+    /// Whether it was emptied, by the number it had at first.
+    emptied: [bool; DATABASE_COUNT],
+}
+
+impl Databases {
+    fn new() -> Self {
+        let mut first_numbers = [0; DATABASE_COUNT];
+        for (number, place) in (0..).zip(&mut first_numbers) {
+            *place = number;
+        }
+        Self {
+            first_numbers,
+            emptied: [false; DATABASE_COUNT],
+        }
+    }
+
+    /// The number that database `number` had at first.
+    fn first_number(&self, number: u8) -> u8 {
+        let first = self.first_numbers.get(usize::from(number));
+        first.copied().unwrap_or(number)
+    }
+
+    fn is_emptied(&self, number: u8) -> bool {
+        let first = usize::from(self.first_number(number));
+        self.emptied.get(first).copied().unwrap_or(false)
+    }
+
+    /// Does to the numbers what the call will do to the databases.
+    fn follow(&mut self, call: &Call<'_>) {
+        match (call.command.name, call.arguments) {
+            ("swapdb", [_, first, second]) => {
+                if let Ok((first, second)) = parse_swapdb(first, second, DATABASES) {
+                    self.first_numbers.swap(first.into(), second.into());
+                }
+            }
+            ("flushdb", [_, options @ ..]) if parse_flush(options).is_ok() => {
+                let first = usize::from(self.first_number(call.database));
+                if let Some(emptied) = self.emptied.get_mut(first) {
+                    *emptied = true;
+                }
+            }
+            ("flushall", [_, options @ ..]) if parse_flush(options).is_ok() => {
+                self.emptied = [true; DATABASE_COUNT];
+            }
+            _ => {}
+        }
+    }
+}
+
+/// A call with its route and its keys' places among the names.
+struct Step<'c, 'k> {
+    call: &'c Call<'k>,
+    route: Option<Route>,
+    keys: Keys,
+}
+
+impl Executor {
+    /// Runs calls one after another with nothing between them, logged as one
+    /// frame; `reply` gets an array of their replies. Entries without a handler
+    /// here are asked of `other`, which writes the one reply. `None` if a watched
+    /// key has changed: nothing ran and nothing was written.
+    ///
+    /// # Errors
+    /// What is missing; nothing was changed or written, and `other` not called.
+    pub fn run_transaction(
+        &self,
+        calls: &[Call<'_>],
+        watched: Option<Watched<'_>>,
+        reply: &mut ReplyBuffer,
+        faults: &FaultSet,
+        random: &mut Random,
+        other: &mut dyn FnMut(&Call<'_>, &mut ReplyBuffer),
+    ) -> Result<Option<Done>, Fault> {
+        let mut names = Names::new();
+        let mut databases = Databases::new();
+        let mut steps = Vec::with_capacity(calls.len());
+        for call in calls {
+            let route = Route::find(call.command);
+            let before = names.len();
+            if let Some(route) = route {
+                let resolve = |number| databases.first_number(number);
+                route.add_names(call, resolve, &mut names);
+            }
+            let keys = (before..names.len()).collect();
+            steps.push(Step { call, route, keys });
+            databases.follow(call);
+        }
+        let whole = steps
+            .iter()
+            .any(|step| step.route.is_some_and(|route| route.reach.is_whole()));
+        names.extend(
+            watched
+                .iter()
+                .flat_map(|watched| watched.names.iter().copied()),
+        );
+        let mut access = Access::new(&self.store, &names);
+        access.acquire(faults, whole)?;
+        if watched.is_some_and(|watched| watched.changed.load(Ordering::Acquire)) {
+            return Ok(None);
+        }
+        if whole {
+            rehearse(&steps, names.len(), &mut access, faults)?;
+        }
+        let mut surroundings = Surroundings { faults, random };
+        reply.array(steps.len());
+        for step in &steps {
+            match step.route {
+                None => other(step.call, reply),
+                Some(route) => {
+                    self.run_step(route, step, &mut access, reply, &mut surroundings);
+                }
+            }
+        }
+        let lsn = access.commit();
+        Ok(Some(Done { lsn }))
+    }
+
+    /// Runs a call that may not fault any more.
+    fn run_step<'k>(
+        &self,
+        route: Route,
+        step: &Step<'_, 'k>,
+        access: &mut Access<'_, 'k>,
+        reply: &mut ReplyBuffer,
+        surroundings: &mut Surroundings<'_>,
+    ) {
+        let is_random = step.call.command.name == "randomkey";
+        let draws = if is_random { RANDOM_DRAWS } else { 1 };
+        for _ in 0..draws {
+            let outcome =
+                self.run_handler(route, step.call, &step.keys, access, reply, surroundings);
+            if outcome.is_ok() {
+                return;
+            }
+        }
+        if is_random {
+            // The rehearsal saw to it that the first step finds what it meets.
+            let found = access.scan(step.call.database, 0, 1, surroundings.faults);
+            if let Some(key) = found.ok().and_then(|(_, keys)| keys.into_iter().next()) {
+                return reply.bulk(&key.key);
+            }
+        }
+        reply.refuse(&CommandError::ReadWithinTransaction);
+    }
+}
+
+/// Has everything fault that calls on whole databases may lack; `names` is how
+/// many keys the transaction can delete at most.
+fn rehearse(
+    steps: &[Step<'_, '_>],
+    names: usize,
+    access: &mut Access<'_, '_>,
+    faults: &FaultSet,
+) -> Result<(), Fault> {
+    // Faults unless everything has come up since the start.
+    access.database_len(0)?;
+    let mut databases = Databases::new();
+    for step in steps {
+        let call = step.call;
+        // An emptied database holds nothing but what the transaction put there.
+        if step
+            .route
+            .is_some_and(|route| route.reach == Reach::Database)
+            && !databases.is_emptied(call.database)
+        {
+            let number = databases.first_number(call.database);
+            match (call.command.name, call.arguments) {
+                ("keys", _) => scan_all(number, access, faults)?,
+                ("randomkey", _) => {
+                    access.scan(number, 0, names.saturating_add(1), faults)?;
+                }
+                ("scan", [_, cursor, options @ ..]) => {
+                    let options = parse_scan(options, ScanTarget::Keys);
+                    if let (Ok(cursor), Ok(options)) = (parse_cursor(cursor), options) {
+                        let count = usize::try_from(options.count).unwrap_or(usize::MAX);
+                        access.scan(number, cursor, count.saturating_add(names), faults)?;
+                    }
+                }
+                _ => {}
+            }
+        }
+        databases.follow(call);
+    }
+    Ok(())
+}
+
+fn scan_all(database: u8, access: &mut Access<'_, '_>, faults: &FaultSet) -> Result<(), Fault> {
+    let mut cursor = 0;
+    loop {
+        (cursor, _) = access.scan(database, cursor, KEYS_STEP, faults)?;
+        if cursor == 0 {
+            return Ok(());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::table;
+
+    fn follow(databases: &mut Databases, database: u8, line: &str) {
+        let arguments: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
+        let command = table::find(&arguments).expect("is a command");
+        databases.follow(&Call {
+            command,
+            database,
+            arguments: &arguments,
+        });
+    }
+
+    #[test]
+    fn numbers_follow_swaps_and_flushes() {
+        let mut databases = Databases::new();
+        follow(&mut databases, 0, "swapdb 0 1");
+        follow(&mut databases, 0, "swapdb 1 2");
+        let numbers = [0, 1, 2, 3].map(|number| databases.first_number(number));
+        assert_eq!(numbers, [1, 2, 0, 3]);
+        // What is database 2 now was 0 at first, and goes on being empty as 5.
+        follow(&mut databases, 2, "flushdb");
+        follow(&mut databases, 0, "swapdb 2 5");
+        let emptied = [0, 1, 2, 5].map(|number| databases.is_emptied(number));
+        assert_eq!(emptied, [false, false, false, true]);
+        assert_eq!(databases.first_number(5), 0);
+    }
+
+    #[test]
+    fn refused_requests_are_not_followed() {
+        let mut databases = Databases::new();
+        follow(&mut databases, 0, "swapdb 0 16");
+        follow(&mut databases, 0, "swapdb 0 x");
+        follow(&mut databases, 0, "flushall now");
+        follow(&mut databases, 0, "flushdb sync async");
+        assert!((0..16).all(|number| databases.first_number(number) == number));
+        assert!((0..16).all(|number| !databases.is_emptied(number)));
+        follow(&mut databases, 0, "flushall async");
+        assert!((0..16).all(|number| databases.is_emptied(number)));
+    }
+}

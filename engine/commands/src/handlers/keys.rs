@@ -1,0 +1,48 @@
+//! Commands on whole keys: whether they are there, what they hold, away with them.
+//!
+//! Owns their meaning. Does not know values. Runs under the locks of the access.
+
+use crate::context::{Context, Failure, Handler};
+
+pub(super) const HANDLERS: &[(&str, Handler)] = &[
+    ("del", delete),
+    ("exists", exists),
+    ("touch", touch),
+    ("type", kind),
+    ("unlink", delete),
+];
+
+/// DEL and UNLINK: the memory of a large value is the store's to free in slices
+/// either way.
+fn delete(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
+    let deleted = (0..context.keys.len())
+        .filter(|index| context.delete(*index))
+        .count();
+    context.reply.integer(deleted as i64);
+    Ok(())
+}
+
+/// A key named twice counts twice.
+fn exists(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
+    let present = (0..context.keys.len())
+        .filter(|index| context.peek(*index).is_some())
+        .count();
+    context.reply.integer(present as i64);
+    Ok(())
+}
+
+fn touch(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
+    let present = (0..context.keys.len())
+        .filter(|index| context.get(*index).is_some())
+        .count();
+    context.reply.integer(present as i64);
+    Ok(())
+}
+
+fn kind(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
+    let kind = context.peek(0).map(|entry| entry.value.kind());
+    context
+        .reply
+        .simple(kind.map_or("none", |kind| kind.name()));
+    Ok(())
+}

@@ -1,0 +1,41 @@
+//! The handlers, one file per family.
+//!
+//! Owns which function runs a command. Read-only data.
+//!
+//! A handler makes all its checks before its first change, for a change cannot
+//! be taken back. Wherever Valkey looks at the options, at the key's kind and at
+//! a limit in some order, so does the handler: the order shows in the errors.
+
+mod copying;
+mod expiry;
+mod hashes;
+mod increments;
+mod inspection;
+mod keys;
+mod lcs;
+mod multiple;
+mod serialized;
+mod strings;
+mod whole;
+
+use crate::context::Handler;
+use thermocline_base::limits::DATABASE_COUNT;
+pub(crate) use whole::KEYS_STEP;
+
+/// How many databases there are, as the parsers count them.
+pub(crate) const DATABASES: u32 = DATABASE_COUNT as u32;
+
+/// Each family's commands by name.
+pub(crate) static FAMILIES: &[&[(&str, Handler)]] = &[
+    strings::HANDLERS,
+    multiple::HANDLERS,
+    increments::HANDLERS,
+    lcs::HANDLERS,
+    keys::HANDLERS,
+    copying::HANDLERS,
+    expiry::HANDLERS,
+    inspection::HANDLERS,
+    serialized::HANDLERS,
+    hashes::HANDLERS,
+    whole::HANDLERS,
+];

@@ -1,0 +1,100 @@
+//! DUMP and RESTORE: a value as the bytes of an RDB file.
+//!
+//! Owns their meaning. Does not know the bytes. Runs under the locks of the
+//! access.
+
+use crate::arguments::{parse_restore, parse_restore_ttl};
+use crate::context::{Context, Failure, Handler};
+use crate::error::CommandError;
+use thermocline_base::UnixMillis;
+use thermocline_types::rdb::{self, HashField, RdbError, RdbValue};
+use thermocline_types::{HashEntry, Update, Value, ValueKind, ValueRef};
+
+pub(super) const HANDLERS: &[(&str, Handler)] = &[("dump", dump), ("restore", restore)];
+
+fn dump(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
+    let now = context.now();
+    let entry = context.access.get(context.keys[0]);
+    let is_compact = entry.is_some_and(|entry| matches!(entry.value, ValueRef::Inline { .. }));
+    match entry.and_then(|entry| in_transit(entry.value, now)) {
+        None => context.reply.null(),
+        Some(value) => context.reply.bulk(&rdb::dump(&value, is_compact)),
+    }
+    Ok(())
+}
+
+/// The value without expired fields; `None` for a hash that has no others.
+fn in_transit(value: ValueRef<'_>, now: UnixMillis) -> Option<RdbValue> {
+    match value.kind() {
+        ValueKind::String => Some(RdbValue::String(value.string().ok()?.to_vec())),
+        ValueKind::Hash => {
+            let live = value.hash().ok()?.iter(now);
+            let fields: Vec<HashField> = live
+                .map(|(field, value, expiry)| HashField {
+                    field: field.to_vec(),
+                    value: value.to_vec(),
+                    expiry,
+                })
+                .collect();
+            (!fields.is_empty()).then_some(RdbValue::Hash(fields))
+        }
+    }
+}
+
+fn restore(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
+    let options = parse_restore(&context.arguments[4..])?;
+    if !options.replace && context.peek(0).is_some() {
+        return Err(CommandError::BusyKey.into());
+    }
+    let now_ms = context.now().0;
+    let at_ms = parse_restore_ttl(context.argument(2), options.absolute_ttl, now_ms)?;
+    let value =
+        rdb::restore(context.argument(3), context.string_max_bytes).map_err(
+            |error| match error {
+                RdbError::VersionOrChecksum => CommandError::BadDumpPayload,
+                _ => CommandError::BadDataFormat,
+            },
+        )?;
+    let expiry = at_ms.map(UnixMillis);
+    match value {
+        _ if at_ms.is_some_and(|at_ms| at_ms <= now_ms) => {
+            context.delete(0);
+        }
+        RdbValue::String(bytes) => context.put_string(0, &bytes, expiry),
+        RdbValue::Hash(fields) => {
+            let is_compact = rdb::is_compact(context.argument(3))
+                && fields.len() <= context.settings.hash_max_listpack_entries();
+            put_hash(context, &fields, is_compact, expiry)?;
+        }
+    }
+    context.reply.simple("OK");
+    Ok(())
+}
+
+/// Makes the hash anew: a compact one as it is, another by an update, which knows
+/// the limits of the forms.
+fn put_hash(
+    context: &mut Context<'_, '_, '_>,
+    fields: &[HashField],
+    is_compact: bool,
+    expiry: Option<UnixMillis>,
+) -> Result<(), Failure> {
+    let fields: Vec<HashEntry<'_>> = fields
+        .iter()
+        .map(|entry| (&*entry.field, &*entry.value, entry.expiry))
+        .collect();
+    if is_compact {
+        let value = Value::from_packed_fields(&fields)?;
+        context.put(0, value, expiry);
+        return Ok(());
+    }
+    let update = Update::HashSet { fields };
+    // The only check that could fail once the old value is gone.
+    update.check(None)?;
+    context.delete(0);
+    context.update(0, &update)?;
+    if expiry.is_some() {
+        context.set_expiry(0, expiry);
+    }
+    Ok(())
+}

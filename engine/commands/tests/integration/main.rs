@@ -1,0 +1,8 @@
+//! The commands through the executor on a real store.
+
+mod harness;
+mod hashes;
+mod keys;
+mod strings;
+mod transactions;
+mod whole;
