@@ -72,20 +72,39 @@ fn read_into(path: &Path, depth: usize, out: &mut Vec<Directive>) -> Result<(), 
             file: file.clone(),
             source,
         })?;
+    include_into(&file, &bytes, depth, out)
+}
+
+/// Reads configuration text that came with no file of its own, such as standard input.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_text(file: &str, bytes: &[u8]) -> Result<Vec<Directive>, ConfigError> {
+    let mut directives = Vec::new();
+    include_into(file, bytes, 0, &mut directives)?;
+    Ok(directives)
+}
+
+fn include_into(
+    file: &str,
+    bytes: &[u8],
+    depth: usize,
+    out: &mut Vec<Directive>,
+) -> Result<(), ConfigError> {
     if bytes.len() as u64 > FILE_BYTES {
-        return Err(syntax(&file, 1, "the file is too long"));
+        return Err(syntax(file, 1, "the file is too long"));
     }
-    for directive in parse(&file, &bytes)? {
+    for directive in parse(file, bytes)? {
         if directive.name != "include" {
             out.push(directive);
             continue;
         }
         let line = directive.line;
         let [target] = directive.arguments.as_slice() else {
-            return Err(syntax(&file, line, "include takes one file name"));
+            return Err(syntax(file, line, "include takes one file name"));
         };
         if depth >= INCLUDE_DEPTH {
-            return Err(syntax(&file, line, "includes are nested too deeply"));
+            return Err(syntax(file, line, "includes are nested too deeply"));
         }
         read_into(Path::new(target), depth + 1, out)?;
     }

@@ -1,9 +1,59 @@
-//! The server's wire format and configuration syntax.
+//! The Thermocline daemon: sockets, sessions, configuration and introspection around the
+//! store and the commands.
 //!
-//! Owns bytes to requests, replies to bytes, and configuration text to
-//! directives. Knows nothing of sockets, keys, or what a command or a
-//! directive means. `config_file` uses `resp::inline` for quoting, because
-//! both follow the same rules; `resp` uses nothing here.
+//! Owns the wire format ([`resp`]), the configuration ([`config_file`] and `config`), the
+//! threads and connections, and the commands that do not work on keys (`commands`). Knows
+//! nothing of pages, frames or how a value is stored.
+//!
+//! A request's way: `listener` accepts, `thread` owns the connection, `connection` reads and
+//! decodes it, `dispatch` checks and runs it, `waits` brings what it lacks (`cold` reads the
+//! tier), and `connection` sends the reply.
+//!
+//! Modules, lowest first: [`huge_pages`], `resp`, [`config_file`], `histogram`, `statistics`, `slowlog`,
+//! `clients`, `log`, `config`, `server`, `session`, `commands`, `registry`, `dispatch`,
+//! `window` with `buffers`, `socket`, `cold`, `connection` with `waits` and `jobs`, `listener`, `thread`,
+//! `notify`, `command_line`, `daemon`. (`config::apply` and `limits` use `server`.)
 
+mod buffers;
+mod clients;
+mod cold;
+mod command_line;
+mod commands;
+mod config;
 pub mod config_file;
+mod connection;
+mod daemon;
+mod dispatch;
+mod histogram;
+pub mod huge_pages;
+mod jobs;
+mod limits;
+mod listener;
+mod log;
+mod notify;
+mod registry;
 pub mod resp;
+mod resp_reader;
+mod server;
+mod session;
+mod slowlog;
+mod socket;
+mod statistics;
+mod thread;
+mod waits;
+mod window;
+
+use std::process::ExitCode;
+
+/// Runs the daemon with the words of its command line, the program's name left out, until
+/// it is stopped. Errors are told on standard error and in the log; the code is 1 then.
+#[must_use]
+pub fn run(arguments: &[String]) -> ExitCode {
+    match daemon::run(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("thermocline: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}

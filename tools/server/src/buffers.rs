@@ -1,0 +1,237 @@
+//! The bytes of a connection on their way in and out.
+//!
+//! Owns the read buffer, what the socket did not take yet, and the thread's pool of idle
+//! buffers: a connection that waits for its client holds none. INVARIANT: a read buffer is
+//! compacted only between batches, so the offsets of decoded requests stay true. One thread.
+
+use std::cell::RefCell;
+
+use thermocline_commands::ReplyBuffer;
+
+use crate::window::Window;
+
+/// Bytes of a read buffer in the pool.
+const INPUT_BYTES: usize = 16 * 1024;
+/// Most bytes a read buffer grows at once, whatever length a client declares.
+const GROWTH_BYTES: usize = 1 << 20;
+/// Most idle buffers a thread keeps.
+const POOLED: usize = 64;
+
+/// Idle buffers of a thread, the last used first.
+#[derive(Debug, Default)]
+pub(crate) struct Pool {
+    inputs: RefCell<Vec<Vec<u8>>>,
+    replies: RefCell<Vec<ReplyBuffer>>,
+    windows: RefCell<Vec<Window>>,
+}
+
+impl Pool {
+    fn take_input(&self) -> Vec<u8> {
+        let pooled = self.inputs.borrow_mut().pop();
+        pooled.unwrap_or_else(|| vec![0; INPUT_BYTES])
+    }
+
+    fn give_input(&self, bytes: Vec<u8>) {
+        let mut inputs = self.inputs.borrow_mut();
+        if bytes.len() == INPUT_BYTES && inputs.len() < POOLED {
+            inputs.push(bytes);
+        }
+    }
+
+    /// An empty window.
+    pub(crate) fn take_window(&self) -> Window {
+        self.windows.borrow_mut().pop().unwrap_or_default()
+    }
+
+    /// Takes a window back.
+    pub(crate) fn give_window(&self, mut window: Window) {
+        window.clear();
+        let mut windows = self.windows.borrow_mut();
+        if windows.len() < POOLED {
+            windows.push(window);
+        }
+    }
+
+    /// An empty reply buffer.
+    pub(crate) fn take_reply(&self) -> ReplyBuffer {
+        self.replies.borrow_mut().pop().unwrap_or_default()
+    }
+
+    /// Takes an empty reply buffer back.
+    pub(crate) fn give_reply(&self, reply: ReplyBuffer) {
+        let mut replies = self.replies.borrow_mut();
+        if replies.len() < POOLED {
+            replies.push(reply);
+        }
+    }
+}
+
+/// What was read and not yet run.
+#[derive(Debug, Default)]
+pub(crate) struct Input {
+    /// All of it writable; empty while there is nothing to hold.
+    bytes: Vec<u8>,
+    /// Where the unread bytes begin.
+    start: usize,
+    /// Where they end.
+    end: usize,
+}
+
+impl Input {
+    /// The bytes not yet decoded.
+    pub(crate) fn unread(&self) -> &[u8] {
+        &self.bytes[self.start..self.end]
+    }
+
+    /// Where the bytes not yet decoded begin.
+    pub(crate) const fn offset(&self) -> usize {
+        self.start
+    }
+
+    /// The bytes from `offset` on, decoded ones too.
+    pub(crate) fn from(&self, offset: usize) -> &[u8] {
+        self.bytes.get(offset..self.end).unwrap_or_default()
+    }
+
+    /// Steps over bytes that were decoded.
+    pub(crate) fn consume(&mut self, bytes: usize) {
+        self.start = self.end.min(self.start + bytes);
+    }
+
+    /// How many bytes are not yet decoded.
+    pub(crate) const fn len(&self) -> usize {
+        self.end - self.start
+    }
+
+    /// Room to read into, for at least one byte; `needed` is how many bytes the request at
+    /// hand still lacks, by its client's word.
+    pub(crate) fn room(&mut self, pool: &Pool, needed: usize) -> &mut [u8] {
+        if self.bytes.is_empty() {
+            self.bytes = pool.take_input();
+        }
+        if self.start > 0 && self.bytes.len() - self.end < needed.min(INPUT_BYTES / 2) {
+            self.bytes.copy_within(self.start..self.end, 0);
+            self.end -= self.start;
+            self.start = 0;
+        }
+        let wanted = needed.clamp(1, GROWTH_BYTES);
+        if self.bytes.len() - self.end < wanted {
+            self.bytes.resize(self.end + wanted, 0);
+        }
+        &mut self.bytes[self.end..]
+    }
+
+    /// Counts bytes that were read into the room.
+    pub(crate) fn filled(&mut self, bytes: usize) {
+        self.end = self.bytes.len().min(self.end + bytes);
+    }
+
+    /// Between batches: gives an empty buffer back, moves a rest to the front of its own.
+    pub(crate) fn settle(&mut self, pool: &Pool) {
+        if self.start == self.end {
+            self.start = 0;
+            self.end = 0;
+            let bytes = std::mem::take(&mut self.bytes);
+            if !bytes.is_empty() {
+                pool.give_input(bytes);
+            }
+        } else if self.start > 0 {
+            self.bytes.copy_within(self.start..self.end, 0);
+            self.end -= self.start;
+            self.start = 0;
+        }
+    }
+}
+
+/// Replies that the socket did not take yet.
+#[derive(Debug, Default)]
+pub(crate) struct Output {
+    bytes: Vec<u8>,
+    sent: usize,
+}
+
+impl Output {
+    /// The bytes to be sent.
+    pub(crate) fn unsent(&self) -> &[u8] {
+        &self.bytes[self.sent..]
+    }
+
+    /// Appends replies.
+    pub(crate) fn push(&mut self, replies: &[u8]) {
+        if self.sent > self.bytes.len() / 2 {
+            self.bytes.drain(..self.sent);
+            self.sent = 0;
+        }
+        self.bytes.extend_from_slice(replies);
+    }
+
+    /// Steps over bytes the socket took.
+    pub(crate) fn sent(&mut self, bytes: usize) {
+        self.sent = self.bytes.len().min(self.sent + bytes);
+        if self.sent == self.bytes.len() {
+            *self = Self::default();
+        }
+    }
+
+    /// Whether all was sent.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.unsent().is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(input: &mut Input, pool: &Pool, needed: usize, text: &[u8]) {
+        let room = input.room(pool, needed);
+        room[..text.len()].copy_from_slice(text);
+        input.filled(text.len());
+    }
+
+    #[test]
+    fn an_idle_connection_holds_no_buffer() {
+        let (mut input, pool) = (Input::default(), Pool::default());
+        read(&mut input, &pool, 1, b"abc");
+        input.consume(1);
+        input.settle(&pool);
+        assert_eq!(input.unread(), b"bc");
+        assert!(pool.inputs.borrow().is_empty());
+        input.consume(2);
+        input.settle(&pool);
+        assert!(input.bytes.is_empty());
+        assert_eq!(pool.inputs.borrow().len(), 1);
+    }
+
+    #[test]
+    fn a_declared_length_buys_at_most_a_growth_step() {
+        let (mut input, pool) = (Input::default(), Pool::default());
+        assert_eq!(input.room(&pool, usize::MAX).len(), GROWTH_BYTES);
+        let mut total = 0;
+        while input.len() < 5 << 20 {
+            let room = input.room(&pool, 10 << 20).len();
+            assert!(room <= GROWTH_BYTES.max(2 * input.len()));
+            input.filled(room);
+            total += 1;
+        }
+        assert!(total < 20);
+        let length = input.len();
+        input.consume(length);
+        input.settle(&pool);
+        assert!(
+            pool.inputs.borrow().is_empty(),
+            "a grown buffer is not pooled"
+        );
+    }
+
+    #[test]
+    fn output_keeps_order_across_partial_sends() {
+        let mut output = Output::default();
+        output.push(b"abcdef");
+        output.sent(4);
+        output.push(b"gh");
+        assert_eq!(output.unsent(), b"efgh");
+        output.sent(4);
+        assert!(output.is_empty());
+    }
+}

@@ -1,0 +1,199 @@
+//! The sections of INFO about the store: memory, persistence, the tier, the key space.
+//!
+//! Owns names and order of the fields; the numbers are the store's.
+
+use super::info::{Report, Source, human};
+use super::memory::clients_bytes;
+use crate::limits;
+
+fn ratio(part: u64, whole: u64) -> f64 {
+    part as f64 / whole.max(1) as f64
+}
+
+pub(super) fn memory(source: &Source<'_>, report: &mut Report) {
+    let server = source.invocation.server;
+    let found = source.statistics;
+    let settings = server.store.settings();
+    let rss_bytes = limits::resident_bytes();
+    let overhead_bytes = found.index_bytes + found.buffer_bytes + found.pending_bytes;
+    let startup_bytes = server.facts.startup_bytes;
+    let net_bytes = found.used_bytes.saturating_sub(startup_bytes);
+    let dataset_percent = 100.0 * ratio(found.record_bytes, net_bytes).min(1.0);
+    let peak_percent = 100.0 * ratio(found.used_bytes, found.peak_bytes);
+    report.bytes("used_memory", found.used_bytes);
+    report.bytes("used_memory_rss", rss_bytes);
+    report.bytes("used_memory_peak", found.peak_bytes);
+    report.fields(&[
+        ("used_memory_peak_perc", &format_args!("{peak_percent:.2}%")),
+        ("used_memory_overhead", &overhead_bytes),
+        ("used_memory_startup", &startup_bytes),
+        ("used_memory_dataset", &found.record_bytes),
+        (
+            "used_memory_dataset_perc",
+            &format_args!("{dataset_percent:.2}%"),
+        ),
+        ("used_memory_records", &found.record_bytes),
+        ("used_memory_index", &found.index_bytes),
+        ("used_memory_buffers", &found.buffer_bytes),
+        ("used_memory_pending", &found.pending_bytes),
+        ("allocator_resident", &rss_bytes),
+    ]);
+    report.bytes("total_system_memory", limits::total_memory_bytes());
+    report.fields(&[
+        ("used_memory_lua", &0),
+        ("used_memory_scripts", &0),
+        ("number_of_cached_scripts", &0),
+    ]);
+    report.bytes("maxmemory", settings.maxmemory_bytes());
+    report.fields(&[
+        ("maxmemory_policy", &settings.policy().name()),
+        ("maxmemory_configured", &server.config.get("maxmemory")),
+        (
+            "mem_fragmentation_ratio",
+            &format_args!("{:.2}", ratio(rss_bytes, found.used_bytes)),
+        ),
+        (
+            "mem_fragmentation_bytes",
+            &rss_bytes.saturating_sub(found.used_bytes),
+        ),
+        ("mem_not_counted_for_evict", &0),
+        ("mem_replication_backlog", &0),
+        ("mem_total_replication_buffers", &0),
+        ("mem_clients_slaves", &0),
+        ("mem_clients_normal", &clients_bytes(source.invocation)),
+        ("mem_cluster_links", &0),
+        ("mem_aof_buffer", &found.buffer_bytes),
+        ("mem_allocator", &"mimalloc"),
+        ("active_defrag_running", &0),
+        ("lazyfree_pending_objects", &0),
+        ("lazyfreed_objects", &0),
+    ]);
+}
+
+pub(super) fn persistence(source: &Source<'_>, report: &mut Report) {
+    let server = source.invocation.server;
+    let found = source.statistics;
+    let start = &server.facts.report;
+    let running = i32::from(found.checkpoint_running);
+    let status = |failure: &Option<String>| if failure.is_some() { "err" } else { "ok" };
+    let last_s = match found.last_checkpoint_ms {
+        ms if ms < 0 => -1,
+        ms => ms / 1000,
+    };
+    let last_save_s = if found.last_checkpoint_at_s > 0 {
+        found.last_checkpoint_at_s
+    } else {
+        server.facts.started_at_s
+    };
+    let (checkpoint_status, log_status) = (
+        status(&found.checkpoint_failure),
+        status(&found.log_failure),
+    );
+    report.fields(&[
+        ("loading", &0),
+        ("async_loading", &0),
+        ("current_cow_size", &0),
+        (
+            "rdb_changes_since_last_save",
+            &found.changes_since_checkpoint,
+        ),
+        ("rdb_bgsave_in_progress", &running),
+        ("rdb_last_save_time", &last_save_s),
+        ("rdb_last_bgsave_status", &checkpoint_status),
+        ("rdb_last_bgsave_time_sec", &last_s),
+        ("rdb_current_bgsave_time_sec", &-1),
+        ("rdb_saves", &found.checkpoints),
+        ("rdb_last_cow_size", &0),
+        ("rdb_last_load_keys_expired", &0),
+        ("rdb_last_load_keys_loaded", &start.image_keys),
+        (
+            "aof_enabled",
+            &i32::from(server.config.is_yes("appendonly")),
+        ),
+        ("aof_rewrite_in_progress", &running),
+        ("aof_rewrite_scheduled", &0),
+        ("aof_last_rewrite_time_sec", &last_s),
+        ("aof_current_rewrite_time_sec", &-1),
+        ("aof_last_bgrewrite_status", &checkpoint_status),
+        ("aof_rewrites", &found.checkpoints),
+        ("aof_last_write_status", &log_status),
+        ("aof_last_cow_size", &0),
+        (
+            "aof_current_size",
+            &found.appended_lsn.saturating_sub(found.checkpoint_lsn),
+        ),
+        ("module_fork_in_progress", &0),
+        ("module_fork_last_cow_size", &0),
+        ("checkpoint_last_ms", &found.last_checkpoint_ms),
+        (
+            "checkpoint_failure",
+            &found.checkpoint_failure.as_deref().unwrap_or(""),
+        ),
+        ("log_failure", &found.log_failure.as_deref().unwrap_or("")),
+        ("log_appended_lsn", &found.appended_lsn),
+        ("log_written_lsn", &found.written_lsn),
+        ("log_durable_lsn", &found.durable_lsn),
+        ("log_checkpoint_lsn", &found.checkpoint_lsn),
+        ("log_history", &format_args!("{:016x}", found.history)),
+        ("recovery_ms", &start.duration.as_millis()),
+        ("recovery_log_bytes", &start.log_bytes),
+        ("recovery_frames", &start.frames),
+        (
+            "recovery_was_clean",
+            &i32::from(start.was_sealed || start.is_new),
+        ),
+        ("recovery_pending_keys", &found.pending_keys),
+        ("recovery_shards_not_loaded", &found.shards_not_loaded),
+    ]);
+}
+
+pub(super) fn tiering(source: &Source<'_>, report: &mut Report) {
+    let server = source.invocation.server;
+    let found = source.statistics;
+    let (backend, reason) = server.store.backend();
+    let backend = match backend {
+        thermocline_disk::Backend::IoUring => "io_uring",
+        thermocline_disk::Backend::Posix => "posix",
+        thermocline_disk::Backend::Simulated => "simulated",
+    };
+    let compression = ratio(found.demoted_raw_bytes, found.demoted_stored_bytes);
+    let amplification = ratio(found.tier_written_bytes, found.demoted_stored_bytes);
+    report.fields(&[
+        ("tier_enabled", &i32::from(server.config.is_yes("tier"))),
+        ("tier_io_backend", &backend),
+        ("tier_io_backend_reason", &reason),
+        ("tier_hot_keys", &found.hot_keys),
+        ("tier_cold_keys", &found.cold_keys),
+        ("tier_used_bytes", &found.tier_used_bytes),
+        ("tier_used_human", &human(found.tier_used_bytes)),
+        ("tier_live_bytes", &found.tier_live_bytes),
+        ("tier_max_bytes", &found.tier_max_bytes),
+        ("tier_max_human", &human(found.tier_max_bytes)),
+        ("tier_segments_used", &found.segments_used),
+        ("tier_segments_cleaned", &found.segments_cleaned),
+        ("tier_relocations", &found.relocations),
+        ("tier_demotions", &found.demotions),
+        ("tier_promotions", &found.promotions),
+        ("tier_reads", &found.tier_reads),
+        ("tier_read_bytes", &found.tier_read_bytes),
+        ("tier_written_bytes", &found.tier_written_bytes),
+        ("tier_demoted_raw_bytes", &found.demoted_raw_bytes),
+        ("tier_demoted_stored_bytes", &found.demoted_stored_bytes),
+        ("tier_compression_ratio", &format_args!("{compression:.2}")),
+        (
+            "tier_write_amplification",
+            &format_args!("{amplification:.2}"),
+        ),
+    ]);
+}
+
+pub(super) fn keyspace(source: &Source<'_>, report: &mut Report) {
+    for (number, database) in source.statistics.databases.iter().enumerate() {
+        if database.keys > 0 {
+            report.line(format_args!(
+                "db{number}:keys={},expires={},avg_ttl=0",
+                database.keys, database.expiring_keys
+            ));
+        }
+    }
+}

@@ -1,0 +1,310 @@
+//! SLOWLOG, LATENCY, TIME and LOLWUT.
+//!
+//! Owns the shape of the replies; what is kept of slow commands stands in `crate::slowlog`.
+
+use std::fmt::Write;
+
+use thermocline_commands::arguments::parse_integer;
+use thermocline_commands::table;
+
+use super::{CommandResult, Family, Invocation, Outcome, refuse};
+use crate::histogram::Distribution;
+use crate::registry;
+use crate::slowlog::LatencyEvent;
+
+/// Entries SLOWLOG GET gives without a count.
+const DEFAULT_ENTRIES: usize = 10;
+
+pub(super) static COMMANDS: Family = &[
+    ("latency|doctor", latency_doctor),
+    ("latency|graph", latency_graph),
+    ("latency|help", latency_help),
+    ("latency|histogram", latency_histogram),
+    ("latency|history", latency_history),
+    ("latency|latest", latency_latest),
+    ("latency|reset", latency_reset),
+    ("lolwut", lolwut),
+    ("slowlog|get", slowlog_get),
+    ("slowlog|help", slowlog_help),
+    ("slowlog|len", slowlog_len),
+    ("slowlog|reset", slowlog_reset),
+    ("time", time),
+];
+
+fn whole(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+fn time(invocation: &mut Invocation<'_>) -> CommandResult {
+    // The clock gives milliseconds; the monotonic one fills in what lies below.
+    let now_ms = invocation.server.clock.now().0;
+    let below_us = invocation.server.now_ns() / 1000 % 1000;
+    let us = now_ms.rem_euclid(1000) * 1000 + whole(below_us);
+    invocation.reply.array(2);
+    for number in [now_ms.div_euclid(1000), us] {
+        invocation.reply.bulk(number.to_string().as_bytes());
+    }
+    Ok(Outcome::Done)
+}
+
+fn slowlog_get(invocation: &mut Invocation<'_>) -> CommandResult {
+    let count = match invocation.arguments.get(2) {
+        None => DEFAULT_ENTRIES,
+        Some(argument) => match parse_integer(argument) {
+            Ok(-1) => usize::MAX,
+            Ok(count) if count >= 0 => usize::try_from(count).unwrap_or(usize::MAX),
+            _ => return Err(refuse("count should be greater than or equal to -1")),
+        },
+    };
+    let entries = invocation.server.slowlog.newest(count);
+    let reply = &mut *invocation.reply;
+    reply.array(entries.len());
+    for entry in entries {
+        reply.array(6);
+        reply.integer(whole(entry.id));
+        reply.integer(entry.at_s);
+        reply.integer(whole(entry.spent_us));
+        reply.array(entry.arguments.len());
+        for argument in &entry.arguments {
+            reply.bulk(argument);
+        }
+        reply.bulk(entry.address.as_bytes());
+        reply.bulk(entry.name.as_bytes());
+    }
+    Ok(Outcome::Done)
+}
+
+fn slowlog_len(invocation: &mut Invocation<'_>) -> CommandResult {
+    let length = whole(invocation.server.slowlog.len() as u64);
+    invocation.reply.integer(length);
+    Ok(Outcome::Done)
+}
+
+fn slowlog_reset(invocation: &mut Invocation<'_>) -> CommandResult {
+    invocation.server.slowlog.clear();
+    invocation.ok()
+}
+
+fn slowlog_help(invocation: &mut Invocation<'_>) -> CommandResult {
+    invocation.help(
+        "SLOWLOG",
+        &[
+            "GET [<count>]",
+            "    Return top <count> entries from the slowlog (default: 10, -1 mean all).",
+            "    Entries are made of:",
+            "    id, timestamp, time in microseconds, arguments array, client IP and port,",
+            "    client name",
+            "LEN",
+            "    Return the length of the slowlog.",
+            "RESET",
+            "    Reset the slowlog.",
+        ],
+    )
+}
+
+fn latency_latest(invocation: &mut Invocation<'_>) -> CommandResult {
+    let events = invocation.server.latencies.events();
+    invocation.reply.array(events.len());
+    for (name, event) in events {
+        let (at_s, spent_ms) = event.samples.back().copied().unwrap_or_default();
+        invocation.reply.array(4);
+        invocation.reply.bulk(name.as_bytes());
+        invocation.reply.integer(at_s);
+        invocation.reply.integer(whole(spent_ms));
+        invocation.reply.integer(whole(event.greatest_ms));
+    }
+    Ok(Outcome::Done)
+}
+
+fn latency_history(invocation: &mut Invocation<'_>) -> CommandResult {
+    let event = invocation.server.latencies.event(invocation.arguments[2]);
+    let samples = event.unwrap_or_default().samples;
+    invocation.reply.array(samples.len());
+    for (at_s, spent_ms) in samples {
+        invocation.reply.array(2);
+        invocation.reply.integer(at_s);
+        invocation.reply.integer(whole(spent_ms));
+    }
+    Ok(Outcome::Done)
+}
+
+fn latency_reset(invocation: &mut Invocation<'_>) -> CommandResult {
+    let count = invocation
+        .server
+        .latencies
+        .reset(&invocation.arguments[2..]);
+    invocation.reply.integer(whole(count as u64));
+    Ok(Outcome::Done)
+}
+
+fn latency_graph(invocation: &mut Invocation<'_>) -> CommandResult {
+    let name = invocation.text(2).into_owned();
+    let Some(event) = invocation.server.latencies.event(name.as_bytes()) else {
+        return Err(refuse(format!("No samples available for event '{name}'")));
+    };
+    let graph = graph(&name, &event);
+    invocation.reply.verbatim(*b"txt", graph.as_bytes());
+    Ok(Outcome::Done)
+}
+
+/// The samples as columns, the newest at the right.
+fn graph(name: &str, event: &LatencyEvent) -> String {
+    const ROWS: u64 = 4;
+    let spent = || event.samples.iter().map(|(_, spent_ms)| *spent_ms);
+    let (high, low) = (spent().max().unwrap_or(0), spent().min().unwrap_or(0));
+    let mut text = format!(
+        "{name} - high {high} ms, low {low} ms (all time high {} ms)\n{}\n",
+        event.greatest_ms,
+        "-".repeat(80)
+    );
+    for row in (0..ROWS).rev() {
+        let height = |spent_ms: u64| (spent_ms - low) * ROWS / (high - low).max(1);
+        let line: String = spent()
+            .map(|spent_ms| match height(spent_ms) {
+                above if above > row => '#',
+                same if same == row => '_',
+                _ => ' ',
+            })
+            .collect();
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+fn latency_doctor(invocation: &mut Invocation<'_>) -> CommandResult {
+    let events = invocation.server.latencies.events();
+    let mut report = String::new();
+    if invocation.server.config.number("latency-monitor-threshold") == 0 {
+        report.push_str(
+            "I'm sorry, Dave, I can't do that. Latency monitoring is disabled in this instance. \
+             You may use \"CONFIG SET latency-monitor-threshold <milliseconds>.\" in order to \
+             enable it.\n",
+        );
+    } else if events.is_empty() {
+        report.push_str(
+            "Dave, no latency spike was observed during the lifetime of this instance, not in \
+             the slightest bit.\n",
+        );
+    } else {
+        report.push_str("Dave, I have observed latency spikes in this instance:\n\n");
+        for (name, event) in &events {
+            let total: u64 = event.samples.iter().map(|(_, spent_ms)| spent_ms).sum();
+            let count = event.samples.len() as u64;
+            // Writing to a String cannot fail.
+            let _ = writeln!(
+                report,
+                "{name}: {count} latency spikes (average {} ms, worst {} ms).",
+                total.checked_div(count).unwrap_or(0),
+                event.greatest_ms
+            );
+        }
+        report.push_str(
+            "\nSLOWLOG GET names the commands; INFO tiering shows how many of them read the SSD.\n",
+        );
+    }
+    invocation.reply.verbatim(*b"txt", report.as_bytes());
+    Ok(Outcome::Done)
+}
+
+fn latency_histogram(invocation: &mut Invocation<'_>) -> CommandResult {
+    let names = &invocation.arguments[2..];
+    let wanted: Vec<usize> = if names.is_empty() {
+        (0..registry::all().len()).collect()
+    } else {
+        let of_name = |name: &&[u8]| -> Vec<usize> {
+            let found = registry::all()
+                .iter()
+                .position(|entry| entry.name.as_bytes().eq_ignore_ascii_case(name));
+            // A container stands for all its subcommands.
+            let subcommands = table::lookup(name).map_or(0, |found| found.subcommands.len());
+            found.map_or_else(Vec::new, |first| (first..=first + subcommands).collect())
+        };
+        names.iter().flat_map(of_name).collect()
+    };
+    let statistics = &invocation.server.statistics;
+    let found: Vec<(&str, Distribution)> = wanted
+        .into_iter()
+        .map(|number| {
+            let histograms = statistics.current().map(|set| &set.cells[number].latencies);
+            (registry::all()[number].name, Distribution::of(histograms))
+        })
+        .filter(|(_, distribution)| distribution.calls() > 0)
+        .collect();
+    let reply = &mut *invocation.reply;
+    reply.map(found.len());
+    for (name, distribution) in found {
+        reply.bulk(name.as_bytes());
+        reply.map(2);
+        reply.bulk(b"calls");
+        reply.integer(whole(distribution.calls()));
+        reply.bulk(b"histogram_usec");
+        let cumulative = distribution.cumulative();
+        reply.map(cumulative.len());
+        for (bound_us, calls) in cumulative {
+            reply.integer(whole(bound_us));
+            reply.integer(whole(calls));
+        }
+    }
+    Ok(Outcome::Done)
+}
+
+fn latency_help(invocation: &mut Invocation<'_>) -> CommandResult {
+    invocation.help(
+        "LATENCY",
+        &[
+            "DOCTOR",
+            "    Return a human readable latency analysis report.",
+            "GRAPH <event>",
+            "    Return an ASCII latency graph for the <event> class.",
+            "HISTORY <event>",
+            "    Return time-latency samples for the <event> class.",
+            "LATEST",
+            "    Return the latest latency samples for all events.",
+            "RESET [<event> ...]",
+            "    Reset latency data of one or more <event> classes.",
+            "    (default: reset all data for all event classes)",
+            "HISTOGRAM [COMMAND ...]",
+            "    Return a cumulative distribution of latencies in the format of a histogram for \
+             the specified command names.",
+            "    If no commands are specified then all histograms are replied.",
+        ],
+    )
+}
+
+/// A lake in summer: warm above, cold below, and the layer between that gives the name.
+fn lolwut(invocation: &mut Invocation<'_>) -> CommandResult {
+    let mut picture = String::new();
+    for (row, water) in ["~", "~", "=", ":", ":", "."].iter().enumerate() {
+        let line: String = (0..40)
+            .map(|_| {
+                let is_fish = invocation.random.chance(24 << row);
+                if is_fish { ">" } else { water }
+            })
+            .collect();
+        picture.push_str(&line);
+        picture.push('\n');
+    }
+    let _ = writeln!(picture, "\nThermocline ver. {}", env!("CARGO_PKG_VERSION"));
+    invocation.reply.verbatim(*b"txt", picture.as_bytes());
+    Ok(Outcome::Done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_graph_has_a_column_for_each_sample() {
+        let event = LatencyEvent {
+            samples: [(1, 10), (2, 50), (3, 10)].into(),
+            greatest_ms: 90,
+        };
+        let text = graph("command", &event);
+        let mut lines = text.lines();
+        let first = "command - high 50 ms, low 10 ms (all time high 90 ms)";
+        assert_eq!(lines.next(), Some(first));
+        assert_eq!(lines.nth(1), Some(" #"));
+        assert_eq!(lines.next_back(), Some("_#_"));
+    }
+}

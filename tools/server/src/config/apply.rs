@@ -1,0 +1,108 @@
+//! What a change of the configuration sets in motion.
+//!
+//! Owns which directive moves which switch of the store or the server. A change is applied
+//! as a whole under a lock. Any thread.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use thermocline_store::Policy;
+
+use super::value::normal_limits;
+use super::{SetError, table};
+use crate::limits;
+use crate::server::Server;
+
+/// Sets all live directives in motion, at the start.
+pub(crate) fn apply_all(server: &Server) {
+    for (directive, value) in table::all().iter().zip(server.config.snapshot()) {
+        apply(server, directive.name, &value);
+    }
+}
+
+/// Changes several directives, all or none: CONFIG SET.
+///
+/// # Errors
+/// The first pair that cannot be taken.
+pub(crate) fn set(server: &Server, pairs: &[(&str, &str)]) -> Result<(), SetError> {
+    let _whole = server.configuring.lock();
+    let checked = server.config.check(pairs)?;
+    // The one change that the system may refuse goes first; nothing has changed yet.
+    for (number, value) in &checked {
+        let name = table::all()[*number].name;
+        if name == "maxclients" {
+            let wanted = value.parse().unwrap_or(u64::MAX);
+            let possible = limits::raise_open_files(wanted);
+            if possible < wanted {
+                let reason = format!(
+                    "The operating system is not able to handle the specified number of \
+                     clients, try with {possible}"
+                );
+                return Err(SetError::Failed(name.to_owned(), reason));
+            }
+        }
+    }
+    for (number, value) in checked {
+        apply(server, table::all()[number].name, &value);
+        server.config.replace(number, value);
+    }
+    Ok(())
+}
+
+/// Sets one directive in motion; those without a switch do nothing.
+fn apply(server: &Server, name: &str, value: &str) {
+    let (live, settings) = (&server.live, server.store.settings());
+    let number = || value.parse::<u64>().unwrap_or(0);
+    match name {
+        "maxmemory" => {
+            settings.set_maxmemory_bytes(limits::memory(number(), server.config.is_yes("tier")));
+        }
+        "maxmemory-policy" => {
+            if let Some(policy) = Policy::from_name(value) {
+                settings.set_policy(policy);
+            }
+        }
+        "tier-max-bytes" => settings.set_tier_max_bytes(limits::tier(number(), server)),
+        "hash-max-listpack-entries" => {
+            settings.set_hash_max_listpack_entries(value.parse().unwrap_or(usize::MAX));
+        }
+        "hash-max-listpack-value" => {
+            settings.set_hash_max_listpack_value(value.parse().unwrap_or(usize::MAX));
+        }
+        "checkpoint-wal-bytes" => settings.set_checkpoint_wal_bytes(number()),
+        "checkpoint-interval-ms" => settings.set_checkpoint_interval_ms(number()),
+        "appendfsync" if server.config.is_yes("appendonly") => {
+            server.store.set_log_policy(log_policy(value));
+        }
+        "maxclients" => live.maxclients.store(number(), Relaxed),
+        "timeout" => live.timeout_s.store(number(), Relaxed),
+        "tcp-keepalive" => live.tcp_keepalive_s.store(number(), Relaxed),
+        "client-output-buffer-limit" => {
+            let [hard, soft, seconds] = normal_limits(value);
+            live.output_hard_bytes.store(hard, Relaxed);
+            live.output_soft_bytes.store(soft, Relaxed);
+            live.output_soft_s.store(seconds, Relaxed);
+        }
+        "client-query-buffer-limit" => live.query_buffer_bytes.store(number(), Relaxed),
+        "proto-max-bulk-len" => live.bulk_bytes.store(number(), Relaxed),
+        "protected-mode" => live.protected_mode.store(value == "yes", Relaxed),
+        "requirepass" => live.set_password(value),
+        "commandlog-execution-slower-than" => {
+            live.slower_than_us
+                .store(value.parse().unwrap_or(-1), Relaxed);
+        }
+        "commandlog-slow-execution-max-len" => live.slowlog_entries.store(number(), Relaxed),
+        "latency-tracking" => live.latency_tracking.store(value == "yes", Relaxed),
+        "latency-monitor-threshold" => live.latency_threshold_ms.store(number(), Relaxed),
+        "loglevel" => server.log_level.set(value),
+        _ => {}
+    }
+}
+
+/// When the log is synced, by the value of `appendfsync`.
+pub(crate) fn log_policy(value: &str) -> thermocline_wal::Policy {
+    match value {
+        "always" => thermocline_wal::Policy::Always,
+        "no" => thermocline_wal::Policy::Never,
+        _ => thermocline_wal::Policy::EverySecond,
+    }
+}

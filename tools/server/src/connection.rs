@@ -1,0 +1,403 @@
+//! One connection: reads requests, runs them in order, sends the replies of a batch at once.
+//!
+//! Owns the socket, the decoder and the bytes on both ways. Requests that need something
+//! first wait in `waits`. INVARIANT: a request leaves the window only once its reply is
+//! written, so that it can be run again. INVARIANT: no reply leaves before the log
+//! position it depends on may be acknowledged. One task of the connection's thread.
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use thermocline_commands::{ReplyBuffer, Version};
+use tracing::{debug, warn};
+
+use crate::buffers::{Input, Output};
+use crate::clients::{Client, End};
+use crate::dispatch::{Runner, Step};
+use crate::resp::{Decoder, Limits};
+use crate::session::Session;
+use crate::socket::Socket;
+use crate::thread::Thread;
+use crate::window::{Tail, Window};
+
+/// Requests run before other connections of the thread get their turn.
+const BATCH_REQUESTS: usize = 256;
+/// Bytes of replies after which a batch is sent.
+const BATCH_REPLY_BYTES: usize = 256 * 1024;
+/// How long a closing connection may take to accept its last replies.
+const CLOSE_WAIT: Duration = Duration::from_secs(5);
+
+/// The connection is over: by its client, by an operator, or by a limit.
+#[derive(Debug)]
+pub(crate) struct Ended;
+
+/// Why a batch ended.
+enum Stop {
+    /// All that was read is run, but for the start of a request.
+    Drained,
+    /// It is another connection's turn, or enough replies are there to be sent.
+    Yield,
+    /// The connection ends after its replies.
+    Close,
+    /// The request at the front waits.
+    Wait(Step),
+}
+
+/// See the module.
+pub(crate) struct Connection {
+    pub(crate) thread: Rc<Thread>,
+    pub(crate) runner: Runner,
+    pub(crate) client: Arc<Client>,
+    pub(crate) input: Input,
+    pub(crate) window: Window,
+    /// What lies behind the window.
+    tail: Tail,
+    decoder: Decoder,
+    socket: Socket,
+    output: Output,
+    /// Kept while the connection holds no reply buffer.
+    version: Version,
+    /// Bytes the request at the front still lacks, by its client's word.
+    needed: usize,
+    is_registered: bool,
+    /// Bytes of pages in the fault set.
+    pub(crate) fault_bytes: usize,
+    /// Fetches in a row that did not help the request at the front.
+    pub(crate) stalled_fetches: u32,
+}
+
+impl Connection {
+    /// A connection over an accepted socket.
+    pub(crate) fn new(thread: &Rc<Thread>, client: &Arc<Client>, socket: Socket) -> Self {
+        let session = Session::new(Arc::clone(client), !thread.server.live.has_password());
+        Self {
+            thread: Rc::clone(thread),
+            runner: Runner::new(&thread.server, &thread.statistics, session),
+            client: Arc::clone(client),
+            input: Input::default(),
+            window: Window::default(),
+            tail: Tail::More,
+            decoder: Decoder::new(),
+            socket,
+            output: Output::default(),
+            version: Version::default(),
+            needed: 1,
+            is_registered: false,
+            fault_bytes: 0,
+            stalled_fetches: 0,
+        }
+    }
+
+    /// Serves the client until it or the server ends the connection.
+    pub(crate) async fn serve(mut self) {
+        if self.serve_batches().await.is_err() {
+            debug!("client {} is gone", self.client.address);
+        }
+        let store = &self.thread.server.store;
+        self.runner.session.end_transaction(store);
+    }
+
+    async fn serve_batches(&mut self) -> Result<(), Ended> {
+        loop {
+            self.receive().await?;
+            self.begin_batch();
+            loop {
+                match self.run_batch() {
+                    Stop::Drained => break,
+                    Stop::Yield => {
+                        self.send().await?;
+                        tokio::task::yield_now().await;
+                    }
+                    Stop::Close => {
+                        self.send().await?;
+                        return self.drain().await;
+                    }
+                    Stop::Wait(step) => self.resolve(step).await?,
+                }
+                if self.client.end() == End::Now {
+                    return Err(Ended);
+                }
+                self.runner.refresh();
+            }
+            self.send().await?;
+            self.end_batch();
+        }
+    }
+
+    /// Returns once something was read; meanwhile sends what is left to be sent.
+    async fn receive(&mut self) -> Result<(), Ended> {
+        let read = poll_fn(|context| self.poll_receive(context)).await?;
+        let server = &self.thread.server;
+        self.thread.statistics.reads.add(1);
+        self.thread.statistics.input_bytes.add(read as u64);
+        let client = &self.client;
+        client
+            .input_bytes
+            .store(client.input_bytes.load(Relaxed) + read as u64, Relaxed);
+        if self.input.len() as u64 > server.live.query_buffer_bytes.load(Relaxed) {
+            warn!(
+                "closing {}: it reached client-query-buffer-limit",
+                client.address
+            );
+            let statistics = &server.statistics;
+            statistics.query_buffer_disconnections.fetch_add(1, Relaxed);
+            return Err(Ended);
+        }
+        Ok(())
+    }
+
+    fn poll_receive(&mut self, context: &mut Context<'_>) -> Poll<Result<usize, Ended>> {
+        if !self.is_registered {
+            self.client.register(context.waker());
+            self.is_registered = true;
+        }
+        match self.client.end() {
+            End::Now => return Poll::Ready(Err(Ended)),
+            End::Soon if self.output.is_empty() => return Poll::Ready(Err(Ended)),
+            _ => {}
+        }
+        if !self.output.is_empty() {
+            self.send_output(context)?;
+        }
+        let room = self.input.room(&self.thread.pool, self.needed);
+        match self.socket.poll_read(context, room) {
+            Poll::Ready(Ok(read)) if read > 0 => {
+                self.input.filled(read);
+                Poll::Ready(Ok(read))
+            }
+            Poll::Ready(_) => Poll::Ready(Err(Ended)),
+            Poll::Pending => {
+                if self.input.len() == 0 {
+                    self.input.settle(&self.thread.pool);
+                }
+                Poll::Pending
+            }
+        }
+    }
+
+    fn begin_batch(&mut self) {
+        self.thread
+            .server
+            .statistics
+            .refresh(&self.thread.statistics);
+        self.runner.refresh();
+        self.client.used_at_ns.store(self.runner.now_ns(), Relaxed);
+        self.runner.reply = self.thread.pool.take_reply();
+        self.runner.reply.set_version(self.version);
+        self.window = self.thread.pool.take_window();
+    }
+
+    fn end_batch(&mut self) {
+        self.input.settle(&self.thread.pool);
+        self.client
+            .query_bytes
+            .store(self.input.len() as u64, Relaxed);
+        self.version = self.runner.reply.version();
+        self.client.version.store(
+            match self.version {
+                Version::Two => 2,
+                Version::Three => 3,
+            },
+            Relaxed,
+        );
+        let reply = std::mem::take(&mut self.runner.reply);
+        self.thread.pool.give_reply(reply);
+        let window = std::mem::take(&mut self.window);
+        self.thread.pool.give_window(window);
+        if !self.runner.faults.is_empty() {
+            self.runner.faults.clear();
+            self.fault_bytes = 0;
+        }
+    }
+
+    /// Runs requests until there is a reason to stop.
+    fn run_batch(&mut self) -> Stop {
+        for _ in 0..BATCH_REQUESTS {
+            if self.runner.reply.as_bytes().len() >= BATCH_REPLY_BYTES {
+                return Stop::Yield;
+            }
+            if self.window.is_empty()
+                && let Some(stop) = self.decode()
+            {
+                return stop;
+            }
+            let Some((command, words)) = self.window.front(&self.input) else {
+                continue;
+            };
+            let step = self.runner.step(command, &words);
+            drop(words);
+            match step {
+                Step::Done => self.advance(),
+                Step::Close => return Stop::Close,
+                step => return Stop::Wait(step),
+            }
+        }
+        Stop::Yield
+    }
+
+    /// Steps over the request at the front, whose reply is written.
+    pub(crate) fn advance(&mut self) {
+        self.window.advance();
+        self.stalled_fetches = 0;
+    }
+
+    /// Fills the window; a reason to stop if there is no request.
+    fn decode(&mut self) -> Option<Stop> {
+        let session = &self.runner.session;
+        let limits = Limits {
+            bulk_bytes: self.runner.bulk_bytes(),
+            unauthenticated: !session.is_authenticated,
+            ..Limits::default()
+        };
+        let database = session.database;
+        if self.tail == Tail::More {
+            self.tail = self
+                .window
+                .fill(&mut self.decoder, &mut self.input, &limits);
+        }
+        if !self.window.is_empty() {
+            let store = &self.thread.server.store;
+            self.window.prefetch(&self.input, store, database);
+            return None;
+        }
+        match self.tail {
+            Tail::More => None,
+            Tail::Lacks(needed) => {
+                self.tail = Tail::More;
+                self.needed = needed;
+                Some(Stop::Drained)
+            }
+            Tail::Broken(error) => {
+                debug!("closing {}: {error}", self.client.address);
+                self.runner.reply.error(&format!("ERR {error}"));
+                Some(Stop::Close)
+            }
+        }
+    }
+
+    /// Sends the replies written so far, as far as the socket takes them now; what it does
+    /// not take is sent when it does, while requests go on being read: a client may send a
+    /// long pipeline before it reads the first reply.
+    pub(crate) async fn send(&mut self) -> Result<(), Ended> {
+        self.count_answers();
+        if self.runner.reply.as_bytes().is_empty() {
+            return Ok(());
+        }
+        let (store, lsn) = (&self.thread.server.store, self.runner.lsn);
+        if !store.may_acknowledge(lsn) {
+            store.acknowledgeable(lsn).await;
+        }
+        poll_fn(|context| Poll::Ready(self.send_replies(context))).await
+    }
+
+    fn send_replies(&mut self, context: &mut Context<'_>) -> Result<(), Ended> {
+        let mut sent = 0;
+        while self.output.is_empty() && sent < self.runner.reply.as_bytes().len() {
+            let rest = &self.runner.reply.as_bytes()[sent..];
+            match self.socket.poll_write(context, rest) {
+                Poll::Ready(Ok(taken)) if taken > 0 => sent += taken,
+                Poll::Ready(_) => return Err(Ended),
+                Poll::Pending => break,
+            }
+        }
+        let rest = &self.runner.reply.as_bytes()[sent..];
+        if !rest.is_empty() {
+            self.output.push(rest);
+        }
+        self.runner.reply = emptied(std::mem::take(&mut self.runner.reply));
+        self.count_sent(sent);
+        let hard_bytes = self.thread.server.live.output_hard_bytes.load(Relaxed);
+        if hard_bytes > 0 && self.output.unsent().len() as u64 > hard_bytes {
+            warn!(
+                "closing {}: it reached client-output-buffer-limit",
+                self.client.address
+            );
+            let statistics = &self.thread.server.statistics;
+            statistics
+                .output_buffer_disconnections
+                .fetch_add(1, Relaxed);
+            return Err(Ended);
+        }
+        Ok(())
+    }
+
+    /// Sends what is left from before. `Ok` also if the socket takes no more now.
+    fn send_output(&mut self, context: &mut Context<'_>) -> Result<(), Ended> {
+        while !self.output.is_empty() {
+            match self.socket.poll_write(context, self.output.unsent()) {
+                Poll::Ready(Ok(taken)) if taken > 0 => {
+                    self.output.sent(taken);
+                    self.count_sent(taken);
+                }
+                Poll::Ready(_) => return Err(Ended),
+                Poll::Pending => break,
+            }
+        }
+        Ok(())
+    }
+
+    fn count_sent(&self, sent: usize) {
+        let (statistics, client) = (&self.thread.statistics, &self.client);
+        statistics.writes.add(1);
+        statistics.output_bytes.add(sent as u64);
+        let total = client.output_bytes.load(Relaxed) + sent as u64;
+        client.output_bytes.store(total, Relaxed);
+        client
+            .pending_bytes
+            .store(self.output.unsent().len() as u64, Relaxed);
+    }
+
+    fn count_answers(&mut self) {
+        let answered = std::mem::take(&mut self.runner.answered);
+        self.thread.statistics.commands.add(answered);
+        let total = self.client.commands.load(Relaxed) + answered;
+        self.client.commands.store(total, Relaxed);
+    }
+
+    /// Sends what is left before the connection closes, for a while.
+    async fn drain(&mut self) -> Result<(), Ended> {
+        let sent = poll_fn(|context| {
+            if self.client.end() == End::Now || self.send_output(context).is_err() {
+                return Poll::Ready(Err(Ended));
+            }
+            if self.output.is_empty() {
+                Poll::Ready(Ok(()))
+            } else {
+                Poll::Pending
+            }
+        });
+        tokio::time::timeout(CLOSE_WAIT, sent)
+            .await
+            .unwrap_or(Err(Ended))
+    }
+
+    /// The output of `wait`, unless the connection is to end first.
+    pub(crate) async fn unless_ended<T>(&self, wait: impl Future<Output = T>) -> Result<T, Ended> {
+        let mut wait = pin!(wait);
+        self.client.is_blocked.store(true, Relaxed);
+        let output = poll_fn(|context| {
+            if self.client.end() != End::No {
+                return Poll::Ready(Err(Ended));
+            }
+            wait.as_mut().poll(context).map(Ok)
+        })
+        .await;
+        self.client.is_blocked.store(false, Relaxed);
+        output
+    }
+}
+
+/// The buffer without its bytes; it keeps its room unless that has grown large.
+fn emptied(mut reply: ReplyBuffer) -> ReplyBuffer {
+    let version = reply.version();
+    if reply.as_bytes().len() > 2 * BATCH_REPLY_BYTES {
+        return ReplyBuffer::new(version);
+    }
+    reply.rollback(ReplyBuffer::default().checkpoint());
+    reply
+}

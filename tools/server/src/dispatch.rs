@@ -1,0 +1,344 @@
+//! Runs one request of a connection: checks, transaction queue, executor or server command
+//! (`exec` for EXEC), and the books that are kept of it (`books`).
+//!
+//! Owns what a connection needs to run requests, the reply under construction included.
+//! Does not read or write sockets and never waits: a [`Step`] says what to wait for, after
+//! which the same request is run again. One connection's task.
+
+mod books;
+mod exec;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use thermocline_base::{Lsn, Random};
+use thermocline_commands::table::{self, Command, Flag};
+use thermocline_commands::{Call, CommandError, Executor, Mark, ReplyBuffer, executor};
+use thermocline_store::{Admission, Fault, FaultSet};
+use tracing::warn;
+
+use crate::commands::{Invocation, Outcome, Refusal, ServerCommand, Wait};
+use crate::registry::{self, Runs};
+use crate::server::Server;
+use crate::session::Session;
+use crate::statistics::ThreadStatistics;
+
+/// How long a write waits for memory before it is refused, in ns.
+const MEMORY_WAIT_NS: u64 = 5_000_000_000;
+
+/// What became of a request.
+#[derive(Debug)]
+pub(crate) enum Step {
+    /// Its reply is written.
+    Done,
+    /// Its reply is written, and the connection ends with it.
+    Close,
+    /// It has to run again once this is resolved.
+    Fault(Fault),
+    /// It has to run again once memory was freed.
+    Memory,
+    /// It has to run again once the pause has ended or so many ms have passed.
+    Paused(u64),
+    /// It is run; the connection writes the reply after a wait.
+    Wait(Wait),
+}
+
+/// Where a reply begins.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    mark: Mark,
+    offset: usize,
+}
+
+/// See the module.
+pub(crate) struct Runner {
+    pub(crate) server: Arc<Server>,
+    pub(crate) statistics: Arc<ThreadStatistics>,
+    pub(crate) session: Session,
+    pub(crate) reply: ReplyBuffer,
+    pub(crate) faults: FaultSet,
+    /// Every reply written so far depends on the log up to here.
+    pub(crate) lsn: Lsn,
+    /// An error that the next request gets instead of being run: why its reads failed.
+    pub(crate) verdict: Option<String>,
+    /// Commands run since the counters were last written.
+    pub(crate) answered: u64,
+    executor: Executor,
+    bulk_bytes: u64,
+    random: Random,
+    /// The end of the previous request: the start of the next.
+    now_ns: u64,
+    /// When the request at hand was run the first time.
+    started_ns: Option<u64>,
+    /// Since when the request at hand waits for memory.
+    starved_since_ns: Option<u64>,
+}
+
+impl Runner {
+    /// A runner for a new connection.
+    pub(crate) fn new(
+        server: &Arc<Server>,
+        statistics: &Arc<ThreadStatistics>,
+        session: Session,
+    ) -> Self {
+        let bulk_bytes = server.live.bulk_bytes.load(Relaxed);
+        Self {
+            server: Arc::clone(server),
+            statistics: Arc::clone(statistics),
+            session,
+            reply: ReplyBuffer::default(),
+            faults: FaultSet::new(),
+            lsn: Lsn::ZERO,
+            verdict: None,
+            answered: 0,
+            executor: executor_for(server, bulk_bytes),
+            bulk_bytes,
+            random: Random::new(server.seed()),
+            now_ns: 0,
+            started_ns: None,
+            starved_since_ns: None,
+        }
+    }
+
+    /// Before a batch or after a wait: takes the time and what changed meanwhile.
+    pub(crate) fn refresh(&mut self) {
+        self.now_ns = self.server.now_ns();
+        self.faults.set_now(Some(self.server.store.now()));
+        let bulk_bytes = self.server.live.bulk_bytes.load(Relaxed);
+        if bulk_bytes != self.bulk_bytes {
+            self.bulk_bytes = bulk_bytes;
+            self.executor = executor_for(&self.server, bulk_bytes);
+        }
+    }
+
+    /// The time of the last refresh or request, in ns.
+    pub(crate) const fn now_ns(&self) -> u64 {
+        self.now_ns
+    }
+
+    /// The longest argument, in bytes.
+    pub(crate) const fn bulk_bytes(&self) -> u64 {
+        self.bulk_bytes
+    }
+
+    /// The executor.
+    pub(crate) const fn executor(&self) -> &Executor {
+        &self.executor
+    }
+
+    /// Runs an internal call with the connection's fault set, its reply into `reply`.
+    pub(crate) fn run_aside(
+        &mut self,
+        call: Call<'_>,
+        reply: &mut ReplyBuffer,
+    ) -> Result<(), Fault> {
+        let done = self
+            .executor
+            .run(call, reply, &self.faults, &mut self.random)?;
+        self.lsn = self.lsn.max(done.lsn);
+        Ok(())
+    }
+
+    /// Runs one request, whose command was resolved before, if it is known and its arity
+    /// right.
+    pub(crate) fn step(&mut self, command: Option<&'static Command>, words: &[&[u8]]) -> Step {
+        let started_ns = *self.started_ns.get_or_insert(self.now_ns);
+        let place = self.place();
+        let Some(command) = command else {
+            return self.step_unknown(words);
+        };
+        if let Some(error) = self.forbidden(command) {
+            return self.reject(Some(command), &error.into());
+        }
+        let is_exec = command.name == "exec";
+        let is_write = command.is_write() || command.flags.contains(Flag::Denyoom);
+        let (writes, takes_memory) = if is_exec {
+            self.queued_writes()
+        } else {
+            (is_write, command.flags.contains(Flag::Denyoom))
+        };
+        if writes {
+            match self.admit(takes_memory) {
+                Ok(true) => {}
+                Ok(false) => return Step::Memory,
+                Err(error) if is_exec => return self.abort_transaction(command, &error),
+                Err(error) => return self.reject(Some(command), &error.into()),
+            }
+        }
+        if let Some(left_ms) = self.server.paused_ms(command, writes) {
+            return Step::Paused(left_ms);
+        }
+        if self.session.transaction.is_some() && is_queued(command) {
+            return self.queue(command, words);
+        }
+        let number = registry::number(command);
+        if let Some(text) = self.verdict.take() {
+            self.reply.error(&text);
+            return self.finish(number, started_ns, place, words, Step::Done);
+        }
+        let step = match registry::runner(command) {
+            Runs::Executor => {
+                let call = Call {
+                    command,
+                    database: self.session.database,
+                    arguments: words,
+                };
+                let ran = self
+                    .executor
+                    .run(call, &mut self.reply, &self.faults, &mut self.random);
+                match ran {
+                    Ok(done) => {
+                        self.lsn = self.lsn.max(done.lsn);
+                        Step::Done
+                    }
+                    Err(fault) => return Step::Fault(fault),
+                }
+            }
+            Runs::Transaction => match self.execute() {
+                Ok(()) => Step::Done,
+                Err(fault) => return Step::Fault(fault),
+            },
+            Runs::Server(run) => match self.serve(run, words) {
+                Outcome::Done => Step::Done,
+                Outcome::Close => Step::Close,
+                Outcome::Fault(fault) => return Step::Fault(fault),
+                Outcome::Wait(wait) => return Step::Wait(wait),
+            },
+        };
+        self.finish(number, started_ns, place, words, step)
+    }
+
+    /// A request that names no command, or one it does not fit.
+    fn step_unknown(&mut self, words: &[&[u8]]) -> Step {
+        if is_web_request(words) {
+            warn!(
+                "possible attack: a web browser's request from {}",
+                self.session.client.address
+            );
+            return Step::Close;
+        }
+        match table::resolve(words) {
+            Ok(command) => self.step(Some(command), words),
+            Err(error) => match table::find(words) {
+                // As in the original, whatever keeps EXEC from running ends the
+                // transaction, even where there is none.
+                Some(command) if command.name == "exec" => self.abort_transaction(command, &error),
+                command => self.reject(command, &error.into()),
+            },
+        }
+    }
+
+    /// Where the next reply begins.
+    pub(crate) fn place(&self) -> Place {
+        Place {
+            mark: self.reply.checkpoint(),
+            offset: self.reply.as_bytes().len(),
+        }
+    }
+
+    /// Books a request whose reply was written at `place` after a wait.
+    pub(crate) fn finish_wait(&mut self, command: &Command, words: &[&[u8]], place: Place) {
+        let started_ns = self.started_ns.unwrap_or(self.now_ns);
+        let number = registry::number(command);
+        self.finish(number, started_ns, place, words, Step::Done);
+    }
+
+    /// Why the session may not run the command.
+    fn forbidden(&self, command: &'static Command) -> Option<CommandError> {
+        if !self.session.is_authenticated && !command.flags.contains(Flag::NoAuth) {
+            return Some(CommandError::NotAuthenticated);
+        }
+        let in_transaction = self.session.transaction.is_some();
+        (in_transaction && command.flags.contains(Flag::NoMulti))
+            .then_some(CommandError::NotInTransaction(command.name))
+    }
+
+    /// Whether a write may begin; `false` if it has to wait for memory.
+    fn admit(&mut self, takes_memory: bool) -> Result<bool, CommandError> {
+        let admission = self.server.store.admit(takes_memory);
+        match admission {
+            Admission::Wait => {
+                let since_ns = *self.starved_since_ns.get_or_insert(self.now_ns);
+                if self.now_ns.saturating_sub(since_ns) < MEMORY_WAIT_NS {
+                    return Ok(false);
+                }
+                Err(CommandError::OutOfMemory)
+            }
+            refused => executor::refusal(&refused).map_or(Ok(true), Err),
+        }
+    }
+
+    fn queue(&mut self, command: &'static Command, words: &[&[u8]]) -> Step {
+        let bytes = self.session.queue(command, words) as u64;
+        self.reply.simple("QUEUED");
+        let step = if bytes > self.server.live.query_buffer_bytes.load(Relaxed) {
+            Step::Close
+        } else {
+            Step::Done
+        };
+        self.end_request(registry::number(command));
+        step
+    }
+
+    /// Answers a request with an error before it ran; a transaction it should have joined
+    /// fails with it.
+    fn reject(&mut self, command: Option<&'static Command>, refusal: &Refusal) -> Step {
+        let number = command.map_or(u16::MAX, registry::number);
+        if let Some(transaction) = &mut self.session.transaction {
+            transaction.failed = true;
+        }
+        if let Some(cell) = self.statistics.cells.get(usize::from(number)) {
+            cell.rejected.add(1);
+        }
+        let from = self.reply.as_bytes().len();
+        refusal.write(&mut self.reply);
+        self.count_error(from);
+        self.end_request(number);
+        Step::Done
+    }
+
+    /// Runs a command of the server.
+    fn serve(&mut self, run: ServerCommand, words: &[&[u8]]) -> Outcome {
+        let mark = self.reply.checkpoint();
+        let mut invocation = Invocation {
+            server: &self.server,
+            session: &mut self.session,
+            reply: &mut self.reply,
+            arguments: words,
+            executor: &self.executor,
+            faults: &self.faults,
+            random: &mut self.random,
+            lsn: self.lsn,
+            snapshot: None,
+        };
+        match run(&mut invocation) {
+            Ok(outcome) => outcome,
+            Err(refusal) => {
+                self.reply.rollback(mark);
+                refusal.write(&mut self.reply);
+                Outcome::Done
+            }
+        }
+    }
+}
+
+fn executor_for(server: &Server, bulk_bytes: u64) -> Executor {
+    let bulk_bytes = usize::try_from(bulk_bytes).unwrap_or(usize::MAX);
+    Executor::new(Arc::clone(&server.store), bulk_bytes)
+}
+
+/// Whether a transaction queues the command; the others act at once.
+fn is_queued(command: &Command) -> bool {
+    !matches!(
+        command.name,
+        "exec" | "discard" | "multi" | "watch" | "quit" | "reset"
+    )
+}
+
+/// Whether the request is a line of HTTP, which a page in a browser may have been made to
+/// send here; commands could follow in its body.
+fn is_web_request(words: &[&[u8]]) -> bool {
+    words.first().is_some_and(|word| {
+        word.eq_ignore_ascii_case(b"post") || word.eq_ignore_ascii_case(b"host:")
+    })
+}

@@ -1,0 +1,166 @@
+//! EXEC: the session's queue, run whole.
+//!
+//! Owns the order of its steps: what the server's own commands report is taken before any
+//! shard is locked, the watched keys are looked at under the locks, and a fault leaves the
+//! queue as it was. The connection's task.
+
+use std::sync::Arc;
+
+use thermocline_base::Random;
+use thermocline_commands::table::{Command, Flag};
+use thermocline_commands::{Call, CommandError, ReplyBuffer, Watched};
+use thermocline_store::Fault;
+
+use super::{Runner, Step};
+use crate::commands::{Invocation, Outcome, Refusal, select_argument};
+use crate::registry::{self, Runs};
+use crate::session::Transaction;
+
+impl Runner {
+    /// Whether the queue writes and whether it may take memory.
+    pub(super) fn queued_writes(&self) -> (bool, bool) {
+        let queued = self
+            .session
+            .transaction
+            .iter()
+            .flat_map(|queue| &queue.queued);
+        queued.fold((false, false), |(writes, takes), queued| {
+            let denyoom = queued.command.flags.contains(Flag::Denyoom);
+            (
+                writes || denyoom || queued.command.is_write(),
+                takes || denyoom,
+            )
+        })
+    }
+
+    pub(super) fn abort_transaction(
+        &mut self,
+        command: &'static Command,
+        error: &CommandError,
+    ) -> Step {
+        self.session.end_transaction(&self.server.store);
+        let reason = error.to_string();
+        let reason = reason.strip_prefix("ERR ").unwrap_or(&reason);
+        let text = format!("EXECABORT Transaction discarded because of: {reason}");
+        self.reject(Some(command), &Refusal::Text(text))
+    }
+
+    /// EXEC. After a fault the transaction is still there.
+    pub(super) fn execute(&mut self) -> Result<(), Fault> {
+        let store = Arc::clone(&self.server.store);
+        let Some(transaction) = self.session.transaction.take() else {
+            self.reply.refuse(&CommandError::ExecWithoutMulti);
+            return Ok(());
+        };
+        if transaction.failed {
+            self.session.end_transaction(&store);
+            self.reply.refuse(&CommandError::ExecAborted);
+            return Ok(());
+        }
+        let ran = self.run_queue(&transaction);
+        match ran {
+            Ok(()) => {
+                self.session.end_transaction(&store);
+                Ok(())
+            }
+            Err(fault) => {
+                self.session.transaction = Some(transaction);
+                Err(fault)
+            }
+        }
+    }
+
+    fn run_queue(&mut self, transaction: &Transaction) -> Result<(), Fault> {
+        let words: Vec<Vec<&[u8]>> = transaction
+            .queued
+            .iter()
+            .map(|queued| queued.arguments.iter().map(AsRef::as_ref).collect())
+            .collect();
+        let mut database = self.session.database;
+        let mut calls: Vec<Call<'_>> = Vec::with_capacity(words.len());
+        let mut needs_statistics = false;
+        for (queued, arguments) in transaction.queued.iter().zip(&words) {
+            calls.push(Call {
+                command: queued.command,
+                database,
+                arguments,
+            });
+            if queued.command.name == "select"
+                && let Ok(chosen) = select_argument(&self.server, arguments[1])
+            {
+                database = chosen;
+            }
+            let runs = registry::runner(queued.command);
+            needs_statistics |= matches!(runs, Runs::Server(_));
+        }
+        // Taken before any shard is locked: see the invariant of `commands`.
+        let snapshot = if needs_statistics {
+            self.server.store.statistics()
+        } else {
+            thermocline_store::Statistics::default()
+        };
+        let watch = std::mem::take(&mut self.session.watch);
+        let names = watch.names();
+        let (server, session) = (&self.server, &mut self.session);
+        let (executor, faults, lsn) = (&self.executor, &self.faults, self.lsn);
+        let mut inner_random = Random::new(self.random.next_u64());
+        let mut other = |call: &Call<'_>, reply: &mut ReplyBuffer| {
+            let run = match registry::runner(call.command) {
+                Runs::Server(run) => run,
+                // The executor asks only for what it has no handler for.
+                _ => return reply.refuse(&CommandError::InvalidCommand),
+            };
+            let mark = reply.checkpoint();
+            let mut invocation = Invocation {
+                server,
+                session,
+                reply,
+                arguments: call.arguments,
+                executor,
+                faults,
+                random: &mut inner_random,
+                lsn,
+                snapshot: Some(&snapshot),
+            };
+            let refusal = match run(&mut invocation) {
+                Ok(Outcome::Done | Outcome::Close) => return,
+                Ok(Outcome::Wait(_) | Outcome::Fault(_)) => {
+                    CommandError::NotInTransaction(call.command.name).into()
+                }
+                Err(refusal) => refusal,
+            };
+            reply.rollback(mark);
+            refusal.write(reply);
+        };
+        let ran = self.executor.run_transaction(
+            &calls,
+            (!names.is_empty()).then_some(Watched {
+                names: &names,
+                changed: watch.changed(),
+            }),
+            &mut self.reply,
+            &self.faults,
+            &mut self.random,
+            &mut other,
+        );
+        drop(names);
+        self.session.watch = watch;
+        if std::mem::take(&mut self.session.resets_statistics) {
+            self.server.store.reset_statistics();
+        }
+        match ran? {
+            Some(done) => {
+                self.lsn = self.lsn.max(done.lsn);
+                for call in &calls {
+                    let number = registry::number(call.command);
+                    if let Some(cell) = self.statistics.cells.get(usize::from(number)) {
+                        cell.calls.add(1);
+                    }
+                    self.answered += 1;
+                }
+            }
+            None => self.reply.null_array(),
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,202 @@
+//! The commands of DEBUG that walk over keys: DIGEST, DIGEST-VALUE and POPULATE.
+//!
+//! Owns the digest: the sum over all keys of a hash of database, name, expiry and value,
+//! whatever the order they are met in or stored in. It says whether two states are equal,
+//! within Thermocline; it is not the number Valkey shows. The connection's task, which
+//! yields between slices.
+
+use thermocline_commands::table;
+use thermocline_commands::{Call, ReplyBuffer};
+
+use crate::connection::{Connection, Ended};
+use crate::resp_reader::{Item, read_item};
+
+/// Keys made or digested before other connections get their turn.
+const SLICE_KEYS: u64 = 64;
+
+/// A sum of 128-bit hashes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Digest(u128);
+
+impl Digest {
+    fn add(&mut self, parts: &[&[u8]]) {
+        self.0 = self.0.wrapping_add(hash(parts));
+    }
+
+    fn text(self) -> String {
+        format!("{:040x}", self.0)
+    }
+}
+
+/// A hash of the parts and their lengths: two FNV-1a streams of 64 bits (Fowler, Noll, Vo),
+/// finished with a mixer. Not for secrets.
+fn hash(parts: &[&[u8]]) -> u128 {
+    let stream = |seed: u64| {
+        let mut state = seed;
+        for part in parts {
+            let length = (part.len() as u64).to_le_bytes();
+            for byte in length.iter().chain(part.iter()) {
+                state = (state ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+            }
+        }
+        thermocline_base::Random::new(state).next_u64()
+    };
+    (u128::from(stream(0xcbf2_9ce4_8422_2325)) << 64) | u128::from(stream(0x8422_2325_cbf2_9ce4))
+}
+
+impl Connection {
+    /// Runs a call beside the client's requests and gives its reply.
+    async fn run_internal(&mut self, database: u8, words: &[&[u8]]) -> Result<Vec<u8>, Ended> {
+        let Ok(command) = table::resolve(words) else {
+            return Ok(Vec::new());
+        };
+        loop {
+            let mut reply = ReplyBuffer::default();
+            let call = Call {
+                command,
+                database,
+                arguments: words,
+            };
+            match self.runner.run_aside(call, &mut reply) {
+                Ok(()) => return Ok(reply.take()),
+                Err(fault) => self.fault(fault, false).await?,
+            }
+            if let Some(text) = self.runner.verdict.take() {
+                return Ok(format!("-{text}\r\n").into_bytes());
+            }
+        }
+    }
+
+    /// DEBUG DIGEST: writes the digest of all databases, or the error that stopped it.
+    pub(crate) async fn digest(&mut self) -> Result<(), Ended> {
+        let mut digest = Digest::default();
+        for database in 0..16_u8 {
+            let mut cursor = b"0".to_vec();
+            loop {
+                let page = self
+                    .run_internal(database, &[b"scan", &cursor, b"count", b"64"])
+                    .await?;
+                let Some((Item::Array(parts), _)) = read_item(&page, 0) else {
+                    self.runner.reply.error("ERR the keys cannot be scanned");
+                    return Ok(());
+                };
+                let [Item::Bulk(next), Item::Array(keys)] = parts.as_slice() else {
+                    return Ok(());
+                };
+                for key in keys {
+                    if let Item::Bulk(key) = key {
+                        self.digest_key(database, key, &mut digest).await?;
+                    }
+                }
+                if next == b"0" {
+                    break;
+                }
+                cursor.clone_from(next);
+                self.runner.faults.clear();
+                self.fault_bytes = 0;
+                tokio::task::yield_now().await;
+            }
+        }
+        self.runner.reply.simple(&digest.text());
+        Ok(())
+    }
+
+    async fn digest_key(
+        &mut self,
+        database: u8,
+        key: &[u8],
+        digest: &mut Digest,
+    ) -> Result<(), Ended> {
+        let expiry = self.run_internal(database, &[b"pexpiretime", key]).await?;
+        let value = self.value_digest(database, key).await?;
+        digest.add(&[&[database], key, &expiry, &value.0.to_le_bytes()]);
+        Ok(())
+    }
+
+    async fn value_digest(&mut self, database: u8, key: &[u8]) -> Result<Digest, Ended> {
+        let mut value = Digest::default();
+        let hash_reply = self.run_internal(database, &[b"hgetall", key]).await?;
+        if let Some((Item::Array(fields), _)) = read_item(&hash_reply, 0) {
+            for pair in fields.chunks_exact(2) {
+                if let [Item::Bulk(field), Item::Bulk(bytes)] = pair {
+                    value.add(&[field, bytes]);
+                }
+            }
+        } else {
+            let bytes = self.run_internal(database, &[b"get", key]).await?;
+            value.add(&[&bytes]);
+        }
+        Ok(value)
+    }
+
+    /// DEBUG DIGEST-VALUE: writes the digest of each key's value.
+    pub(crate) async fn digest_values(&mut self, keys: &[Vec<u8>]) -> Result<(), Ended> {
+        let database = self.runner.session.database;
+        let mut digests = Vec::with_capacity(keys.len());
+        for key in keys {
+            let exists = self.run_internal(database, &[b"exists", key]).await?;
+            let digest = if exists == b":1\r\n" {
+                self.value_digest(database, key).await?
+            } else {
+                Digest::default()
+            };
+            digests.push(digest);
+        }
+        self.runner.reply.array(digests.len());
+        for digest in digests {
+            self.runner.reply.simple(&digest.text());
+        }
+        Ok(())
+    }
+
+    /// DEBUG POPULATE: makes string keys that are not there yet, then writes OK.
+    pub(crate) async fn populate(
+        &mut self,
+        count: u64,
+        prefix: &[u8],
+        value_bytes: Option<usize>,
+    ) -> Result<(), Ended> {
+        let database = self.runner.session.database;
+        for index in 0..count {
+            let key = [prefix, b":", index.to_string().as_bytes()].concat();
+            let mut value = format!("value:{index}").into_bytes();
+            if let Some(bytes) = value_bytes {
+                value.resize(bytes, 0);
+            }
+            let reply = self
+                .run_internal(database, &[b"set", &key, &value, b"nx"])
+                .await?;
+            if reply.first() == Some(&b'-') {
+                let text = String::from_utf8_lossy(&reply[1..]).into_owned();
+                self.runner.reply.error(&text);
+                return Ok(());
+            }
+            if index % SLICE_KEYS == SLICE_KEYS - 1 {
+                self.runner.faults.clear();
+                self.fault_bytes = 0;
+                tokio::task::yield_now().await;
+            }
+        }
+        self.runner.reply.simple("OK");
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_digest_knows_content_and_not_order() {
+        let (mut one, mut other) = (Digest::default(), Digest::default());
+        one.add(&[b"a", b"1"]);
+        one.add(&[b"b", b"2"]);
+        other.add(&[b"b", b"2"]);
+        other.add(&[b"a", b"1"]);
+        assert_eq!(one, other);
+        other.add(&[b"a", b"1"]);
+        assert_ne!(one, other);
+        assert_ne!(hash(&[b"ab", b"c"]), hash(&[b"a", b"bc"]));
+        assert_eq!(one.text().len(), 40);
+    }
+}

@@ -1,0 +1,191 @@
+//! What all threads of the daemon share.
+//!
+//! Owns the store, the configuration, the registers of clients, counters and slow
+//! commands, and how the daemon is asked to pause or stop. Any thread.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use parking_lot::Mutex;
+use thermocline_base::{Clock, Random};
+use thermocline_commands::table::Command;
+use thermocline_store::{StartReport, Store};
+use tokio::sync::{Notify, watch};
+
+use crate::clients::Clients;
+use crate::config::Config;
+use crate::config::live::Live;
+use crate::log::Level;
+use crate::slowlog::{LatencyMonitor, SlowLog};
+use crate::statistics::Statistics;
+
+/// What does not change after the start.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Facts {
+    /// 40 hexadecimal digits, others at each start.
+    pub(crate) run_id: String,
+    pub(crate) executable: String,
+    /// Addresses in the form of INFO's `listener` lines.
+    pub(crate) listeners: Vec<String>,
+    pub(crate) supervised: &'static str,
+    pub(crate) started_at_s: i64,
+    pub(crate) io_threads: usize,
+    pub(crate) report: StartReport,
+    /// Memory counted when nothing had been done yet, in bytes.
+    pub(crate) startup_bytes: u64,
+}
+
+/// Which commands wait: CLIENT PAUSE.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PauseScope {
+    /// Those that may write.
+    Writes,
+    /// All.
+    All,
+}
+
+/// CLIENT PAUSE and its end.
+#[derive(Debug, Default)]
+pub(crate) struct Pause {
+    /// By the server's monotonic clock, in ms; 0 for none. Twice the time, plus one if all
+    /// commands wait: so that one load tells both.
+    until: AtomicU64,
+    ended: Notify,
+}
+
+impl Pause {
+    /// Pauses until `until_ms`, never shorter than before.
+    pub(crate) fn begin(&self, until_ms: u64, scope: PauseScope) {
+        let all = u64::from(scope == PauseScope::All);
+        let _ = self.until.fetch_update(Relaxed, Relaxed, |before| {
+            let until_ms = until_ms.max(before >> 1);
+            Some((until_ms << 1) | all)
+        });
+    }
+
+    /// Ends the pause.
+    pub(crate) fn end(&self) {
+        self.until.store(0, Relaxed);
+        self.ended.notify_waiters();
+    }
+
+    /// Until when commands of which scope wait, in ms; `None` if none do.
+    pub(crate) fn now(&self, now_ms: u64) -> Option<(u64, PauseScope)> {
+        let until = self.until.load(Relaxed);
+        let scope = if until & 1 == 1 {
+            PauseScope::All
+        } else {
+            PauseScope::Writes
+        };
+        (until >> 1 > now_ms).then_some((until >> 1, scope))
+    }
+
+    /// Whether there may be a pause: the cheap question asked for every command.
+    pub(crate) fn is_possible(&self) -> bool {
+        self.until.load(Relaxed) != 0
+    }
+
+    /// Returns when the pause of now has ended or `left_ms` have passed.
+    pub(crate) async fn ended(&self, left_ms: u64) {
+        let wait = self.ended.notified();
+        let left = std::time::Duration::from_millis(left_ms);
+        let _ = tokio::time::timeout(left, wait).await;
+    }
+}
+
+/// See the module.
+pub(crate) struct Server {
+    pub(crate) store: Arc<Store>,
+    pub(crate) config: Config,
+    pub(crate) live: Live,
+    pub(crate) facts: Facts,
+    pub(crate) clients: Clients,
+    pub(crate) statistics: Statistics,
+    pub(crate) slowlog: SlowLog,
+    pub(crate) latencies: LatencyMonitor,
+    pub(crate) pause: Pause,
+    pub(crate) clock: Clock,
+    pub(crate) log_level: Arc<Level>,
+    /// Held while a client changes the configuration, so that changes are whole.
+    pub(crate) configuring: Mutex<()>,
+    /// Asks the main thread to stop; whether with a last checkpoint.
+    pub(crate) stop: watch::Sender<Option<bool>>,
+    random: Mutex<Random>,
+}
+
+impl Server {
+    /// The shared state of a daemon about to serve.
+    pub(crate) fn new(
+        store: Arc<Store>,
+        config: Config,
+        facts: Facts,
+        clock: Clock,
+        log_level: Arc<Level>,
+        seed: u64,
+    ) -> Self {
+        let commands = crate::registry::all().len();
+        Self {
+            store,
+            config,
+            live: Live::default(),
+            clients: Clients::default(),
+            statistics: Statistics::new(facts.io_threads, commands),
+            facts,
+            slowlog: SlowLog::default(),
+            latencies: LatencyMonitor::default(),
+            pause: Pause::default(),
+            clock,
+            log_level,
+            configuring: Mutex::new(()),
+            stop: watch::Sender::new(None),
+            random: Mutex::new(Random::new(seed)),
+        }
+    }
+
+    /// Time since the start, in ns; never jumps.
+    pub(crate) fn now_ns(&self) -> u64 {
+        u64::try_from(self.clock.monotonic().as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    /// Time since the start, in ms; never jumps.
+    pub(crate) fn now_ms(&self) -> u64 {
+        self.now_ns() / 1_000_000
+    }
+
+    /// The wall clock, Unix seconds.
+    pub(crate) fn unix_s(&self) -> i64 {
+        self.clock.now().0.div_euclid(1000)
+    }
+
+    /// A seed for a thread or connection.
+    pub(crate) fn seed(&self) -> u64 {
+        self.random.lock().next_u64()
+    }
+
+    /// Whether CLIENT PAUSE holds this command back; for how many ms.
+    pub(crate) fn paused_ms(&self, command: &Command, writes: bool) -> Option<u64> {
+        if !self.pause.is_possible() || command.name == "client|unpause" {
+            return None;
+        }
+        let now_ms = self.now_ms();
+        let (until_ms, scope) = self.pause.now(now_ms)?;
+        (scope == PauseScope::All || writes).then(|| until_ms - now_ms)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_is_never_shortened_and_can_be_ended() {
+        let pause = Pause::default();
+        assert!(!pause.is_possible());
+        pause.begin(100, PauseScope::All);
+        pause.begin(50, PauseScope::Writes);
+        assert_eq!(pause.now(99), Some((100, PauseScope::Writes)));
+        assert_eq!(pause.now(100), None);
+        pause.end();
+        assert_eq!(pause.now(0), None);
+    }
+}

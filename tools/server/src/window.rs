@@ -1,0 +1,226 @@
+//! The requests of a batch that are decoded ahead of the one being run.
+//!
+//! Owns where their arguments lie in the read buffer. Decoding ahead serves twice: the
+//! index and the records that the requests will touch are fetched together, and when one
+//! of them needs the tier, the pages of those behind it are read with it. INVARIANT: the
+//! read buffer is not compacted while a request of the window is still to be run. One task.
+
+use smallvec::SmallVec;
+use thermocline_commands::table::{self, Command};
+use thermocline_store::{KeyName, Store};
+
+use crate::buffers::Input;
+use crate::resp::inline::Arguments;
+use crate::resp::{Decoded, Decoder, Limits, ProtocolError};
+
+/// Most requests decoded ahead.
+const AHEAD_REQUESTS: usize = 64;
+
+/// The arguments of a request.
+pub(crate) type Words<'a> = SmallVec<[&'a [u8]; 8]>;
+
+#[derive(Debug)]
+struct Request {
+    /// `None` if it is unknown or its arity wrong.
+    command: Option<&'static Command>,
+    arguments: Arguments,
+    /// Where in the read buffer the request starts, which `arguments` count from.
+    start: usize,
+    /// The unquoted text of an inline request, which `arguments` count from then.
+    text: Option<Vec<u8>>,
+}
+
+/// What lies behind the window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tail {
+    /// Perhaps more requests.
+    More,
+    /// Nothing, or the start of a request that lacks so many bytes.
+    Lacks(usize),
+    /// Bytes that are no request.
+    Broken(ProtocolError),
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(crate) struct Window {
+    requests: Vec<Request>,
+    next: usize,
+}
+
+impl Window {
+    /// Whether all its requests were run.
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.next >= self.requests.len()
+    }
+
+    /// Forgets its requests.
+    pub(crate) fn clear(&mut self) {
+        self.requests.clear();
+        self.next = 0;
+    }
+
+    /// Decodes the next requests, when all before were run.
+    pub(crate) fn fill(
+        &mut self,
+        decoder: &mut Decoder,
+        input: &mut Input,
+        limits: &Limits,
+    ) -> Tail {
+        self.clear();
+        // What is allowed may change with the request: it may authenticate.
+        let most = if limits.unauthenticated {
+            1
+        } else {
+            AHEAD_REQUESTS
+        };
+        while self.requests.len() < most {
+            let start = input.offset();
+            let consumed = match decoder.decode(input.unread(), limits) {
+                Ok(Decoded::Request {
+                    bytes,
+                    arguments,
+                    consumed,
+                }) => {
+                    let word = |index: usize| -> &[u8] { &bytes[arguments[index].clone()] };
+                    let found = if arguments.len() > 1 {
+                        table::find(&[word(0), word(1)])
+                    } else {
+                        table::find(&[word(0)])
+                    };
+                    let is_inline = input.unread().first() != Some(&b'*');
+                    let text = is_inline.then(|| bytes.to_vec());
+                    self.requests.push(Request {
+                        command: found.filter(|command| command.accepts(arguments.len())),
+                        arguments,
+                        start,
+                        text,
+                    });
+                    consumed
+                }
+                Ok(Decoded::Empty { consumed }) if consumed > 0 => consumed,
+                Ok(Decoded::Empty { .. }) => return Tail::Lacks(1),
+                Ok(Decoded::Incomplete { needed }) => return Tail::Lacks(needed),
+                Err(error) => return Tail::Broken(error),
+            };
+            input.consume(consumed);
+        }
+        Tail::More
+    }
+
+    /// The request to be run and its command, if it is known and its arity right.
+    pub(crate) fn front<'a>(
+        &'a self,
+        input: &'a Input,
+    ) -> Option<(Option<&'static Command>, Words<'a>)> {
+        let request = self.requests.get(self.next)?;
+        Some((request.command, words(request, input)))
+    }
+
+    /// Steps over the request that was run.
+    pub(crate) fn advance(&mut self) {
+        self.next += 1;
+    }
+
+    /// The requests behind the front.
+    pub(crate) fn behind<'a>(
+        &'a self,
+        input: &'a Input,
+    ) -> impl Iterator<Item = (Option<&'static Command>, Words<'a>)> {
+        let rest = self.requests.get(self.next + 1..).unwrap_or_default();
+        rest.iter()
+            .map(|request| (request.command, words(request, input)))
+    }
+
+    /// Has what several requests will touch fetched into the processor's cache.
+    pub(crate) fn prefetch(&self, input: &Input, store: &Store, database: u8) {
+        if self.requests.len() < 2 {
+            return;
+        }
+        let mut names: SmallVec<[KeyName<'_>; AHEAD_REQUESTS]> = SmallVec::new();
+        for request in &self.requests {
+            let first = request.command.map_or(0, |command| command.first_key);
+            let range = usize::try_from(first)
+                .ok()
+                .filter(|first| *first > 0)
+                .and_then(|first| request.arguments.get(first));
+            if let Some(range) = range {
+                let key = &bytes(request, input)[range.clone()];
+                names.push(KeyName { database, key });
+            }
+        }
+        store.prefetch(&names);
+    }
+}
+
+fn bytes<'a>(request: &'a Request, input: &'a Input) -> &'a [u8] {
+    match &request.text {
+        Some(text) => text,
+        None => input.from(request.start),
+    }
+}
+
+fn words<'a>(request: &'a Request, input: &'a Input) -> Words<'a> {
+    let bytes = bytes(request, input);
+    let arguments = request.arguments.iter();
+    arguments.map(|range| &bytes[range.clone()]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::buffers::Pool;
+
+    fn filled(text: &[u8], limits: &Limits) -> (Vec<(String, usize)>, Tail) {
+        let (mut input, pool) = (Input::default(), Pool::default());
+        input.room(&pool, text.len())[..text.len()].copy_from_slice(text);
+        input.filled(text.len());
+        let mut window = Window::default();
+        let tail = window.fill(&mut Decoder::new(), &mut input, limits);
+        let mut seen = Vec::new();
+        loop {
+            let Some((command, words)) = window.front(&input) else {
+                break;
+            };
+            let name = command.map_or("?", |command| command.name).to_owned();
+            seen.push((name, words.iter().map(|word| word.len()).sum()));
+            assert_eq!(
+                window.behind(&input).count(),
+                window.requests.len() - seen.len()
+            );
+            drop(words);
+            window.advance();
+        }
+        assert!(window.is_empty());
+        (seen, tail)
+    }
+
+    #[test]
+    fn requests_keep_their_words_whatever_form_they_came_in() {
+        let text = b"*2\r\n$3\r\nGET\r\n$2\r\nab\r\n\r\nset 'a b' c\r\n*1\r\n$3\r\nget\r\n*2\r\n$3";
+        let (seen, tail) = filled(text, &Limits::default());
+        let expected = [("get", 5), ("set", 7), ("?", 3)];
+        assert_eq!(seen, expected.map(|(name, bytes)| (name.to_owned(), bytes)));
+        assert!(matches!(tail, Tail::Lacks(_)));
+    }
+
+    #[test]
+    fn what_is_no_request_comes_after_what_is() {
+        let (seen, tail) = filled(b"PING\r\n*x\r\n", &Limits::default());
+        assert_eq!(seen.len(), 1);
+        assert_eq!(tail, Tail::Broken(ProtocolError::InvalidCount));
+    }
+
+    #[test]
+    fn nothing_is_decoded_behind_a_request_that_may_authenticate() {
+        let limits = Limits {
+            unauthenticated: true,
+            ..Limits::default()
+        };
+        let (seen, tail) = filled(b"AUTH a\r\nPING\r\n", &limits);
+        assert_eq!((seen.len(), tail), (1, Tail::More));
+        let many = "PING\r\n".repeat(2 * AHEAD_REQUESTS);
+        let (seen, tail) = filled(many.as_bytes(), &Limits::default());
+        assert_eq!((seen.len(), tail), (AHEAD_REQUESTS, Tail::More));
+    }
+}

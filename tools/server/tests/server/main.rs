@@ -1,0 +1,11 @@
+//! The real daemon, started and stopped as an operator does, spoken to over sockets.
+//!
+//! Each test has a data directory and a port of its own; a daemon is ended by its process
+//! id whatever becomes of the test.
+
+mod basics;
+mod configuration;
+mod durability;
+mod protection;
+mod support;
+mod tier;
