@@ -1,0 +1,108 @@
+//! How a command ends. Owns the exit codes, which are part of the interface.
+
+use std::io;
+use std::path::PathBuf;
+use thermocline_disk::DiskError;
+use thermocline_store::StoreError;
+use thermocline_store::tier::FormatError;
+use thermocline_wal::WalError;
+use thiserror::Error;
+
+/// A command that did what it is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Outcome {
+    /// Nothing was wrong.
+    Intact,
+    /// Damage was found and told.
+    Damaged,
+}
+
+impl Outcome {
+    /// The outcome with this many pieces of damage.
+    pub const fn of(damages: u64) -> Self {
+        if damages == 0 {
+            Self::Intact
+        } else {
+            Self::Damaged
+        }
+    }
+
+    /// The process's exit code.
+    #[must_use]
+    pub const fn exit_code(self) -> u8 {
+        match self {
+            Self::Intact => 0,
+            Self::Damaged => 1,
+        }
+    }
+}
+
+/// Why a command could not do what it is for.
+#[derive(Debug, Error)]
+pub enum Failure {
+    /// The directory does not exist or holds no data.
+    #[error("{directory:?} holds no data of Thermocline: {reason}")]
+    NoData {
+        /// The directory.
+        directory: PathBuf,
+        /// What is there instead.
+        reason: &'static str,
+    },
+    /// The store, or its disk, refuses.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A key could not be read to be replaced.
+    #[error("{0}")]
+    Damaged(String),
+    /// The store cannot take what is restored.
+    #[error("line {line}: {reason}")]
+    Refused {
+        /// Which line of the input, the first is 1.
+        line: u64,
+        /// Why.
+        reason: String,
+    },
+    /// The input is not what `dump` writes.
+    #[error("line {line}: {reason}")]
+    Line {
+        /// Which line of the input, the first is 1.
+        line: u64,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A file could not be opened, read or written.
+    #[error("{path:?}: {source}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
+    /// The output could not be written.
+    #[error("cannot write: {0}")]
+    Output(#[from] io::Error),
+}
+
+impl From<DiskError> for Failure {
+    fn from(error: DiskError) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+impl Failure {
+    /// The process's exit code.
+    #[must_use]
+    pub const fn exit_code(&self) -> u8 {
+        match self {
+            Self::Damaged(_)
+            | Self::Store(
+                StoreError::Format(FormatError::Corruption(_))
+                | StoreError::Log(WalError::Corruption { .. } | WalError::Missing { .. })
+                | StoreError::Frame { .. },
+            ) => 1,
+            Self::Line { .. } => 3,
+            _ => 2,
+        }
+    }
+}

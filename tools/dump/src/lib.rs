@@ -1,0 +1,53 @@
+//! `thermocline-dump`: what an operator does with a data directory that no
+//! daemon holds.
+//!
+//! Owns the commands and their text: `verify`, `inspect`, `dump`, `restore`.
+//! Does not know formats (the store's offline reader does) and never changes a
+//! directory but by `restore`, which goes through the store as the daemon does.
+//! One thread, beside the store's own during `restore`.
+//!
+//! Modules, lowest first: [`arguments`], [`failure`], [`mod@line`], `output`,
+//! `walk`, then one for each command.
+//!
+//! Exit codes:
+//!
+//! | Code | Meaning |
+//! |---|---|
+//! | 0 | done; the directory is intact |
+//! | 1 | damage was found: it is printed, and what is whole was still read |
+//! | 2 | the directory or the output cannot be used, or wrong arguments |
+//! | 3 | `restore`: a line of the input is not valid; nothing was written |
+
+pub mod arguments;
+mod dump;
+pub mod failure;
+mod inspect;
+pub mod line;
+mod output;
+mod restore;
+mod verify;
+mod walk;
+
+pub use arguments::Arguments;
+pub use failure::{Failure, Outcome};
+
+use arguments::Command;
+use std::io::Write;
+
+/// Runs the command. What it is for goes to `output`; summaries and damage go
+/// to `messages`, but for `verify`, whose output they are.
+///
+/// # Errors
+/// Why it could not be done.
+pub fn run(
+    arguments: &Arguments,
+    output: &mut dyn Write,
+    messages: &mut dyn Write,
+) -> Result<Outcome, Failure> {
+    match &arguments.command {
+        Command::Verify(verify) => verify::run(verify, output),
+        Command::Inspect(inspect) => inspect::run(inspect, output, messages),
+        Command::Dump(dump) => dump::run(dump, output, messages),
+        Command::Restore(restore) => restore::run(restore, messages),
+    }
+}

@@ -1,0 +1,154 @@
+//! Opening a directory to look at it, and walking its keys with a progress bar
+//! on the standard error if that is a terminal.
+//!
+//! Owns the count and the printing of damage. One thread.
+
+use crate::failure::Failure;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::ops::ControlFlow;
+use std::path::Path;
+use thermocline_disk::{BackendChoice, Disk};
+use thermocline_store::offline::{KeyVisitor, Offline, OfflineKey, Tail};
+use thermocline_store::tier::{Corruption, PagePlace};
+
+/// Lines of damage that are printed; all are counted.
+const DAMAGE_LINES_MAX: u64 = 1000;
+
+/// Damage as it is met.
+pub(crate) struct Damages<'w> {
+    writer: &'w mut dyn Write,
+    count: u64,
+    /// How many by the first part of the file's name: "image", "tier".
+    parts: BTreeMap<String, u64>,
+    /// What the writer refused first.
+    refused: io::Result<()>,
+}
+
+impl<'w> Damages<'w> {
+    pub(crate) fn new(writer: &'w mut dyn Write) -> Self {
+        Self {
+            writer,
+            count: 0,
+            parts: BTreeMap::new(),
+            refused: Ok(()),
+        }
+    }
+
+    /// Counts the damage and prints it.
+    pub(crate) fn add(&mut self, damage: &Corruption) {
+        self.count += 1;
+        let part = damage.file.split('/').next().unwrap_or_default();
+        *self.parts.entry(part.to_owned()).or_default() += 1;
+        if self.count <= DAMAGE_LINES_MAX && self.refused.is_ok() {
+            self.refused = writeln!(
+                self.writer,
+                "damage: {} at offset {}: expected {}, found {}",
+                damage.file, damage.offset, damage.expected, damage.found
+            );
+        }
+    }
+
+    /// How much damage there is in the files whose names begin with `part`.
+    pub(crate) fn count_of(&self, part: &str) -> u64 {
+        self.parts.get(part).copied().unwrap_or(0)
+    }
+
+    /// Says how many lines were left out; how many pieces of damage there are.
+    pub(crate) fn finish(self) -> Result<u64, Failure> {
+        self.refused?;
+        if self.count > DAMAGE_LINES_MAX {
+            let more = self.count - DAMAGE_LINES_MAX;
+            writeln!(self.writer, "damage: {more} more places")?;
+        }
+        Ok(self.count)
+    }
+}
+
+/// Locks and reads the data directory; nothing is made where there is none.
+pub(crate) fn open(
+    directory: &Path,
+    damages: &mut Damages<'_>,
+) -> Result<(Offline, Tail), Failure> {
+    let no_data = |reason| Failure::NoData {
+        directory: directory.to_owned(),
+        reason,
+    };
+    if !directory.is_dir() {
+        return Err(no_data("no such directory"));
+    }
+    let disk = Disk::open(directory, BackendChoice::Posix)?;
+    Offline::open(&disk, &mut |damage| damages.add(&damage))?
+        .ok_or_else(|| no_data("no manifest and no log"))
+}
+
+/// Something to do with each key.
+pub(crate) trait OnKey {
+    /// The next key; an error ends the walk.
+    fn key(&mut self, key: OfflineKey<'_>) -> Result<(), Failure>;
+
+    /// The image names a record here.
+    fn record(&mut self, place: PagePlace, record_bytes: usize) {
+        let _ = (place, record_bytes);
+    }
+}
+
+/// Walks all keys.
+pub(crate) fn walk(
+    offline: &Offline,
+    tail: Tail,
+    damages: &mut Damages<'_>,
+    on_key: &mut dyn OnKey,
+) -> Result<(), Failure> {
+    let slots = offline.image_directory().map_or(0, |it| it.key_count);
+    let mut visitor = Visitor {
+        damages,
+        on_key,
+        progress: bar("keys", slots),
+        failure: None,
+    };
+    offline.visit_keys(tail, &mut visitor)?;
+    visitor.progress.finish_and_clear();
+    visitor.failure.map_or(Ok(()), Err)
+}
+
+/// A progress bar on the standard error; invisible where that is no terminal.
+pub(crate) fn bar(what: &'static str, length: u64) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::stderr());
+    let style = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {per_sec} {eta}");
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar.set_message(what);
+    bar
+}
+
+struct Visitor<'v, 'w> {
+    damages: &'v mut Damages<'w>,
+    on_key: &'v mut dyn OnKey,
+    progress: ProgressBar,
+    failure: Option<Failure>,
+}
+
+impl KeyVisitor for Visitor<'_, '_> {
+    fn key(&mut self, key: OfflineKey<'_>) -> ControlFlow<()> {
+        match self.on_key.key(key) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(failure) => {
+                self.failure = Some(failure);
+                ControlFlow::Break(())
+            }
+        }
+    }
+
+    fn damage(&mut self, damage: Corruption) {
+        self.progress.suspend(|| self.damages.add(&damage));
+    }
+
+    fn record(&mut self, place: PagePlace, record_bytes: usize) {
+        self.on_key.record(place, record_bytes);
+    }
+
+    fn progress(&mut self) {
+        self.progress.inc(1);
+    }
+}

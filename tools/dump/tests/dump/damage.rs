@@ -1,0 +1,111 @@
+//! Damage is found where it is, told, and costs only what needs the damaged
+//! bytes.
+
+use crate::support::{Place, dumped, run, string};
+use std::path::{Path, PathBuf};
+use thermocline_disk::{BackendChoice, Disk};
+
+fn keys() -> Vec<String> {
+    let mut lines = vec![string("marked", "needle-in-a-segment")];
+    lines.extend((0..200).map(|number| {
+        // A value that fills more than half of a page has it to itself.
+        let value: String = (0..2200_u32)
+            .map(|at| char::from(b'a' + ((at * at * (number + 3)) % 7919 % 26) as u8))
+            .collect();
+        string(&format!("key:{number:03}"), &value)
+    }));
+    lines
+}
+
+/// The file in `directory` that holds `needle`, and where.
+fn find(directory: &Path, needle: &[u8]) -> (PathBuf, usize) {
+    for entry in directory.read_dir().expect("it is there") {
+        let path = entry.expect("it is readable").path();
+        let bytes = std::fs::read(&path).expect("it is readable");
+        if let Some(at) = bytes.windows(needle.len()).position(|it| it == needle) {
+            return (path, at);
+        }
+    }
+    panic!("{needle:?} is nowhere")
+}
+
+fn flip(path: &Path, offset: usize) {
+    let mut bytes = std::fs::read(path).expect("it is readable");
+    bytes[offset] ^= 1;
+    std::fs::write(path, bytes).expect("it is writable");
+}
+
+#[test]
+fn a_damaged_page_is_found_at_its_offset_and_the_rest_is_dumped() {
+    let (place, directory) = Place::with(&keys());
+    let (path, at) = find(&place.path("data/tier"), b"needle-in-a-segment");
+    flip(&path, at);
+    let verified = run(&["verify", &directory]);
+    assert_eq!(verified.code, Some(1), "{}", verified.messages);
+    let expected = format!(
+        "tier/00000.segment at offset {}: expected page CRC",
+        at / 4096 * 4096
+    );
+    assert!(verified.output.contains(&expected), "{}", verified.output);
+    assert!(
+        verified.output.contains("1 places damaged"),
+        "{}",
+        verified.output
+    );
+
+    let dump = run(&["dump", &directory]);
+    assert_eq!(dump.code, Some(1));
+    assert!(dump.messages.contains(&expected), "{}", dump.messages);
+    assert!(!dump.output.contains("needle"));
+    // Whatever shared the page is missing, everything else is there.
+    let keys = keys();
+    let lines: Vec<_> = dump.output.lines().map(str::to_owned).collect();
+    assert!((keys.len() - 20..keys.len()).contains(&lines.len()));
+    assert!(lines.iter().all(|line| keys.contains(line)));
+}
+
+#[test]
+fn damage_of_each_kind_of_file_ends_with_1() {
+    for (file, offset) in [
+        ("manifest", 40),
+        ("image/0000000001.image", 30),
+        ("wal", 4096 + 10),
+    ] {
+        let (place, directory) = Place::with(&keys());
+        let path = match file {
+            "wal" => find(&place.path("data/wal"), b"THERMWAL").0,
+            file => place.path("data").join(file),
+        };
+        let before = std::fs::read(&path).expect("it is readable");
+        if file == "wal" {
+            // The sealed log's last frame is what a start relies on: cut it.
+            let mut bytes = before.clone();
+            bytes[4096..].fill(0);
+            std::fs::write(&path, bytes).expect("it is writable");
+        } else {
+            flip(&path, offset);
+        }
+        let verified = run(&["verify", &directory]);
+        let text = format!("{}{}", verified.output, verified.messages);
+        assert_eq!(verified.code, Some(1), "{file}: {text}");
+        assert!(text.contains(file), "{file}: {text}");
+        std::fs::write(&path, before).expect("it is writable");
+        assert_eq!(run(&["verify", &directory]).code, Some(0), "{file}");
+    }
+}
+
+#[test]
+fn a_directory_in_use_is_refused() {
+    let (place, directory) = Place::with(&keys());
+    let disk = Disk::open(&place.path("data"), BackendChoice::Posix).expect("it opens");
+    let lock = disk
+        .lock_directory(std::time::Duration::ZERO)
+        .expect("it is free");
+    for command in ["verify", "dump"] {
+        let ended = run(&[command, &directory]);
+        assert_eq!(ended.code, Some(2));
+        assert!(ended.messages.contains("in use by another process"));
+    }
+    drop(lock);
+    assert_eq!(dumped(&directory, &[]).len(), keys().len());
+}

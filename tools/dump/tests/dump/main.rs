@@ -1,0 +1,5 @@
+//! The commands as an operator runs them, exit codes included.
+
+mod damage;
+mod support;
+mod trips;
