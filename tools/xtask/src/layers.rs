@@ -13,6 +13,8 @@ const LEVELS: &[(&str, u32)] = &[
     ("thermocline-wal", 2),
     ("thermocline-store", 3),
     ("thermocline-commands", 4),
+    ("thermocline-benches", 4),
+    ("thermocline-dump", 5),
     ("thermocline-server", 5),
     ("xtask", 5),
 ];

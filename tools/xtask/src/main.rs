@@ -4,13 +4,22 @@
 //! (cargo, clippy, cargo-fuzz) and knows nothing of what the crates do. One
 //! thread; every step prints what it runs, and the first failure ends the run.
 
+mod bench;
+mod clients;
+mod crash;
+mod differential;
 mod fuzz;
+mod install;
 mod layers;
+mod replay;
 mod step;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 use step::{StepError, cargo};
+
+/// The daemon's binary.
+const DAEMON: &str = "thermocline";
 
 #[derive(Parser)]
 #[command(name = "cargo xtask", about = "The project's own tasks")]
@@ -21,8 +30,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Everything a change must pass: format, clippy, layers, tests, doc
-    /// tests, and a short run of every fuzz target.
+    /// Everything a change must pass, the cheapest first; what it needs beyond
+    /// the Rust toolchain is installed.
     Ci {
         /// How long each fuzz target runs, in seconds.
         #[arg(long, default_value_t = 20)]
@@ -30,6 +39,17 @@ enum Task {
     },
     /// Checks that no crate uses a crate of its own or a higher level.
     Layers,
+    /// Sends the same random commands to Valkey and to Thermocline and compares
+    /// every reply.
+    Differential(differential::Options),
+    /// Measures speed, memory and restarts, beside Valkey and the bare disk.
+    Bench(bench::Options),
+    /// Plays a recorded access pattern against the daemon.
+    Replay(replay::Options),
+    /// Kills the daemon under load and checks what survived.
+    Crash(crash::Options),
+    /// Uses the daemon as applications do, with their client libraries.
+    Clients(clients::Options),
     /// Runs every fuzz target.
     Fuzz {
         /// How long each target runs, in seconds.
@@ -39,12 +59,7 @@ enum Task {
 }
 
 fn main() -> ExitCode {
-    let result = match Arguments::parse().task {
-        Task::Ci { fuzz_seconds } => ci(fuzz_seconds),
-        Task::Layers => layers::check(),
-        Task::Fuzz { seconds } => fuzz::run_all(seconds),
-    };
-    match result {
+    match run(Arguments::parse().task) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("xtask: {error}");
@@ -53,8 +68,31 @@ fn main() -> ExitCode {
     }
 }
 
+fn run(task: Task) -> Result<(), StepError> {
+    match task {
+        Task::Ci { fuzz_seconds } => ci(fuzz_seconds),
+        Task::Layers => layers::check(),
+        Task::Differential(options) => differential::run(&options).map_err(StepError::from),
+        Task::Bench(options) => bench::run(&options).map_err(StepError::from),
+        Task::Replay(options) => replay::run(&options).map_err(StepError::from),
+        Task::Crash(options) => crash::run(&options).map_err(StepError::from),
+        Task::Clients(options) => clients::run_all(&options).map_err(StepError::from),
+        Task::Fuzz { seconds } => fuzz::run_all(seconds),
+    }
+}
+
+/// Runs one of the other tasks as its command line would.
+fn task(words: &[&str]) -> Result<(), StepError> {
+    println!("xtask: cargo xtask {}", words.join(" "));
+    let arguments = std::iter::once("xtask").chain(words.iter().copied());
+    let parsed = Arguments::try_parse_from(arguments);
+    let parsed = parsed.map_err(|error| StepError::Missing(error.to_string()))?;
+    run(parsed.task)
+}
+
 /// The checks, the cheapest first.
 fn ci(fuzz_seconds: u32) -> Result<(), StepError> {
+    install::packages()?;
     cargo(&["fmt", "--all", "--check"])?;
     layers::check()?;
     cargo(&[
@@ -76,6 +114,42 @@ fn ci(fuzz_seconds: u32) -> Result<(), StepError> {
         "--bins",
         "--tests",
     ])?;
+    // The daemon as a process, optimized: what follows is a matter of numbers.
+    cargo(&["build", "--locked", "--release", "--bin", DAEMON])?;
+    let daemon = bench::setup::target_directory()?
+        .join("release")
+        .join(DAEMON);
+    let daemon = daemon.to_string_lossy();
+    task(&["clients", "--binary", &daemon])?;
+    for protocol in ["2", "3"] {
+        task(&[
+            "differential",
+            "--thermocline",
+            &daemon,
+            "--commands",
+            "100000",
+            "--seed",
+            protocol,
+            "--protocol",
+            protocol,
+        ])?;
+    }
+    task(&[
+        "differential",
+        "--thermocline",
+        &daemon,
+        "--commands",
+        "30000",
+        "--seed",
+        "4",
+        "--restarts",
+        "10",
+    ])?;
+    for (policy, rounds) in [("always", "100"), ("everysec", "20")] {
+        task(&[
+            "crash", "--binary", &daemon, "--rounds", rounds, "--seed", "1", "--policy", policy,
+        ])?;
+    }
     println!("xtask: all checks passed");
     Ok(())
 }

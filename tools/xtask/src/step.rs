@@ -1,5 +1,7 @@
 //! Runs one external command, shows it, and turns its failure into an error.
 
+use crate::bench::BenchError;
+use crate::differential::DifferentialError;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use thiserror::Error;
@@ -16,9 +18,24 @@ pub(crate) enum StepError {
     /// The command ran and failed.
     #[error("`{command}` failed ({status})")]
     Failed { command: String, status: String },
+    /// Something the task needs is not there.
+    #[error("{0}")]
+    Missing(String),
     /// A crate breaks the rule of the layers.
     #[error("{0}")]
     Layers(String),
+    /// The comparison with Valkey failed.
+    #[error(transparent)]
+    Differential(#[from] DifferentialError),
+    /// A measurement could not be made.
+    #[error(transparent)]
+    Bench(Box<BenchError>),
+}
+
+impl From<BenchError> for StepError {
+    fn from(error: BenchError) -> Self {
+        Self::Bench(Box::new(error))
+    }
 }
 
 /// The root of the workspace: two folders above this crate.

@@ -1,0 +1,184 @@
+//! What a measurement stands on: the programs, a directory, the sizes.
+//!
+//! Owns how the daemon is built and found, how sizes are scaled, and where
+//! measured servers keep their data: under the target folder, so on the disk
+//! of the project, and removed at the end. Main thread.
+
+use crate::bench::BenchError;
+use crate::step::{StepError, cargo, output};
+use crate::{differential, step};
+use serde_json::Value;
+use std::cell::OnceCell;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use tempfile::TempDir;
+use thermocline_benches::corpus::{Corpus, WORDNET_DIRECTORY};
+use thermocline_benches::load::{Outcome, Workload};
+use thermocline_benches::process::{ResidentWatch, Usage};
+use thermocline_benches::server::{Kind, Program, Server};
+use thermocline_benches::values::Values;
+
+/// Below this the fixed buffers of the daemon are what is measured.
+const LEAST_MAXMEMORY_BYTES: u64 = 32 << 20;
+
+/// How the daemon is compiled where none is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Profile {
+    Debug,
+    Release,
+}
+
+/// The daemon at `binary`, or a newly built one.
+pub(crate) fn thermocline(binary: Option<&Path>, profile: Profile) -> Result<Program, StepError> {
+    let kind = Kind::Thermocline;
+    if let Some(path) = binary {
+        let path = existing(path)?;
+        return Ok(Program { kind, path });
+    }
+    let mut arguments = vec!["build", "--locked", "-p", "thermocline-server"];
+    let mut folder = "debug";
+    if profile == Profile::Release {
+        arguments.push("--release");
+        folder = "release";
+    }
+    cargo(&arguments)?;
+    let path = target_directory()?.join(folder).join("thermocline");
+    Ok(Program { kind, path })
+}
+
+/// Cargo's target folder, wherever the environment puts it.
+pub(crate) fn target_directory() -> Result<PathBuf, StepError> {
+    let bytes =
+        output(Command::new("cargo").args(["metadata", "--no-deps", "--format-version", "1"]))?;
+    let metadata: Value = serde_json::from_slice(&bytes)
+        .map_err(|error| StepError::Missing(format!("cargo metadata is not JSON: {error}")))?;
+    let directory = metadata.get("target_directory").and_then(Value::as_str);
+    Ok(directory.map_or_else(|| step::workspace_root().join("target"), PathBuf::from))
+}
+
+fn existing(path: &Path) -> Result<PathBuf, StepError> {
+    // A server runs in a directory of its own, so the path must not be relative.
+    path.canonicalize()
+        .map_err(|error| StepError::Missing(format!("no program at {}: {error}", path.display())))
+}
+
+/// A directory for one server's data and log, removed when dropped.
+pub(crate) fn directory(name: &str) -> Result<TempDir, BenchError> {
+    let parent = target_directory()?.join("measured");
+    std::fs::create_dir_all(&parent)?;
+    let prefix = format!("{name}-");
+    Ok(tempfile::Builder::new()
+        .prefix(&prefix)
+        .tempdir_in(&parent)?)
+}
+
+/// Threads for a load: half the cores, so that the server has the others.
+pub(crate) fn load_threads() -> usize {
+    std::thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).max(1))
+}
+
+/// JSON of real text, about `bytes` bytes each.
+pub(crate) fn text_values(bytes: usize) -> Result<Values, BenchError> {
+    let corpus = Arc::new(Corpus::load(Path::new(WORDNET_DIRECTORY))?);
+    Ok(Values::Text { corpus, bytes })
+}
+
+/// What the benchmarks of one run share.
+pub(crate) struct Context {
+    /// The daemon.
+    pub(crate) thermocline: Program,
+    /// Multiplies numbers of keys, memory and time.
+    pub(crate) scale: f64,
+    /// How often what varies is repeated.
+    pub(crate) rounds: usize,
+    given_valkey: Option<PathBuf>,
+    valkey: OnceCell<Program>,
+}
+
+impl Context {
+    pub(crate) fn new(
+        thermocline: Program,
+        given_valkey: Option<PathBuf>,
+        scale: f64,
+        rounds: usize,
+    ) -> Self {
+        Self {
+            thermocline,
+            scale,
+            rounds: rounds.max(1),
+            given_valkey,
+            valkey: OnceCell::new(),
+        }
+    }
+
+    /// The peer; looked for when a benchmark first needs it.
+    pub(crate) fn valkey(&self) -> Result<Program, BenchError> {
+        if let Some(program) = self.valkey.get() {
+            return Ok(program.clone());
+        }
+        let path = differential::valkey(self.given_valkey.as_deref()).map_err(StepError::from)?;
+        let path = existing(&path)?;
+        let kind = Kind::Valkey;
+        Ok(self.valkey.get_or_init(|| Program { kind, path }).clone())
+    }
+
+    /// A number of keys, scaled, at least 1,000.
+    pub(crate) fn keys(&self, keys: u64) -> u64 {
+        ((keys as f64 * self.scale) as u64).max(1000)
+    }
+
+    /// A `maxmemory`, scaled, at least 32 MiB.
+    pub(crate) fn maxmemory_bytes(&self, bytes: u64) -> u64 {
+        ((bytes as f64 * self.scale) as u64).max(LEAST_MAXMEMORY_BYTES)
+    }
+
+    /// A time of measurement: scaled down but not up, at least 300 ms.
+    pub(crate) fn duration(&self, seconds: f64) -> std::time::Duration {
+        std::time::Duration::from_secs_f64((seconds * self.scale.min(1.0)).max(0.3))
+    }
+}
+
+/// One load and what it cost the server.
+pub(crate) struct Measured {
+    pub(crate) outcome: Outcome,
+    pub(crate) usage: Usage,
+    /// The most resident memory seen while it ran.
+    pub(crate) resident_bytes: u64,
+}
+
+impl Measured {
+    /// Runs `workload` against `server`.
+    pub(crate) fn run(server: &Server, workload: &Workload<'_>) -> Result<Self, BenchError> {
+        let watch = ResidentWatch::start(server.pid());
+        let before = Usage::of(server.pid())?;
+        let ended = workload.run(server.port());
+        let outcome = ended.map_err(|source| BenchError::Load {
+            source,
+            log: server.log_end(),
+        })?;
+        Ok(Self {
+            outcome,
+            usage: Usage::of(server.pid())?.since(&before),
+            resident_bytes: watch.finish(),
+        })
+    }
+
+    /// Requests for each second of the server's CPU time.
+    pub(crate) fn per_cpu_second(&self) -> f64 {
+        // The kernel counts in steps of 10 ms; less than one is not known.
+        self.outcome.requests as f64 / self.usage.cpu.as_secs_f64().max(0.01)
+    }
+
+    /// Replies that are not what they must be.
+    pub(crate) const fn bad_replies(&self) -> u64 {
+        self.outcome.wrong + self.outcome.missing + self.outcome.errors
+    }
+
+    /// Prints what an error reply said, once.
+    pub(crate) fn print_error(&self, label: &str) {
+        if let Some(text) = &self.outcome.first_error {
+            println!("{label}: {} errors, such as: {text}", self.outcome.errors);
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! `cargo xtask differential`: Thermocline and Valkey get the same random
+//! commands, and every reply is compared.
+//!
+//! Owns the run: which connection gets which commands, when the key spaces are
+//! compared as a whole, when Thermocline is stopped and started again. The same
+//! seed sends the same commands, but for the points in time in them. One
+//! thread; both servers listen on 127.0.0.1 only and end with the run.
+//!
+//! Use order: `resp` and `grammar` stand alone; `templates` are data of
+//! `grammar`; `generator` makes commands of them; `compare` and `explained`
+//! judge replies; `pair` sends and judges; `compound` and `sweep` use a pair.
+
+mod compare;
+mod compound;
+mod explained;
+mod generator;
+mod grammar;
+mod history;
+mod pair;
+mod resp;
+mod server;
+mod sweep;
+mod templates;
+
+use clap::Args;
+use generator::Generator;
+use pair::{Pair, Session};
+pub(crate) use server::valkey;
+use server::{Kind, Stop};
+use std::path::PathBuf;
+use std::time::Instant;
+use thermocline_base::{Clock, Random};
+use thiserror::Error;
+
+/// Connections the commands are spread over.
+const CONNECTIONS: usize = 3;
+/// Commands after which the key spaces are compared.
+const SWEEP_COMMANDS: u64 = 10_000;
+/// Commands sent before replies are awaited, at most.
+const BATCH_COMMANDS: u64 = 16;
+/// Bytes of such a batch, which fit into a socket's buffers.
+const BATCH_BYTES: usize = 64 * 1024;
+/// One in this many batches is a compound operation instead.
+const COMPOUND_ONE_IN: u64 = 60;
+
+/// The options of the task.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// How many commands are sent.
+    #[arg(long, default_value_t = 100_000)]
+    commands: u64,
+    /// Chooses the commands; the clock chooses one where none is given.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// The reference, a `valkey-server` 9.1.
+    #[arg(long)]
+    valkey: Option<PathBuf>,
+    /// What is tested.
+    #[arg(long, default_value = "target/debug/thermocline")]
+    thermocline: PathBuf,
+    /// Thermocline's memory; little, so that keys sink all the time.
+    #[arg(long, default_value = "8mb")]
+    maxmemory: String,
+    /// The protocol version of the connections.
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(2..=3))]
+    protocol: u8,
+    /// How often Thermocline is stopped, cleanly or not, and started again;
+    /// it then runs with `appendfsync always`.
+    #[arg(long, default_value_t = 0)]
+    restarts: u64,
+    /// One more directive for Thermocline, such as "hash-max-listpack-entries 4".
+    #[arg(long = "directive")]
+    directives: Vec<String>,
+}
+
+/// Why a run ended before its last command.
+#[derive(Debug, Error)]
+pub(crate) enum DifferentialError {
+    /// A server could not be started or reached.
+    #[error("{0}")]
+    Server(String),
+    /// A connection failed.
+    #[error("{server}: {source} (after {command})")]
+    Connection {
+        /// Which server.
+        server: &'static str,
+        /// What was sent last.
+        command: String,
+        /// What happened.
+        source: std::io::Error,
+    },
+    /// The file of explained differences is not as it should be.
+    #[error("{0}")]
+    Explained(String),
+    /// The servers disagree.
+    #[error("{0}")]
+    Difference(String),
+}
+
+/// Runs the comparison; the first difference ends it.
+pub(crate) fn run(options: &Options) -> Result<(), DifferentialError> {
+    let seed = options
+        .seed
+        .unwrap_or_else(|| Clock::system().now().0.unsigned_abs() % 1_000_000);
+    println!("differential: seed {seed}");
+    Run::start(options, seed)?
+        .run()
+        .map_err(|error| match error {
+            DifferentialError::Difference(text) => {
+                DifferentialError::Difference(format!("seed {seed}: {text}"))
+            }
+            other => other,
+        })
+}
+
+struct Run<'o> {
+    options: &'o Options,
+    random: Random,
+    generator: Generator,
+    pair: Pair,
+    sessions: Vec<Session>,
+    started: Instant,
+    sent: u64,
+}
+
+impl<'o> Run<'o> {
+    fn start(options: &'o Options, seed: u64) -> Result<Self, DifferentialError> {
+        let valkey = valkey(options.valkey.as_deref())?;
+        let reference = server::Server::start(Kind::Valkey, &valkey, server::valkey_arguments())?;
+        let tested = server::Server::start(
+            Kind::Thermocline,
+            &options.thermocline,
+            server::thermocline_arguments(
+                &options.maxmemory,
+                options.restarts > 0,
+                &options.directives,
+            ),
+        )?;
+        let mut run = Self {
+            options,
+            random: Random::new(seed),
+            generator: Generator::new(Random::new(seed ^ 0x5eed), Clock::system().now()),
+            pair: Pair::new(reference, tested, options.protocol)?,
+            sessions: Vec::new(),
+            started: Instant::now(),
+            sent: 0,
+        };
+        run.connect()?;
+        Ok(run)
+    }
+
+    fn connect(&mut self) -> Result<(), DifferentialError> {
+        self.sessions.clear();
+        for number in 0..CONNECTIONS {
+            let session = self.pair.session(number)?;
+            self.sessions.push(session);
+        }
+        self.generator.forget_sessions();
+        Ok(())
+    }
+
+    fn run(mut self) -> Result<(), DifferentialError> {
+        self.fill()?;
+        let every = self.options.commands / (self.options.restarts + 1);
+        let (mut swept, mut restarted) = (0, 0);
+        while self.sent < self.options.commands {
+            self.step()?;
+            if self.sent / SWEEP_COMMANDS > swept {
+                swept = self.sent / SWEEP_COMMANDS;
+                self.sweep()?;
+            }
+            let due = restarted < self.options.restarts && self.sent / every > restarted;
+            if due {
+                self.restart(restarted)?;
+                restarted += 1;
+            }
+        }
+        self.sweep()?;
+        self.pair.report();
+        self.pair.stop()
+    }
+
+    /// Sets the keys of the large pools, on a connection of its own.
+    fn fill(&mut self) -> Result<(), DifferentialError> {
+        let mut session = self.pair.session(CONNECTIONS)?;
+        for number in 0..self.generator.big_keys() {
+            let command = self.generator.fill(number);
+            self.pair.exchange(&mut session, &[command])?;
+        }
+        Ok(())
+    }
+
+    /// One batch on one connection.
+    fn step(&mut self) -> Result<(), DifferentialError> {
+        let number = self.random.below(CONNECTIONS as u64) as usize;
+        let session = &mut self.sessions[number];
+        if !session.in_transaction() && self.random.chance(COMPOUND_ONE_IN) {
+            self.sent += 1;
+            return compound::run(&mut self.generator, &mut self.pair, session);
+        }
+        let mut batch = Vec::new();
+        let mut batch_bytes = 0;
+        let wanted = if self.random.chance(2) {
+            1
+        } else {
+            1 + self.random.below(BATCH_COMMANDS)
+        };
+        while batch_bytes < BATCH_BYTES && (batch.len() as u64) < wanted {
+            let command = self.generator.command(number);
+            batch_bytes += command.iter().map(Vec::len).sum::<usize>();
+            batch.push(command);
+        }
+        self.sent += batch.len() as u64;
+        self.pair.exchange(session, &batch)
+    }
+
+    fn sweep(&mut self) -> Result<(), DifferentialError> {
+        let keys = sweep::run(&mut self.pair)?;
+        let seconds = self.started.elapsed().as_secs_f64();
+        println!(
+            "differential: {} commands, {keys} keys agree, {seconds:.0} s",
+            self.sent
+        );
+        if (keys as u64) < self.generator.big_keys() / 2 {
+            // A flush came by: without the large pools nothing would be cold.
+            self.fill()?;
+        }
+        Ok(())
+    }
+
+    /// Stops Thermocline in one of three ways and starts it again. What was
+    /// acknowledged must be there; sessions begin anew on both sides.
+    fn restart(&mut self, number: u64) -> Result<(), DifferentialError> {
+        let stop = [Stop::Kill, Stop::Terminate, Stop::Shutdown][number as usize % 3];
+        println!("differential: {} commands, restart by {stop:?}", self.sent);
+        self.sessions.clear();
+        self.pair.restart(stop)?;
+        self.connect()?;
+        let mut session = self.pair.session(CONNECTIONS)?;
+        for line in templates::CONFIGURATION {
+            let words: Vec<&str> = line.split(' ').collect();
+            self.pair.exchange(&mut session, &[resp::command(&words)])?;
+        }
+        self.sweep()
+    }
+}

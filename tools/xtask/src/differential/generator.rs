@@ -1,0 +1,376 @@
+//! Makes the commands: templates filled from small pools, now and then
+//! malformed, with transactions that begin and end.
+//!
+//! Owns the pools and what is known of each connection's transaction. Does not
+//! see replies: its commands follow from its seed and the day. Pure.
+
+use super::grammar::Template;
+use super::resp::{Command, command};
+use super::templates::{RARE, TEMPLATES};
+use thermocline_base::{Random, UnixMillis};
+
+/// Keys of each of the small pools.
+const SMALL_KEYS: u64 = 8;
+/// Keys of the large pool of strings: some twenty megabytes.
+const BIG_STRINGS: u64 = 6000;
+/// Keys of the large pool of hashes.
+const BIG_HASHES: u64 = 200;
+/// Fields of their hashes.
+const BIG_FIELDS: u64 = 150;
+/// Small relative expire times would pass during the run, as seconds or ms.
+const SAFE_TIME: i64 = 10_000_000;
+/// One command in this many is malformed.
+const MALFORMED_ONE_IN: u64 = 25;
+/// Words that are no proper argument of most commands.
+const JUNK: [&[u8]; 16] = [
+    b"",
+    b"abc",
+    b"-1",
+    b"0",
+    b"+1",
+    b"007",
+    b" 1",
+    b"1e3",
+    b"9223372036854775807",
+    b"-9223372036854775808",
+    b"99999999999999999999",
+    b"nan",
+    b"inf",
+    b"fields",
+    b"nx",
+    b"\xff\0\r\n",
+];
+
+/// See the module.
+pub(super) struct Generator {
+    random: Random,
+    now: UnixMillis,
+    templates: Vec<(u64, Template)>,
+    rare: Vec<Template>,
+    total_weight: u64,
+    /// For each connection, whether a transaction should be open.
+    in_transaction: Vec<bool>,
+}
+
+impl Generator {
+    /// A generator that begins at this time of the day.
+    pub(super) fn new(random: Random, now: UnixMillis) -> Self {
+        let templates: Vec<_> = TEMPLATES
+            .iter()
+            .map(|(weight, text)| (*weight, Template::new(text)))
+            .collect();
+        Self {
+            random,
+            now,
+            total_weight: templates.iter().map(|(weight, _)| weight).sum(),
+            templates,
+            rare: RARE.1.iter().map(|text| Template::new(text)).collect(),
+            in_transaction: Vec::new(),
+        }
+    }
+
+    /// Every connection is a new one.
+    pub(super) fn forget_sessions(&mut self) {
+        self.in_transaction.clear();
+    }
+
+    /// How many commands [`Generator::fill`] has.
+    pub(super) fn big_keys(&self) -> u64 {
+        BIG_STRINGS + BIG_HASHES
+    }
+
+    /// The command that sets the large pools' key of this number.
+    pub(super) fn fill(&mut self, number: u64) -> Command {
+        let value = big(&mut self.random);
+        match number.checked_sub(BIG_STRINGS) {
+            None => command(&[b"SET", format!("bs:{number}").as_bytes(), &value]),
+            Some(hash) => {
+                let mut words = command(&["HSET", &format!("bh:{hash}")]);
+                for field in 0..1 + self.random.below(40) {
+                    words.push(format!("field:{field}").into_bytes());
+                    words.push(big(&mut self.random));
+                }
+                words
+            }
+        }
+    }
+
+    /// The next command of a connection.
+    pub(super) fn command(&mut self, connection: usize) -> Command {
+        if self.in_transaction.len() <= connection {
+            self.in_transaction.resize(connection + 1, false);
+        }
+        let open = self.in_transaction[connection];
+        if open && self.random.chance(7) {
+            self.in_transaction[connection] = false;
+            let end = if self.random.chance(6) {
+                "DISCARD"
+            } else {
+                "EXEC"
+            };
+            return command(&[end]);
+        }
+        let made = self.choose();
+        match made[0].as_slice() {
+            b"multi" => self.in_transaction[connection] = true,
+            b"exec" | b"discard" | b"reset" => self.in_transaction[connection] = false,
+            _ => {}
+        }
+        if self.random.chance(MALFORMED_ONE_IN) {
+            let malformed = malform(&mut self.random, made.clone());
+            if !depends_on_time(&malformed) {
+                return malformed;
+            }
+        }
+        self.with_other_case(made)
+    }
+
+    fn choose(&mut self) -> Command {
+        let now = self.now;
+        let mut fill = |random: &mut Random, slot: &str| fill(random, slot, now);
+        if self.random.chance(RARE.0) {
+            let at = self.random.below(self.rare.len() as u64) as usize;
+            return self.rare[at].expand(&mut self.random, &mut fill);
+        }
+        let mut left = self.random.below(self.total_weight);
+        for (weight, template) in &self.templates {
+            if left < *weight {
+                return template.expand(&mut self.random, &mut fill);
+            }
+            left -= weight;
+        }
+        command(&["PING"])
+    }
+
+    fn with_other_case(&mut self, mut command: Command) -> Command {
+        if self.random.chance(10) {
+            command[0].make_ascii_uppercase();
+        }
+        command
+    }
+
+    /// A word for a slot of the templates.
+    pub(super) fn word(&mut self, slot: &str) -> Vec<u8> {
+        fill(&mut self.random, slot, self.now)
+    }
+
+    /// The generator's randomness, for choices beside the commands.
+    pub(super) fn random(&mut self) -> &mut Random {
+        &mut self.random
+    }
+}
+
+/// Changes a command so that it may be none.
+fn malform(random: &mut Random, mut command: Command) -> Command {
+    let at = 1 + random.below(command.len() as u64) as usize;
+    let junk = JUNK[random.below(JUNK.len() as u64) as usize].to_vec();
+    match random.below(5) {
+        0 if at < command.len() => {
+            command.remove(at);
+        }
+        1 if at < command.len() => command[at] = junk,
+        2 => command.insert(at, junk),
+        3 => command.truncate(at),
+        _ => {
+            if let Some(last) = command.last().cloned() {
+                command.push(last);
+            }
+        }
+    }
+    command
+}
+
+/// Whether a relative time in it passes during the run, or it waits.
+fn depends_on_time(command: &Command) -> bool {
+    let soon = |word: Option<&Vec<u8>>| {
+        let text = word.and_then(|word| std::str::from_utf8(word).ok());
+        let number = text.and_then(|text| text.parse::<i64>().ok());
+        number.is_some_and(|number| (1..SAFE_TIME).contains(&number))
+    };
+    let name = command[0].to_ascii_lowercase();
+    let third_is_time = [
+        &b"expire"[..],
+        b"pexpire",
+        b"setex",
+        b"psetex",
+        b"hexpire",
+        b"hpexpire",
+        b"restore",
+    ]
+    .contains(&&*name);
+    let after_option = command.windows(2).any(|pair| {
+        let option = &pair[0];
+        let is_time = option.eq_ignore_ascii_case(b"ex") || option.eq_ignore_ascii_case(b"px");
+        is_time && soon(Some(&pair[1]))
+    });
+    let waits = name == b"wait" && command.get(1).is_none_or(|replicas| replicas != b"0");
+    third_is_time && soon(command.get(2)) || after_option || waits
+}
+
+fn numbered(prefix: &str, random: &mut Random, count: u64) -> Vec<u8> {
+    format!("{prefix}:{}", random.below(count)).into_bytes()
+}
+
+/// A key that is mostly, not always, of the kind asked for.
+fn key(random: &mut Random, prefix: &str, other: &str) -> Vec<u8> {
+    let prefix = if random.chance(15) { other } else { prefix };
+    numbered(prefix, random, SMALL_KEYS)
+}
+
+fn fill(random: &mut Random, slot: &str, now: UnixMillis) -> Vec<u8> {
+    let text = match slot {
+        "str" => return key(random, "s", "h"),
+        "hash" => return key(random, "h", "s"),
+        "key" => {
+            let prefix = if random.chance(2) { "s" } else { "h" };
+            return key(random, prefix, "none");
+        }
+        "lcs" => return numbered("l", random, 4),
+        "bigstr" => return numbered("bs", random, BIG_STRINGS),
+        "bighash" => return numbered("bh", random, BIG_HASHES),
+        "bigfield" => return numbered("field", random, BIG_FIELDS),
+        "field" => match random.below(12) {
+            0 => String::new(),
+            1 => "f".repeat(65),
+            2 => "7".to_owned(),
+            _ => format!("f{}", random.below(8)),
+        },
+        "val" => return value(random),
+        "short" => {
+            let letters = random.below(30);
+            let text = (0..letters).map(|_| char::from(b'a' + random.below(4) as u8));
+            text.collect()
+        }
+        "big" => return big(random),
+        "int" => integer(random),
+        "float" => float(random),
+        "num" => (random.below(25) as i64 - 8).to_string(),
+        "offset" => random.below(300).to_string(),
+        "db" => random.below(4).to_string(),
+        "ttl" => (SAFE_TIME + random.below(1000) as i64).to_string(),
+        "pttl" => (1000 * SAFE_TIME + random.below(1_000_000) as i64).to_string(),
+        "at" => (now.0 / 1000 + SAFE_TIME + random.below(1000) as i64).to_string(),
+        "pat" => (now.0 + 1000 * SAFE_TIME + random.below(1_000_000) as i64).to_string(),
+        "past" => (1 + random.below(1000)).to_string(),
+        "glob" => {
+            let globs = [
+                "*", "s*", "h:*", "?:[1-3]", "f*", "[^s]*", "\\*", "bs:12*", "f?",
+            ];
+            globs[random.below(globs.len() as u64) as usize].to_owned()
+        }
+        "name" => ["one", "two", "with space", ""][random.below(4) as usize].to_owned(),
+        other => panic!("no slot is named {other}"),
+    };
+    text.into_bytes()
+}
+
+fn integer(random: &mut Random) -> String {
+    match random.below(8) {
+        0 => i64::MAX.to_string(),
+        1 => i64::MIN.to_string(),
+        2 => (random.next_u64() as i64).to_string(),
+        _ => (random.below(200) as i64 - 100).to_string(),
+    }
+}
+
+fn float(random: &mut Random) -> String {
+    match random.below(10) {
+        0 => "1e15".to_owned(),
+        1 => "-1.5e-7".to_owned(),
+        2 => "3.0e3".to_owned(),
+        3 => ["inf", "-inf", "nan", "1e5000", "0x10"][random.below(5) as usize].to_owned(),
+        4 => integer(random),
+        _ => format!("{}.{}", random.below(20) as i64 - 10, random.below(1000)),
+    }
+}
+
+fn value(random: &mut Random) -> Vec<u8> {
+    match random.below(24) {
+        0 => Vec::new(),
+        1 => bytes(random, 12),
+        2 => vec![b'x'; 64],
+        3 => vec![b'x'; 65],
+        4 => vec![b'y'; 44],
+        5 => vec![b'y'; 45],
+        6 => bytes(random, 300),
+        7 if random.chance(20) => bytes(random, 20_000),
+        8..=13 => integer(random).into_bytes(),
+        14..=16 => float(random).into_bytes(),
+        _ => format!("v{}", random.below(6)).into_bytes(),
+    }
+}
+
+/// A value of the large pools: half of it compresses well.
+fn big(random: &mut Random) -> Vec<u8> {
+    if random.chance(400) {
+        return bytes(random, 100_000);
+    }
+    let length = 500 + random.below(5000) as usize;
+    if random.chance(2) {
+        let pattern = format!("{{\"id\":{},\"name\":\"value\"}}", random.below(1000));
+        pattern.bytes().cycle().take(length).collect()
+    } else {
+        bytes(random, length)
+    }
+}
+
+fn bytes(random: &mut Random, length: usize) -> Vec<u8> {
+    let words = (0..length.div_ceil(8)).flat_map(|_| random.next_u64().to_le_bytes());
+    words.take(length).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::differential::resp::shown;
+
+    fn generator(seed: u64) -> Generator {
+        Generator::new(Random::new(seed), UnixMillis(1_700_000_000_000))
+    }
+
+    #[test]
+    fn the_seed_decides_the_commands() {
+        let (mut one, mut same, mut other) = (generator(1), generator(1), generator(2));
+        let mut differences = 0;
+        for _ in 0..1000 {
+            let command = one.command(0);
+            assert_eq!(command, same.command(0));
+            differences += usize::from(command != other.command(0));
+        }
+        assert!(differences > 500);
+    }
+
+    #[test]
+    fn no_command_depends_on_when_it_runs() {
+        let mut generator = generator(3);
+        for _ in 0..50_000 {
+            let command = generator.command(0);
+            assert!(!depends_on_time(&command), "{}", shown(&command));
+        }
+        assert!(depends_on_time(&command(&["SET", "k", "v", "px", "50"])));
+        assert!(depends_on_time(&command(&["setex", "k", "9", "v"])));
+        assert!(!depends_on_time(&command(&["set", "k", "v", "ex", "-1"])));
+    }
+
+    #[test]
+    fn every_template_is_used_and_transactions_end() {
+        let mut generator = generator(4);
+        let mut names = std::collections::BTreeSet::new();
+        let (mut begun, mut ended) = (0, 0);
+        for _ in 0..100_000 {
+            let command = generator.command(0);
+            let name = String::from_utf8_lossy(&command[0]).to_lowercase();
+            begun += usize::from(name == "multi");
+            ended += usize::from(name == "exec" || name == "discard");
+            names.insert(name);
+        }
+        for (_, text) in TEMPLATES {
+            let first = text
+                .split(' ')
+                .find(|word| *word != "(")
+                .unwrap_or_default();
+            assert!(names.contains(first), "{first}");
+        }
+        assert!(begun > 100 && ended > begun);
+    }
+}

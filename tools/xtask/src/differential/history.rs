@@ -1,0 +1,119 @@
+//! The last commands sent, to tell what led to a difference.
+//!
+//! Owns what is remembered of them: a bounded number.
+
+use super::resp::{Command, shown};
+use std::collections::VecDeque;
+
+/// Commands that are remembered.
+const REMEMBERED: usize = 200_000;
+/// Commands on a key that are told.
+const TOLD: usize = 25;
+/// Commands that are written to a file.
+const WRITTEN: usize = 5000;
+/// Longer words are cut when told, bytes.
+const TOLD_WORD_BYTES: usize = 80;
+
+/// See the module.
+#[derive(Default)]
+pub(super) struct History {
+    commands: VecDeque<(u64, usize, Command)>,
+    count: u64,
+}
+
+impl History {
+    /// Remembers a command on a connection; its index.
+    pub(super) fn push(&mut self, connection: usize, command: &Command) -> u64 {
+        if self.commands.len() == REMEMBERED {
+            self.commands.pop_front();
+        }
+        let index = self.count;
+        self.commands
+            .push_back((index, connection, command.clone()));
+        self.count += 1;
+        index
+    }
+
+    /// The last commands that share a key with this one, the latest last.
+    pub(super) fn related(&self, command: &Command) -> String {
+        let keys: Vec<_> = command.iter().filter(|word| is_key(word)).collect();
+        let related = self.commands.iter().rev().filter(|(_, _, other)| {
+            let on_key = other.iter().any(|word| keys.contains(&word));
+            on_key || other.first().is_some_and(|name| is_global(name))
+        });
+        let mut lines: Vec<String> = related.take(TOLD).map(line).collect();
+        lines.reverse();
+        lines.join("\n")
+    }
+
+    /// The last commands on all keys, one a line.
+    pub(super) fn last(&self) -> String {
+        let skipped = self.commands.len().saturating_sub(WRITTEN);
+        let lines = self.commands.iter().skip(skipped).map(line);
+        lines.map(|line| line + "\n").collect()
+    }
+}
+
+fn line((index, connection, command): &(u64, usize, Command)) -> String {
+    let told = shown(&command.iter().map(|word| cut(word)).collect());
+    format!("  #{index} (connection {connection}) {told}")
+}
+
+/// Whether it looks like a key of the generator: a short prefix, a colon.
+fn is_key(word: &[u8]) -> bool {
+    word.iter().take(4).any(|byte| *byte == b':')
+}
+
+/// Commands that concern every key, or how those around them are run.
+fn is_global(name: &[u8]) -> bool {
+    const GLOBAL: [&[u8]; 9] = [
+        b"select",
+        b"swapdb",
+        b"flushdb",
+        b"flushall",
+        b"multi",
+        b"exec",
+        b"discard",
+        b"reset",
+        b"config",
+    ];
+    GLOBAL
+        .iter()
+        .any(|global| name.eq_ignore_ascii_case(global))
+}
+
+fn cut(word: &[u8]) -> Vec<u8> {
+    let mut word = word.to_vec();
+    if word.len() > TOLD_WORD_BYTES {
+        let left = word.len() - TOLD_WORD_BYTES;
+        word.truncate(TOLD_WORD_BYTES);
+        word.extend_from_slice(format!("...{left} more").as_bytes());
+    }
+    word
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::differential::resp::command;
+
+    #[test]
+    fn commands_on_the_same_key_are_told_in_order() {
+        let mut history = History::default();
+        history.push(0, &command(&["SET", "s:1", "a"]));
+        history.push(1, &command(&["SET", "s:2", "b"]));
+        history.push(2, &command(&["SELECT", "1"]));
+        let get = command(&["GET", "s:1"]);
+        history.push(0, &get);
+        let told = history.related(&get);
+        let told: Vec<&str> = told.lines().collect();
+        assert_eq!(
+            told,
+            [
+                "  #0 (connection 0) SET s:1 a",
+                "  #2 (connection 2) SELECT 1",
+                "  #3 (connection 0) GET s:1",
+            ]
+        );
+    }
+}

@@ -1,0 +1,217 @@
+//! The commands that are sent, with their weights.
+//!
+//! Owns the choice of commands and options; `grammar` owns the language and
+//! `generator` what fills the slots. Data.
+//!
+//! Relative times are far away (`$ttl`, `$pttl`) and points in time far off or
+//! long past: which side of a short expiry a command falls on is no difference
+//! between servers. Blocking commands, and those that end the server or the
+//! connection, are left out.
+
+/// Weight and template.
+pub(super) const TEMPLATES: &[(u64, &str)] = &[
+    // Strings.
+    (12, "set $str $val"),
+    (
+        10,
+        "set $str $val [ ( nx | xx | ifeq $val ) ] [ get ] \
+         [ ( ex $ttl | px $pttl | exat $at | pxat $pat | exat $past | keepttl ) ]",
+    ),
+    (8, "get $str"),
+    (2, "getset $str $val"),
+    (3, "getdel $str"),
+    (
+        4,
+        "getex $str [ ( ex $ttl | px $pttl | exat $at | pxat $pat | pxat $past | persist ) ]",
+    ),
+    (3, "getrange $str $num $num"),
+    (1, "substr $str $num $num"),
+    (3, "setrange $str $offset $val"),
+    (4, "append $str $val"),
+    (3, "strlen $str"),
+    (3, "( incr | decr ) $str"),
+    (3, "( incrby | decrby ) $str $int"),
+    (4, "incrbyfloat $str $float"),
+    (4, "mget { $key }"),
+    (3, "mset { $str $val }"),
+    (2, "msetnx { $str $val }"),
+    (
+        2,
+        "msetex #{ $str $val } [ ( nx | xx ) ] \
+         [ ( ex $ttl | px $pttl | exat $at | pxat $pat | keepttl ) ]",
+    ),
+    (2, "setnx $str $val"),
+    (2, "setex $str $ttl $val"),
+    (2, "psetex $str $pttl $val"),
+    (2, "delifeq $str $val"),
+    (2, "set $lcs $short"),
+    (
+        2,
+        "lcs $lcs $lcs [ ( len | idx ) ] [ minmatchlen $num ] [ withmatchlen ]",
+    ),
+    // Keys.
+    (5, "( del | unlink | exists | touch ) { $key }"),
+    (3, "type $key"),
+    (
+        3,
+        "expire $key $ttl [ ( nx | xx | gt | lt ) ] [ ( xx | gt ) ]",
+    ),
+    (2, "pexpire $key $pttl [ ( nx | xx | gt | lt ) ]"),
+    (2, "expireat $key ( $at | $past ) [ ( nx | xx | gt | lt ) ]"),
+    (
+        2,
+        "pexpireat $key ( $pat | $past ) [ ( nx | xx | gt | lt ) ]",
+    ),
+    (1, "( expire | pexpire ) $key ( 0 | -5 )"),
+    (5, "( ttl | pttl | expiretime | pexpiretime ) $key"),
+    (3, "persist $key"),
+    (3, "( rename | renamenx ) $key $key"),
+    (3, "copy $key $key [ db $db ] [ replace ]"),
+    (2, "move $key $db"),
+    (1, "keys $glob"),
+    (4, "object encoding $key"),
+    (1, "object ( idletime | refcount | freq ) $key"),
+    (1, "dbsize"),
+    (2, "dump $key"),
+    (
+        1,
+        "restore $key ( 0 | $pttl ) $val [ replace ] [ absttl ] [ ( idletime 5 | freq 5 ) ]",
+    ),
+    (1, "memory usage $key [ samples 5 ]"),
+    // Hashes.
+    (12, "( hset | hmset ) $hash { $field $val }"),
+    (3, "hsetnx $hash $field $val"),
+    (6, "hget $hash $field"),
+    (4, "hmget $hash { $field }"),
+    (4, "( hgetall | hkeys | hvals | hlen ) $hash"),
+    (5, "hdel $hash { $field }"),
+    (3, "( hexists | hstrlen ) $hash $field"),
+    (4, "hincrby $hash $field $int"),
+    (4, "hincrbyfloat $hash $field $float"),
+    (3, "hrandfield $hash [ $num [ withvalues ] ]"),
+    (
+        2,
+        "hscan $hash 0 [ match $glob ] [ count 1000 ] [ novalues ]",
+    ),
+    (
+        4,
+        "hexpire $hash ( $ttl | $ttl | 0 ) [ ( nx | xx | gt | lt ) ] [ ( xx | gt ) ] fields #{ $field }",
+    ),
+    (
+        3,
+        "hpexpire $hash $pttl [ ( nx | xx | gt | lt ) ] FIELDS #{ $field }",
+    ),
+    (
+        3,
+        "hexpireat $hash ( $at | $at | $past ) [ ( nx | xx | gt | lt ) ] fields #{ $field }",
+    ),
+    (
+        3,
+        "hpexpireat $hash ( $pat | $pat | $past ) [ ( nx | xx | gt | lt ) ] fields #{ $field }",
+    ),
+    (
+        5,
+        "( httl | hpttl | hexpiretime | hpexpiretime ) $hash fields #{ $field }",
+    ),
+    (3, "hpersist $hash fields #{ $field }"),
+    (
+        4,
+        "hgetex $hash [ ( ex $ttl | px $pttl | exat $at | pxat $pat | pxat $past | persist ) ] \
+         fields #{ $field }",
+    ),
+    (
+        6,
+        "hsetex $hash [ ( nx | xx ) ] [ ( fnx | fxx ) ] \
+         [ ( ex $ttl | px $pttl | exat $at | pxat $pat | exat $past | px 0 | keepttl ) ] \
+         fields #{ $field $val }",
+    ),
+    (3, "hgetdel $hash fields #{ $field }"),
+    // Many and larger keys, so that some are cold at any time.
+    (14, "set $bigstr $big"),
+    (16, "get $bigstr"),
+    (6, "mget { $bigstr }"),
+    (3, "append $bigstr $val"),
+    (
+        3,
+        "( strlen | object encoding | type | ttl | exists | touch ) $bigstr",
+    ),
+    (2, "getrange $bigstr $num $num"),
+    (2, "setrange $bigstr $offset $val"),
+    (2, "( del | getdel ) $bigstr"),
+    (2, "copy $bigstr $bigstr replace"),
+    (2, "rename $bigstr $bigstr"),
+    (2, "expire $bigstr $ttl"),
+    (1, "persist $bigstr"),
+    (10, "hset $bighash { $bigfield $big }"),
+    (10, "hget $bighash $bigfield"),
+    (5, "hmget $bighash { $bigfield }"),
+    (3, "hdel $bighash { $bigfield }"),
+    (2, "( hgetall | hkeys | hlen | object encoding ) $bighash"),
+    (2, "hexpire $bighash $ttl fields #{ $bigfield }"),
+    (2, "httl $bighash fields #{ $bigfield }"),
+    (2, "hincrby $bighash counter $int"),
+    (1, "( del | persist | ttl ) $bighash"),
+    (1, "copy $bighash $bighash replace"),
+    // Transactions.
+    (3, "multi"),
+    (2, "exec"),
+    (1, "discard"),
+    (3, "watch { $key }"),
+    (1, "watch { $bigstr }"),
+    (1, "unwatch"),
+    // Server basics.
+    (2, "ping [ $val ]"),
+    (1, "echo $val"),
+    (6, "select 0"),
+    (2, "select $db"),
+    (1, "swapdb ( 1 | 2 ) ( 2 | 3 )"),
+    (1, "client ( setname $name | getname | id )"),
+    (
+        1,
+        "command getkeys ( get $key | mset { $str $val } | object encoding $key | ping | nosuch )",
+    ),
+    (
+        1,
+        "config get ( hash-max-listpack-entries | maxmemory-policy | nosuch )",
+    ),
+    (1, "config set hash-max-listpack-entries ( 4 | 16 | 512 )"),
+    (1, "config set hash-max-listpack-value ( 16 | 64 )"),
+    (1, "config set ( nosuch 1 | hash-max-listpack-entries abc )"),
+    (1, "( time | lastsave | hello )"),
+    (1, "( reset | wait 0 0 )"),
+    (
+        1,
+        "( nosuch | object nosuch | client nosuch | config nosuch | memory nosuch ) $val",
+    ),
+    (1, "( object | memory | config ) help"),
+];
+
+/// What the templates change of the configuration, as it is at the start: a
+/// server that starts again has forgotten it.
+pub(super) const CONFIGURATION: &[&str] = &[
+    "config set hash-max-listpack-entries 512",
+    "config set hash-max-listpack-value 64",
+];
+
+/// Commands that are as rare as one in so many of the others.
+pub(super) const RARE: (u64, &[&str]) = (
+    50_000,
+    &["flushdb", "flushdb async", "flushall sync", "swapdb 0 1"],
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::differential::grammar::Template;
+
+    #[test]
+    fn every_template_can_be_read() {
+        for (weight, text) in TEMPLATES {
+            assert!(*weight > 0);
+            Template::new(text);
+        }
+        for text in RARE.1 {
+            Template::new(text);
+        }
+    }
+}

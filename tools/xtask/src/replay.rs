@@ -1,0 +1,161 @@
+//! `cargo xtask replay`: a recorded access pattern against the daemon.
+//!
+//! Owns the run: every key of the trace is written first, so that a GET that
+//! finds nothing is a lost key; then the trace is played cache-aside (GET, and
+//! SET where it finds nothing) from many connections that share one cursor, so
+//! the order is the trace's but for what is on the way. Beside the share of
+//! GETs that needed no disk stands what exact LRU would have had.
+
+mod lru;
+mod trace;
+
+use crate::bench::BenchError;
+use crate::bench::report::{self, Cell, Table};
+use crate::bench::setup::{self, Measured, Profile};
+use clap::Args;
+use std::path::PathBuf;
+use std::sync::Arc;
+use thermocline_benches::keys::{KEY_BYTES, Order};
+use thermocline_benches::load::{Mix, Refill, Workload};
+use thermocline_benches::server::{Program, Server};
+use thermocline_benches::values::Values;
+use trace::Trace;
+
+const COLUMNS: &[&str] = &[
+    "of data",
+    "maxmemory",
+    "hot keys at the end",
+    "GETs",
+    "from RAM",
+    "LRU in maxmemory",
+    "LRU of as many keys",
+    "reads a GET",
+    "GETs/s",
+    "p50 µs",
+    "p99 µs",
+    "p99.9 µs",
+    "max RSS",
+    "lost",
+    "wrong",
+    "errors",
+];
+
+/// The options of the task.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// The trace, with lines of `first count ignored ignored`; may be
+    /// compressed by zstd.
+    file: PathBuf,
+    /// The daemon's memory in percent of keys and values.
+    #[arg(long, value_delimiter = ',', default_values_t = [5, 10, 20])]
+    maxmemory_percent: Vec<u64>,
+    /// The size of each value, of bytes that do not compress.
+    #[arg(long, default_value_t = 1024)]
+    value_bytes: usize,
+    /// Connections, each with one request on the way.
+    #[arg(long, default_value_t = 32)]
+    connections: usize,
+    /// Only this many requests of the trace.
+    #[arg(long)]
+    requests: Option<usize>,
+    /// The daemon; built in release mode where none is given.
+    #[arg(long)]
+    binary: Option<PathBuf>,
+}
+
+/// Plays the trace once for each size of memory.
+pub(crate) fn run(options: &Options) -> Result<(), BenchError> {
+    let trace = Trace::read(&options.file, options.requests)?;
+    let requests: Arc<[u32]> = Arc::from(trace.requests);
+    let program = setup::thermocline(options.binary.as_deref(), Profile::Release)?;
+    let name = options.file.file_name().unwrap_or_default();
+    let name = name.to_string_lossy();
+    let mut table = Table::new(
+        format!(
+            "{name}: {} requests to {} keys of {} B on {} connections",
+            requests.len(),
+            trace.keys,
+            options.value_bytes,
+            options.connections
+        ),
+        COLUMNS,
+    );
+    for &percent in &options.maxmemory_percent {
+        println!("replay: {name} at {percent} %");
+        table.row(play(options, &program, &requests, trace.keys, percent)?);
+    }
+    let short = name.split('.').next().unwrap_or_default();
+    report::publish(&format!("replay-{short}"), 1.0, 1, &[table])
+}
+
+fn play(
+    options: &Options,
+    program: &Program,
+    requests: &Arc<[u32]>,
+    keys: u64,
+    percent: u64,
+) -> Result<Vec<Cell>, BenchError> {
+    let entry_bytes = (KEY_BYTES + options.value_bytes) as u64;
+    let maxmemory_bytes = keys * entry_bytes * percent / 100;
+    let directory = setup::directory("replay")?;
+    let server = Server::start(
+        program,
+        directory.path(),
+        &[("maxmemory", &maxmemory_bytes.to_string())],
+    )?;
+    let values = Values::Fixed {
+        bytes: options.value_bytes,
+    };
+    let fill = Workload {
+        threads: setup::load_threads(),
+        ..Workload::pass(Order::all(keys), values, Mix::SET)
+    };
+    Measured::run(&server, &fill)?.print_error("fill");
+
+    let mut client = server.client()?;
+    let before = client.info()?;
+    let workload = Workload {
+        order: Order::Listed(Arc::clone(requests)),
+        mix: Mix::GET,
+        connections: options.connections,
+        pipeline: 1,
+        refill: Refill::Each,
+        set_missing: true,
+        ..fill
+    };
+    let measured = Measured::run(&server, &workload)?;
+    measured.print_error("replay");
+    let after = client.info()?;
+    drop(client);
+    server.stop();
+
+    let outcome = &measured.outcome;
+    let latency = &outcome.get_latency;
+    let gets = requests.len() as u64;
+    let reads = after.number("tier_reads") - before.number("tier_reads");
+    let reads_per_get = reads as f64 / gets.max(1) as f64;
+    let hot_keys = after.number("tier_hot_keys");
+    Ok(vec![
+        Cell::Share(percent as f64 / 100.0),
+        Cell::Bytes(maxmemory_bytes),
+        Cell::Count(hot_keys),
+        Cell::Count(gets),
+        // Concurrent GETs of one key share a read, so this is what the disk saw.
+        Cell::Share((1.0 - reads_per_get).max(0.0)),
+        Cell::Share(lru::hit_share(
+            requests,
+            keys,
+            maxmemory_bytes / entry_bytes,
+        )),
+        Cell::Share(lru::hit_share(requests, keys, hot_keys)),
+        Cell::Decimal(reads_per_get),
+        Cell::Decimal(outcome.per_second()),
+        Cell::Decimal(latency.percentile_us(50.0)),
+        Cell::Decimal(latency.percentile_us(99.0)),
+        Cell::Decimal(latency.percentile_us(99.9)),
+        Cell::Bytes(measured.resident_bytes),
+        Cell::Count(outcome.missing),
+        Cell::Count(outcome.wrong),
+        Cell::Count(outcome.errors),
+    ])
+}
