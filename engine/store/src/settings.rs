@@ -104,7 +104,7 @@ impl Default for Settings {
             tier_max_bytes: AtomicU64::new(u64::MAX),
             hash_max_listpack_entries: AtomicUsize::new(512),
             hash_max_listpack_value: AtomicUsize::new(64),
-            checkpoint_wal_bytes: AtomicU64::new(64 << 20),
+            checkpoint_wal_bytes: AtomicU64::new(256 << 20),
             checkpoint_interval_ms: AtomicU64::new(60_000),
             active_expire: AtomicBool::new(true),
         }

@@ -188,7 +188,7 @@ static OWN: &[Directive] = &[
         },
         "60000",
     ),
-    Directive::live("checkpoint-wal-bytes", BUFFER, "67108864"),
+    Directive::live("checkpoint-wal-bytes", BUFFER, "268435456"),
     Directive::live(
         "client-output-buffer-limit",
         BufferLimits,
