@@ -24,7 +24,7 @@ Directives beside those of a redis.conf, with their defaults:
                                machine's or the control group's memory, without one no limit
   --io-backend auto            io_uring where it is allowed, otherwise posix
   --io-threads N               all cores
-  --checkpoint-wal-bytes 128mb     log after which a checkpoint begins
+  --checkpoint-wal-bytes 256mb     log after which a checkpoint begins
   --checkpoint-interval-ms 60000   time with changes after which one begins
 
 Defaults that differ from Redis's: appendonly yes (appendfsync everysec), no save points,
