@@ -60,6 +60,22 @@ thread_local! {
     /// Lent to one access at a time, so that a write allocates no buffer.
     static EFFECTS: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
+
+/// Calls `write` with an empty buffer for effects.
+pub(crate) fn with_effects<R>(write: impl FnOnce(&mut Vec<u8>) -> R) -> R {
+    let mut effects = EFFECTS.take();
+    let result = write(&mut effects);
+    keep_effects(effects);
+    result
+}
+
+fn keep_effects(mut effects: Vec<u8>) {
+    if effects.capacity() > 0 && effects.capacity() <= KEPT_EFFECTS_BYTES {
+        effects.clear();
+        EFFECTS.set(effects);
+    }
+}
+
 /// The longest key, bytes. The tier repeats it beside each part of a long value,
 /// and both must fit a segment: a longer one could never sink, and no
 /// checkpoint be made of it.
@@ -726,10 +742,7 @@ impl<'s, 'k> Access<'s, 'k> {
         for (address, bytes) in self.deaths.drain(..) {
             self.store.volume.record_died(address, u64::from(bytes));
         }
-        if self.effects.capacity() > 0 && self.effects.capacity() <= KEPT_EFFECTS_BYTES {
-            self.effects.clear();
-            EFFECTS.set(std::mem::take(&mut self.effects));
-        }
+        keep_effects(std::mem::take(&mut self.effects));
         seen.unwrap_or_default().max(self.seen)
     }
 }

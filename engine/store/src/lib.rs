@@ -27,6 +27,7 @@ pub mod offline;
 pub mod payload;
 pub mod pending;
 mod prefetch;
+mod quick;
 mod reader;
 pub mod record;
 mod recovery;

@@ -9,4 +9,5 @@ mod long;
 mod model;
 mod offline;
 mod power;
+mod quick;
 mod restart;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use thermocline_base::{Clock, UnixMillis};
 use thermocline_disk::{BackendChoice, Disk};
 use thermocline_store::{
-    Access, Admission, Fault, FaultSet, KeyName, PageReader, Store, StoreError, StoreOptions,
+    Access, Admission, Entry, Fault, FaultSet, KeyName, PageReader, Store, StoreError, StoreOptions,
 };
 use thermocline_types::{ValueRef, hash::SHOW_EXPIRED};
 use thermocline_wal::Policy;
@@ -130,6 +130,32 @@ impl Opened {
         self.with(&[KeyName { database, key }], |access, _| {
             Ok(access.get(0).map(|entry| (held(entry.value), entry.expiry)))
         })
+    }
+
+    /// As [`Opened::set`] without an expiry, on the short road where that can be taken.
+    pub(crate) fn set_quick(&mut self, database: u8, key: &[u8], value: &[u8]) {
+        self.admit();
+        let (name, now) = (KeyName { database, key }, self.store.now());
+        if self.store.set_quick(name, now, value).is_none() {
+            self.set(database, key, value, None);
+        }
+    }
+
+    /// As [`Opened::get`], on the short road where that can be taken.
+    pub(crate) fn get_quick(
+        &mut self,
+        database: u8,
+        key: &[u8],
+    ) -> Option<(Held, Option<UnixMillis>)> {
+        let (name, now) = (KeyName { database, key }, self.store.now());
+        let mut seen = None;
+        let show = |entry: Option<Entry<'_>>| {
+            seen = entry.map(|entry| (held(entry.value), entry.expiry));
+        };
+        if self.store.read_quick(name, now, show).is_some() {
+            return seen;
+        }
+        self.get(database, key)
     }
 
     pub(crate) fn delete(&mut self, database: u8, key: &[u8]) -> bool {
