@@ -158,8 +158,10 @@ impl Executor {
             return;
         }
         // Nothing is held longer than the look at it takes: the access is dropped.
-        if let Err(Fault::Reads(reads)) = self.store.access(&names, faults) {
-            wanted.extend(reads);
+        match self.store.access(&names, faults) {
+            Err(Fault::Reads(reads)) => wanted.extend(reads),
+            Err(Fault::Recovering(keys)) => self.store.hydrate_soon(&keys),
+            _ => {}
         }
     }
 }

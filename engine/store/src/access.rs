@@ -22,7 +22,7 @@ use hashbrown::HashMap;
 use parking_lot::MutexGuard;
 use smallvec::SmallVec;
 use std::cell::Cell;
-use thermocline_base::{DatabaseId, Lsn, ShardId, UnixMillis};
+use thermocline_base::{DatabaseId, KeyHash, Lsn, ShardId, UnixMillis};
 use thermocline_types::{TypeError, Update, Value, ValueRef};
 
 /// A key as a command names it: the number of its database, and its bytes.
@@ -255,20 +255,24 @@ impl<'s, 'k> Access<'s, 'k> {
 
     fn resolve(&mut self, faults: &FaultSet) -> Result<(), Fault> {
         let mut reads: SmallVec<[ReadRequest; 2]> = SmallVec::new();
+        let mut recovering: SmallVec<[KeyHash; 2]> = SmallVec::new();
         for key in &mut self.keys {
             let guard = &mut self.guards[key.guard];
             if let Some(reason) = &guard.shard.damage {
                 return Err(Fault::Damaged(reason.clone()));
             }
-            if !guard.shard.is_loaded {
-                return Err(Fault::Shard(guard.id));
+            if guard.shard.has_come_up(key.hash) {
+                key.resolve(self.store, &mut guard.shard, faults, &mut reads)?;
+            } else {
+                recovering.push(key.hash);
             }
-            key.resolve(self.store, &mut guard.shard, faults, &mut reads)?;
         }
-        if reads.is_empty() {
-            Ok(())
-        } else {
+        if !recovering.is_empty() {
+            Err(Fault::Recovering(recovering))
+        } else if !reads.is_empty() {
             Err(Fault::Reads(reads))
+        } else {
+            Ok(())
         }
     }
 

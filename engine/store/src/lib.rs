@@ -30,6 +30,7 @@ mod prefetch;
 mod reader;
 pub mod record;
 mod recovery;
+mod references;
 mod resolve;
 pub mod settings;
 mod shard;

@@ -12,11 +12,12 @@
 use crate::index::KeyTable;
 use crate::objects::Objects;
 use crate::pending::Pending;
+use crate::references::References;
 use hashbrown::HashMap;
 use smallvec::SmallVec;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use thermocline_base::{DatabaseId, HashSeed, Lsn};
+use thermocline_base::{DatabaseId, HashSeed, KeyHash, Lsn};
 
 /// What a shard counts; summed up when asked for.
 #[derive(Clone, Copy, Debug, Default)]
@@ -84,6 +85,8 @@ pub(crate) struct Shard {
     /// The first inline: most directories use one database.
     tables: SmallVec<[KeyTable; 1]>,
     pub(crate) objects: Objects,
+    /// Where the log holds more.
+    pub(crate) references: References,
     pub(crate) pending: Pending,
     pub(crate) watchers: Watchers,
     pub(crate) counters: Counters,
@@ -101,6 +104,11 @@ pub(crate) struct Shard {
 }
 
 impl Shard {
+    /// Whether all is here that the image and the log hold for keys of `hash`.
+    pub(crate) fn has_come_up(&self, hash: KeyHash) -> bool {
+        self.is_loaded && !self.references.contains(hash)
+    }
+
     /// The table of a database, if it has keys here.
     pub(crate) fn table(&self, database: DatabaseId) -> Option<&KeyTable> {
         self.tables

@@ -24,7 +24,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use thermocline_base::limits::{DATABASE_COUNT, PAGE_BYTES};
-use thermocline_base::{Clock, DatabaseId, HashSeed, Lsn, Random, ShardId, UnixMillis};
+use thermocline_base::{Clock, DatabaseId, HashSeed, KeyHash, Lsn, Random, ShardId, UnixMillis};
 use thermocline_disk::{Backend, DirectoryLock, Disk, DiskError};
 use thermocline_types::Limits;
 use thermocline_wal::FlusherThread;
@@ -160,6 +160,7 @@ impl Store {
             wal,
             flusher,
             ring_bytes,
+            tail,
         } = recovery::open(&disk, &options)?;
         let policy = options.log.unwrap_or_default();
         let store = Arc::new(Self {
@@ -197,7 +198,7 @@ impl Store {
                 store.control.durable.notify_waiters();
             }
         }));
-        let mut keeper = Keeper::new(Arc::clone(&store), manifest, directory)?;
+        let mut keeper = Keeper::new(Arc::clone(&store), manifest, directory, tail)?;
         let flusher = thermocline_wal::spawn(flusher).map_err(StoreError::Thread)?;
         let thread = std::thread::Builder::new()
             .name("keeper".to_owned())
@@ -445,15 +446,20 @@ impl Store {
         self.control.is_settled()
     }
 
-    /// Returns when the shard has come up from the image, or cannot: an access
-    /// then says why.
-    pub async fn hydrate(&self, shard: ShardId) {
-        self.control.want_shard(shard);
-        let is_over = || {
-            let shard = self.shards[shard.index()].lock();
-            shard.is_loaded || shard.damage.is_some()
+    /// Returns when what the image and the log hold for these keys has come up,
+    /// or cannot: an access then says why.
+    pub async fn hydrate(&self, keys: &[KeyHash]) {
+        self.control.want(keys);
+        let is_over = |key: &KeyHash| {
+            let shard = self.shards[key.shard().index()].lock();
+            shard.has_come_up(*key) || shard.damage.is_some()
         };
-        Control::wait(&self.control.loaded, is_over).await;
+        Control::wait(&self.control.loaded, || keys.iter().all(is_over)).await;
+    }
+
+    /// As [`Store::hydrate`], without waiting: for what will be needed soon.
+    pub fn hydrate_soon(&self, keys: &[KeyHash]) {
+        self.control.want(keys);
     }
 
     /// Returns when all shards have come up and the log's tail is applied, or

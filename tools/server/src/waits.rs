@@ -61,8 +61,11 @@ impl Connection {
     pub(crate) async fn fault(&mut self, fault: Fault, is_front: bool) -> Result<(), Ended> {
         let server = Arc::clone(&self.thread.server);
         match fault {
-            Fault::Shard(shard) => {
-                server.store.hydrate(shard).await;
+            Fault::Recovering(keys) => {
+                if is_front {
+                    self.look_ahead(&mut Vec::new());
+                }
+                server.store.hydrate(&keys).await;
                 Ok(())
             }
             Fault::Unsettled => self.unless_ended(server.store.settled()).await,

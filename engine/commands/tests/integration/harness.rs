@@ -197,7 +197,7 @@ impl Client {
     fn resolve(&mut self, fault: Fault, faults: &mut FaultSet) {
         match fault {
             Fault::Reads(reads) => self.read(&reads, faults),
-            Fault::Shard(shard) => self.runtime.block_on(self.store.hydrate(shard)),
+            Fault::Recovering(keys) => self.runtime.block_on(self.store.hydrate(&keys)),
             Fault::Unsettled => self.runtime.block_on(self.store.settled()),
             Fault::Damaged(reason) => panic!("{reason}"),
         }

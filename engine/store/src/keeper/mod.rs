@@ -5,7 +5,7 @@
 //! Works in slices of at most about a millisecond under a shard's lock. One
 //! thread, so none of its tasks can meet another half-way.
 //!
-//! Modules, lowest first: `batch` (from memory to the tier), `load`, `relieve`,
+//! Modules, lowest first: `batch` (from memory to the tier), `tail`, `load`, `relieve`,
 //! `expire`, `checkpoint`, `clean`.
 
 mod batch;
@@ -14,6 +14,7 @@ mod clean;
 mod expire;
 mod load;
 mod relieve;
+mod tail;
 
 use crate::effect::{Effect, KeyRef};
 use crate::image::Directory;
@@ -29,7 +30,9 @@ use smallvec::SmallVec;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
+use tail::Tail;
 use thermocline_base::{DatabaseId, ShardId};
+use thermocline_wal::FrameReader;
 
 /// How long the keeper sleeps when nothing wakes it.
 const REST: Duration = Duration::from_millis(10);
@@ -62,6 +65,7 @@ pub(crate) struct Keeper {
     next_image: u64,
     /// The next shard to bring up in the background.
     next_load: usize,
+    tail: Tail,
     demotion: Hand,
     expiry: Hand,
     observed_at: Duration,
@@ -78,12 +82,14 @@ impl Keeper {
         store: Arc<Store>,
         manifest: Manifest,
         directory: Directory,
+        tail: FrameReader,
     ) -> Result<Self, StoreError> {
         let now = store.clock.monotonic();
         Ok(Self {
             writer: TierWriter::new(manifest.dictionaries.clone())?,
             reader: PageReader::new(&store, READ_DEPTH)?,
             batch: Batch::default(),
+            tail: Tail::new(tail, manifest.checkpoint_lsn),
             manifest,
             next_image: directory.number + 1,
             directory,
