@@ -12,6 +12,7 @@ use crate::keeper::Keeper;
 use crate::log::Log;
 use crate::memory::{BEGIN_PERCENT, Memory, WAIT_PERCENT};
 use crate::objects::{OBJECT_FORM, Objects};
+use crate::observe::Observed;
 use crate::record::RecordParts;
 use crate::recovery::{self, Opened};
 use crate::settings::Settings;
@@ -130,6 +131,7 @@ pub struct Store {
     pub(crate) memory: Memory,
     pub(crate) control: Control,
     pub(crate) totals: Totals,
+    pub(crate) observed: Observed,
     pub(crate) has_tier: bool,
     pub(crate) clock: Clock,
     identities: [AtomicU32; DATABASE_COUNT],
@@ -177,6 +179,7 @@ impl Store {
             memory: Memory::default(),
             control: Control::new(&manifest),
             totals: Totals::default(),
+            observed: Observed::default(),
             has_tier: options.tier,
             identities: map.identities.map(|identity| AtomicU32::new(identity.0)),
             map: Mutex::new(map),
@@ -271,6 +274,13 @@ impl Store {
 
     pub(crate) fn database_map(&self) -> DatabaseMap {
         *self.map.lock()
+    }
+
+    /// The number that a database's identity has now; `None` for a flushed one. It stays
+    /// while any shard's lock is held.
+    pub(crate) fn number(&self, identity: DatabaseId) -> Option<u8> {
+        let mut numbers = (0..).zip(&self.identities);
+        numbers.find_map(|(number, known)| (known.load(Relaxed) == identity.0).then_some(number))
     }
 
     /// Under all shard locks.
