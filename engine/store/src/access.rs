@@ -14,6 +14,7 @@ use crate::effect::{Effect, KeyRef};
 use crate::fault::{Fault, FaultSet, ReadRequest};
 use crate::index::Position;
 use crate::objects::OBJECT_FORM;
+use crate::observe::{Change, EventClass};
 use crate::record::{Record, RecordParts};
 use crate::resolve::{Resolved, State};
 use crate::shard::Shard;
@@ -80,6 +81,8 @@ pub struct Access<'s, 'k> {
     now: UnixMillis,
     effects: Vec<u8>,
     deaths: SmallVec<[(Address, u32); 2]>,
+    /// What observers asked to be told; empty while none does.
+    pub(crate) changes: Vec<Change<'k>>,
     /// The end of the last frame that changed a shard which was looked at
     /// without being held.
     pub(crate) seen: Lsn,
@@ -135,6 +138,7 @@ impl<'s, 'k> Access<'s, 'k> {
             now: UnixMillis(0),
             effects: Vec::new(),
             deaths: SmallVec::new(),
+            changes: Vec::new(),
             seen: Lsn::ZERO,
             raised: Vec::new(),
             moved: Vec::new(),
@@ -314,6 +318,37 @@ impl<'s, 'k> Access<'s, 'k> {
             self.delete_key(id);
             let guard = self.keys[id].guard;
             self.guards[guard].shard.counters.expired += 1;
+            self.notify_of(id, EventClass::Expired, "expired");
+        }
+    }
+
+    /// Tells observers that ask for the class of an event of the key, whose database has
+    /// this number now.
+    pub fn notify(&mut self, class: EventClass, name: &'static str, database: u8, key: KeyId) {
+        if self.store.observed.wants(class) {
+            self.changes.push(Change::Event {
+                class,
+                name,
+                database,
+                key: self.names[key].key,
+            });
+        }
+    }
+
+    /// Whether observers ask for events of the class.
+    #[must_use]
+    pub fn wants(&self, class: EventClass) -> bool {
+        self.store.observed.wants(class)
+    }
+
+    /// As [`Access::notify`], for what the store itself does to the key.
+    fn notify_of(&mut self, id: usize, class: EventClass, name: &'static str) {
+        if !self.store.observed.wants(class) {
+            return;
+        }
+        let first = self.ids.iter().position(|known| *known as usize == id);
+        if let Some(first) = first {
+            self.notify(class, name, self.names[first].database, first);
         }
     }
 
@@ -364,6 +399,7 @@ impl<'s, 'k> Access<'s, 'k> {
         let shard = &mut *self.guards[guard].shard;
         let Some(position) = position else {
             shard.counters.misses += 1;
+            self.notify_of(id, EventClass::Miss, "keymiss");
             return None;
         };
         shard.counters.hits += 1;
@@ -474,6 +510,9 @@ impl<'s, 'k> Access<'s, 'k> {
             }
         }
         resolved.state = State::Hot;
+        if position.is_none() {
+            self.notify_of(id, EventClass::New, "new");
+        }
     }
 
     /// The key holds this value and expiry, whatever it held. The value is not
@@ -687,6 +726,9 @@ impl<'s, 'k> Access<'s, 'k> {
             // Named when the access ends: SWAPDB may follow.
             self.raised.push(id);
         }
+        if self.store.observed.wants_changes() {
+            self.changes.push(Change::Key(resolved.key));
+        }
     }
 
     /// Has the ticket join the queue at the key until `Store::unwait`: once the
@@ -762,7 +804,16 @@ impl<'s, 'k> Access<'s, 'k> {
             self.raise();
         }
         let seen = self.guards.iter().map(|guard| guard.shard.last_lsn).max();
+        if !self.changes.is_empty() {
+            self.store
+                .observed
+                .tell(&self.changes, seen.unwrap_or_default());
+        }
         self.guards.clear();
+        if !self.changes.is_empty() {
+            self.changes.clear();
+            self.store.observed.settle();
+        }
         for (address, bytes) in self.deaths.drain(..) {
             self.store.volume.record_died(address, u64::from(bytes));
         }

@@ -12,6 +12,7 @@ use crate::keeper::Keeper;
 use crate::log::Log;
 use crate::memory::{BEGIN_PERCENT, Memory, WAIT_PERCENT};
 use crate::objects::{OBJECT_FORM, Objects};
+use crate::observe::Observed;
 use crate::record::RecordParts;
 use crate::recovery::{self, Opened};
 use crate::settings::Settings;
@@ -132,6 +133,7 @@ pub struct Store {
     pub(crate) control: Control,
     pub(crate) totals: Totals,
     pub(crate) ready: Ready,
+    pub(crate) observed: Observed,
     pub(crate) has_tier: bool,
     pub(crate) clock: Clock,
     identities: [AtomicU32; DATABASE_COUNT],
@@ -181,6 +183,7 @@ impl Store {
             control: Control::new(&manifest),
             totals: Totals::default(),
             ready: Ready::default(),
+            observed: Observed::default(),
             has_tier: options.tier,
             identities: map.identities.map(|identity| AtomicU32::new(identity.0)),
             map: Mutex::new(map),
@@ -275,6 +278,13 @@ impl Store {
 
     pub(crate) fn database_map(&self) -> DatabaseMap {
         *self.map.lock()
+    }
+
+    /// The number that a database's identity has now; `None` for a flushed one. It stays
+    /// while any shard's lock is held.
+    pub(crate) fn number(&self, identity: DatabaseId) -> Option<u8> {
+        let mut numbers = (0..).zip(&self.identities);
+        numbers.find_map(|(number, known)| (known.load(Relaxed) == identity.0).then_some(number))
     }
 
     /// Under all shard locks.

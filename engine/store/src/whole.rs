@@ -16,6 +16,7 @@ use crate::access::Access;
 use crate::effect::{DatabaseMap, Effect};
 use crate::fault::{Fault, FaultSet, ReadRequest};
 use crate::index::{Found, Location};
+use crate::observe::Change;
 use crate::shard::Shard;
 use crate::store::Store;
 use smallvec::SmallVec;
@@ -232,6 +233,9 @@ impl Access<'_, '_> {
         self.set_map(map);
         for (old, new) in emptied {
             self.follow_flush(old, new);
+        }
+        if self.store.observed.wants_changes() {
+            self.changes.push(Change::Flushed);
         }
         Ok(())
     }

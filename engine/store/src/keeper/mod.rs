@@ -21,6 +21,7 @@ use crate::image::Directory;
 use crate::index::{Location, Position};
 use crate::manifest::Manifest;
 use crate::objects::OBJECT_FORM;
+use crate::observe::{Change, EventClass};
 use crate::reader::PageReader;
 use crate::shard::Shard;
 use crate::store::{Store, StoreError};
@@ -31,7 +32,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 use tail::Tail;
-use thermocline_base::{DatabaseId, ShardId};
+use thermocline_base::{DatabaseId, Lsn, ShardId};
 use thermocline_wal::FrameReader;
 
 /// How long the keeper sleeps when nothing wakes it.
@@ -49,6 +50,47 @@ struct Hand {
     shard: usize,
     table: usize,
     segment: usize,
+}
+
+/// Why the keeper deletes a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cause {
+    Expired,
+    Evicted,
+}
+
+impl Cause {
+    fn count(self, shard: &mut Shard) {
+        match self {
+            Self::Expired => shard.counters.expired += 1,
+            Self::Evicted => shard.counters.evicted += 1,
+        }
+    }
+
+    /// Tells observers that the key is gone, under its shard's lock.
+    fn tell(self, store: &Store, database: DatabaseId, key: &[u8], lsn: Lsn) {
+        let (class, name) = match self {
+            Self::Expired => (EventClass::Expired, "expired"),
+            Self::Evicted => (EventClass::Evicted, "evicted"),
+        };
+        let mut changes: SmallVec<[Change<'_>; 2]> = SmallVec::new();
+        if store.observed.wants_changes() {
+            changes.push(Change::Key(key));
+        }
+        if store.observed.wants(class)
+            && let Some(database) = store.number(database)
+        {
+            changes.push(Change::Event {
+                class,
+                name,
+                database,
+                key,
+            });
+        }
+        if !changes.is_empty() {
+            store.observed.tell(&changes, lsn);
+        }
+    }
 }
 
 /// See the module.
@@ -139,12 +181,14 @@ impl Keeper {
         is_busy |= self.bury();
         if self.store.is_settled() {
             self.expire();
+            self.store.observed.settle();
             if self.is_checkpoint_due() {
                 // Its failure is told by whoever asks; it is tried again.
                 let _ = self.checkpoint();
             }
             is_busy |= self.clean();
         }
+        self.store.observed.settle();
         is_busy
     }
 
@@ -205,7 +249,13 @@ impl Keeper {
     }
 
     /// Deletes a hot key and logs it, under its shard's lock.
-    fn delete_hot(store: &Store, shard: &mut Shard, database: DatabaseId, position: Position) {
+    fn delete_hot(
+        store: &Store,
+        shard: &mut Shard,
+        database: DatabaseId,
+        position: Position,
+        cause: Cause,
+    ) {
         let Some(table) = shard.table(database) else {
             return;
         };
@@ -222,7 +272,7 @@ impl Keeper {
             let number: SmallVec<[u8; 4]> = parts.value.into();
             shard.objects.remove(&number);
         }
-        Self::delete_slot(store, shard, database, position, &key);
+        Self::delete_slot(store, shard, database, position, &key, cause);
     }
 
     /// Removes the slot of `key` and logs the deletion, under its shard's lock.
@@ -232,6 +282,7 @@ impl Keeper {
         database: DatabaseId,
         position: Position,
         key: &[u8],
+        cause: Cause,
     ) {
         let mut effect = Vec::new();
         Effect::Delete {
@@ -250,6 +301,8 @@ impl Keeper {
             store.ready.told.notify_waiters();
         }
         store.note_change();
+        cause.count(shard);
+        cause.tell(store, database, key, shard.last_lsn);
     }
 
     /// Frees tables of flushed databases, a slice a round; whether there was

@@ -8,8 +8,8 @@
 //! and loses one use each time; then it sinks. One whose copy on the tier is
 //! identical leaves without a write.
 
-use super::Keeper;
 use super::batch::BATCH_BYTES;
+use super::{Cause, Keeper};
 use crate::index::{KeyTable, Location, Position};
 use crate::memory::{BEGIN_PERCENT, END_PERCENT};
 use crate::objects::OBJECT_FORM;
@@ -241,8 +241,7 @@ fn evict_segment(
         if !store.log.has_room() {
             break;
         }
-        Keeper::delete_hot(store, shard, database, position);
-        shard.counters.evicted += 1;
+        Keeper::delete_hot(store, shard, database, position, Cause::Evicted);
         store.recount(shard);
         if !store.memory.is_above(&store.settings, END_PERCENT) {
             break;
