@@ -15,7 +15,7 @@ use crate::fault::{Fault, FaultSet, ReadRequest};
 use crate::index::Position;
 use crate::objects::OBJECT_FORM;
 use crate::observe::{Change, EventClass};
-use crate::record::{Record, RecordParts};
+use crate::record::RecordParts;
 use crate::resolve::{Resolved, State};
 use crate::shard::Shard;
 use crate::store::Store;
@@ -447,16 +447,16 @@ impl<'s, 'k> Access<'s, 'k> {
         };
         let shard = &mut *self.guards[resolved.guard].shard;
         let (form, value) = shard.objects.keep(cold.value);
-        let record = Record::new(&RecordParts {
+        let parts = RecordParts {
             form,
             expiry: cold.expiry,
             address: is_clean.then_some(cold.address),
             is_clean,
             key: resolved.key,
             value: &value,
-        });
+        };
         if let Some(table) = shard.table_mut(resolved.database) {
-            table.replace(position, resolved.hash, record);
+            table.replace(position, resolved.hash, &parts);
         }
         if !is_clean {
             self.deaths.push((cold.address, cold.bytes));
@@ -496,16 +496,16 @@ impl<'s, 'k> Access<'s, 'k> {
     fn put_record(&mut self, id: usize, form: u8, value: &[u8], expiry: Option<UnixMillis>) {
         let position = self.position(id);
         let resolved = &mut self.keys[id];
-        let record = Record::new(&RecordParts {
+        let parts = RecordParts {
             expiry,
             ..RecordParts::new(form, resolved.key, value)
-        });
+        };
         let shard = &mut *self.guards[resolved.guard].shard;
         let (table, _) = shard.table_or_new(resolved.database, self.store.seed);
         match position {
-            Some(position) => table.replace(position, resolved.hash, record),
+            Some(position) => table.replace(position, resolved.hash, &parts),
             None => {
-                table.insert(resolved.hash, record);
+                table.insert(resolved.hash, &parts);
                 shard.epoch += 1;
             }
         }
@@ -635,7 +635,7 @@ impl<'s, 'k> Access<'s, 'k> {
         let resolved = &self.keys[id];
         let shard = &mut *self.guards[resolved.guard].shard;
         if let Some(table) = shard.table_mut(resolved.database) {
-            table.change(position, |record| record.set_expiry(expiry));
+            table.set_expiry(position, expiry);
         }
         self.touched(id);
         true
@@ -680,13 +680,13 @@ impl<'s, 'k> Access<'s, 'k> {
         let shard = &self.guards[key.guard].shard;
         let table = shard.table(key.database)?;
         let position = key.find(shard).filter(|_| !key.is_hidden);
-        let record = table.record(position?);
-        let bytes = record.map_or(0, |record| {
+        let position = position?;
+        let bytes = table.record(position).map_or(0, |record| {
             let parts = record.parts();
             let object = (parts.form == OBJECT_FORM).then(|| shard.objects.get(parts.value));
             let object = object.flatten();
             let heap = object.map_or(0, |it| size_of_val(it) + it.heap_bytes());
-            record.allocated_bytes() + heap
+            table.bytes_at(position) + heap
         });
         Some(bytes + INDEX_BYTES_PER_KEY)
     }

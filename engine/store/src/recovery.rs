@@ -16,12 +16,14 @@ use crate::image;
 use crate::index::Slot;
 use crate::manifest::{self, History, MANIFEST_MAX_BYTES, Manifest};
 use crate::payload::Chains;
+use crate::record::ChunkPool;
 use crate::references::TAIL_BYTES_MAX;
 use crate::shard::Shard;
 use crate::store::{StartReport, StoreError, StoreOptions};
 use crate::tier::volume::Volume;
 use crate::tier::{Corruption, FormatError};
 use std::io::ErrorKind;
+use std::sync::Arc;
 use std::time::Duration;
 use thermocline_base::limits::{DATABASE_COUNT, SHARD_COUNT};
 use thermocline_base::{DatabaseId, HashSeed, Lsn, Random, ShardId};
@@ -48,6 +50,7 @@ pub(crate) struct Opened {
     pub(crate) manifest: Manifest,
     pub(crate) directory: image::Directory,
     pub(crate) lock: DirectoryLock,
+    pub(crate) pool: Arc<ChunkPool>,
     pub(crate) shards: Vec<Shard>,
     pub(crate) map: DatabaseMap,
     pub(crate) volume: Volume,
@@ -67,9 +70,10 @@ pub(crate) fn open(disk: &Disk, options: &StoreOptions) -> Result<Opened, StoreE
         None => (first_manifest(disk, &mut random)?, true),
     };
     let directory = read_image_directory(disk, &manifest)?;
+    let pool = Arc::new(ChunkPool::default());
     let mut shards: Vec<Shard> = Vec::new();
     for piece in &directory.pieces {
-        let mut shard = Shard::default();
+        let mut shard = Shard::new(&pool);
         shard.is_loaded = piece.bytes == 0;
         shards.push(shard);
     }
@@ -102,6 +106,7 @@ pub(crate) fn open(disk: &Disk, options: &StoreOptions) -> Result<Opened, StoreE
         manifest,
         directory,
         lock,
+        pool,
         shards,
         map,
         volume,

@@ -13,7 +13,7 @@ use crate::log::Log;
 use crate::memory::{BEGIN_PERCENT, Memory, WAIT_PERCENT};
 use crate::objects::{OBJECT_FORM, Objects};
 use crate::observe::Observed;
-use crate::record::RecordParts;
+use crate::record::{ChunkPool, RecordParts};
 use crate::recovery::{self, Opened};
 use crate::settings::Settings;
 use crate::shard::Shard;
@@ -110,6 +110,8 @@ pub(crate) struct Totals {
     pub(crate) segments_cleaned: AtomicU64,
     pub(crate) relocations: AtomicU64,
     pub(crate) changes: AtomicU64,
+    /// What the keeper holds for its work, in bytes.
+    pub(crate) keeper_bytes: AtomicU64,
 }
 
 /// Tables of databases that were flushed, to be freed in slices.
@@ -126,6 +128,8 @@ pub struct Store {
     pub(crate) settings: Settings,
     pub(crate) disk: Disk,
     pub(crate) seed: HashSeed,
+    /// Where the shards' records get their memory.
+    pub(crate) pool: Arc<ChunkPool>,
     pub(crate) shards: Box<[Mutex<Shard>]>,
     pub(crate) volume: Volume,
     pub(crate) log: Log,
@@ -158,6 +162,7 @@ impl Store {
             manifest,
             directory,
             lock,
+            pool,
             shards,
             map,
             volume,
@@ -170,6 +175,7 @@ impl Store {
         let store = Arc::new(Self {
             settings: Settings::default(),
             seed: manifest.hash_seed,
+            pool,
             shards: shards.into_iter().map(Mutex::new).collect(),
             volume,
             log: Log::new(

@@ -393,7 +393,7 @@ fn point_at(shard: &mut Shard, moved: &Moved) -> bool {
                 .record(position)
                 .is_some_and(|it| it.is_clean() && it.address() == Some(moved.from));
             if is_copy {
-                table.change(position, |record| record.set_address(Some(moved.to)));
+                table.set_address(position, moved.to);
             }
             shard.changed |= is_copy;
             is_copy

@@ -199,6 +199,7 @@ impl Keeper {
         let _ = self.store.log.is_overdue();
         if now >= self.observed_at + OBSERVE_INTERVAL {
             self.observed_at = now;
+            self.store.pool.trim();
             if let Some(bytes) = resident_bytes() {
                 self.store.memory.observe_resident(bytes);
             }
@@ -209,6 +210,8 @@ impl Keeper {
             });
             self.store.control.set_tier_full(is_full);
             let totals = &self.store.totals;
+            let keeper_bytes = self.writer.memory_bytes() + self.batch.memory_bytes();
+            totals.keeper_bytes.store(keeper_bytes as u64, Relaxed);
             totals
                 .tier_written_bytes
                 .store(self.writer.written_bytes, Relaxed);
