@@ -21,9 +21,9 @@ pub(crate) const WAIT_PERCENT: u64 = 98;
 /// See the module.
 #[derive(Default)]
 pub(crate) struct Memory {
-    used_bytes: AtomicI64,
+    data_bytes: AtomicI64,
     peak_bytes: AtomicU64,
-    /// What the process takes beyond `used_bytes`.
+    /// What the process takes beyond `data_bytes`.
     overhead_bytes: AtomicU64,
     /// Told when memory was freed.
     pub(crate) freed: Notify,
@@ -32,19 +32,19 @@ pub(crate) struct Memory {
 impl Memory {
     /// A shard takes `after` bytes instead of `before`.
     pub(crate) fn moved(&self, before: usize, after: usize) {
-        self.used_bytes
+        self.data_bytes
             .fetch_add(after as i64 - before as i64, Relaxed);
     }
 
     /// What the data takes, bytes.
-    pub(crate) fn used_bytes(&self) -> u64 {
-        u64::try_from(self.used_bytes.load(Relaxed)).unwrap_or(0)
+    pub(crate) fn data_bytes(&self) -> u64 {
+        u64::try_from(self.data_bytes.load(Relaxed)).unwrap_or(0)
     }
 
     /// Notes the process's resident bytes.
     pub(crate) fn observe_resident(&self, resident_bytes: u64) {
         self.peak_bytes.fetch_max(resident_bytes, Relaxed);
-        let overhead = resident_bytes.saturating_sub(self.used_bytes());
+        let overhead = resident_bytes.saturating_sub(self.data_bytes());
         // Half of the way at a time: one sample may catch a passing buffer.
         let before = self.overhead_bytes.load(Relaxed);
         let next = if before == 0 {
@@ -80,6 +80,6 @@ impl Memory {
     /// Whether the data takes at least `percent` of its budget.
     pub(crate) fn is_above(&self, settings: &Settings, percent: u64) -> bool {
         self.budget_bytes(settings)
-            .is_some_and(|budget| self.used_bytes() > budget / 100 * percent)
+            .is_some_and(|budget| self.data_bytes() > budget / 100 * percent)
     }
 }

@@ -3,8 +3,8 @@
 //! Owns nothing: it does what an [`Access`](crate::Access) to that key does, without the
 //! lists an access keeps for several keys. It takes only keys about which one look at the
 //! index tells all; whatever else there is to do, such as a read of the tier, an expiry to
-//! be logged or an effect that waits since the start, is left to an access: `None`, and
-//! nothing was changed then. Does not wait for the disk, and does no I/O. Any thread.
+//! be logged, an effect that waits since the start, or someone to be told, is left to an
+//! access: `None`, and nothing was changed then. Does not wait for the disk, and does no I/O. Any thread.
 //!
 //! INVARIANT: as in `access`, a change is applied under its shard's lock, and its frame is
 //! appended before that lock is let go.
@@ -13,7 +13,7 @@ use crate::access::{self, Entry, KEY_BYTES_MAX, KeyName};
 use crate::effect::{Effect, KeyRef};
 use crate::index::table::Look;
 use crate::objects::OBJECT_FORM;
-use crate::record::{Record, RecordParts};
+use crate::record::RecordParts;
 use crate::shard::Shard;
 use crate::store::Store;
 use parking_lot::MutexGuard;
@@ -79,13 +79,13 @@ impl Store {
         let mut held = self.hold(name)?;
         let shard = &mut *held.shard;
         let (table, objects) = shard.table_or_new(held.database, self.seed);
+        let parts = RecordParts::new(FORM, name.key, value);
         let mut death = None;
-        let mut is_counted = true;
+        let is_counted;
         match table.look(held.hash, name.key) {
             Look::Unclear => return None,
             Look::Absent => {
-                let parts = RecordParts::new(FORM, name.key, value);
-                table.insert(held.hash, Record::new(&parts));
+                table.insert(held.hash, &parts);
                 shard.epoch += 1;
                 is_counted = false;
             }
@@ -97,14 +97,9 @@ impl Store {
                 if let Some(address) = old.address {
                     death = Some((address, self.copy_bytes_hint(address, &old, objects)));
                 }
-                let is_plain = old.address.is_none() && old.expiry.is_none();
-                if is_plain && old.value.len() == value.len() {
-                    table.change(position, |record| record.set_value(FORM, value));
-                } else {
-                    let parts = RecordParts::new(FORM, name.key, value);
-                    table.replace(position, held.hash, Record::new(&parts));
-                    is_counted = false;
-                }
+                let before_bytes = table.record_bytes();
+                table.replace(position, held.hash, &parts);
+                is_counted = table.record_bytes() == before_bytes;
             }
         }
         if self.log.is_kept() {
@@ -146,9 +141,11 @@ impl Store {
         let shard = self.shards[hash.shard().index()].lock();
         // A flush or a swap changes the identities under all locks: with one held they stay.
         let is_plain = self.identity(name.database) == database
-            && shard.is_loaded
+            && shard.has_come_up(hash)
             && shard.damage.is_none()
-            && shard.pending.key_count() == 0;
+            && shard.pending.key_count() == 0
+            && shard.queues.is_empty()
+            && self.observed.is_idle();
         is_plain.then_some(Held {
             shard,
             database,

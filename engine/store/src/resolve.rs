@@ -8,7 +8,7 @@ use crate::address::Address;
 use crate::effect::{Effect, KeyRef};
 use crate::fault::{Fault, FaultSet, ReadRequest};
 use crate::index::{Found, Position};
-use crate::record::{Record, RecordParts};
+use crate::record::RecordParts;
 use crate::shard::Shard;
 use crate::store::Store;
 use crate::tier::{Extent, StoredValue, TierRecord};
@@ -191,14 +191,14 @@ impl<'k> Resolved<'k> {
             }
             (Some((value, expiry)), position) => {
                 let (form, bytes) = objects.keep(value);
-                let record = Record::new(&RecordParts {
+                let parts = RecordParts {
                     expiry,
                     ..RecordParts::new(form, self.key, &bytes)
-                });
+                };
                 match position {
-                    Some(position) => table.replace(position, self.hash, record),
+                    Some(position) => table.replace(position, self.hash, &parts),
                     None => {
-                        table.insert(self.hash, record);
+                        table.insert(self.hash, &parts);
                         shard.epoch += 1;
                     }
                 }

@@ -1,7 +1,8 @@
 //! One of the 1,024 lock-protected parts of the key space.
 //!
 //! Owns its keys, one table for each database that has some here, their large
-//! values, the effects that wait since the start, and the flags of watchers.
+//! values, the effects that wait since the start, the flags of watchers and the
+//! queues of those who wait.
 //! Does not own the log or the tier. Under its lock, any thread.
 //!
 //! INVARIANT: `changed` is set by whatever makes the shard's piece of the last
@@ -12,11 +13,17 @@
 use crate::index::KeyTable;
 use crate::objects::Objects;
 use crate::pending::Pending;
+use crate::record::ChunkPool;
+use crate::references::References;
+use crate::waiting::Queues;
 use hashbrown::HashMap;
 use smallvec::SmallVec;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use thermocline_base::{DatabaseId, HashSeed, Lsn};
+use thermocline_base::{DatabaseId, HashSeed, KeyHash, Lsn};
+
+/// Chunks of a table that are emptied under one hold of the lock.
+const COMPACTED_CHUNKS: usize = 4;
 
 /// What a shard counts; summed up when asked for.
 #[derive(Clone, Copy, Debug, Default)]
@@ -79,13 +86,18 @@ impl Watchers {
 pub(crate) type Watched = (Box<[u8]>, Vec<Arc<AtomicBool>>);
 
 /// See the module.
-#[derive(Default)]
 pub(crate) struct Shard {
+    /// Where the tables' records get their memory.
+    pool: Arc<ChunkPool>,
     /// The first inline: most directories use one database.
     tables: SmallVec<[KeyTable; 1]>,
     pub(crate) objects: Objects,
+    /// Where the log holds more.
+    pub(crate) references: References,
     pub(crate) pending: Pending,
     pub(crate) watchers: Watchers,
+    /// Those who wait for keys of it.
+    pub(crate) queues: Queues,
     pub(crate) counters: Counters,
     /// The end of the last frame that changed a key here.
     pub(crate) last_lsn: Lsn,
@@ -101,6 +113,31 @@ pub(crate) struct Shard {
 }
 
 impl Shard {
+    /// A shard without keys whose part of the image has not come up.
+    pub(crate) fn new(pool: &Arc<ChunkPool>) -> Self {
+        Self {
+            pool: Arc::clone(pool),
+            tables: SmallVec::new(),
+            objects: Objects::default(),
+            references: References::default(),
+            pending: Pending::default(),
+            watchers: Watchers::default(),
+            queues: Queues::default(),
+            counters: Counters::default(),
+            last_lsn: Lsn::ZERO,
+            damage: None,
+            is_loaded: false,
+            changed: false,
+            epoch: 0,
+            counted_bytes: 0,
+        }
+    }
+
+    /// Whether all is here that the image and the log hold for keys of `hash`.
+    pub(crate) fn has_come_up(&self, hash: KeyHash) -> bool {
+        self.is_loaded && !self.references.contains(hash)
+    }
+
     /// The table of a database, if it has keys here.
     pub(crate) fn table(&self, database: DatabaseId) -> Option<&KeyTable> {
         self.tables
@@ -126,7 +163,7 @@ impl Shard {
             .iter()
             .position(|table| table.database() == database);
         let index = found.unwrap_or_else(|| {
-            self.tables.push(KeyTable::new(database, seed));
+            self.tables.push(KeyTable::new(database, seed, &self.pool));
             self.tables.len() - 1
         });
         (&mut self.tables[index], &mut self.objects)
@@ -143,6 +180,13 @@ impl Shard {
             (self.tables.drain(..)).partition(|table| !lives(table.database()));
         self.tables.extend(alive);
         dead
+    }
+
+    /// Wins the places of dead records where there are many, with a copy of at
+    /// most [`COMPACTED_CHUNKS`] chunks a table; how many bytes of memory.
+    pub(crate) fn compact(&mut self) -> usize {
+        let tables = self.tables.iter_mut();
+        tables.map(|table| table.compact(COMPACTED_CHUNKS)).sum()
     }
 
     /// Memory of everything here, bytes, but for effects that wait since the

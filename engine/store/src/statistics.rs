@@ -25,11 +25,27 @@ pub struct Statistics {
     pub hot_keys: u64,
     /// Keys of which only the slot is in memory.
     pub cold_keys: u64,
-    /// Memory of records, in bytes, as the allocator rounds them.
+    /// Memory of records in bytes: chunks as a whole, what lies outside them
+    /// as the allocator rounds it.
     pub record_bytes: u64,
+    /// Of that, the records that are there, without large objects.
+    pub heap_live_bytes: u64,
+    /// Of that, the places of records that are gone.
+    pub heap_dead_bytes: u64,
+    /// Of that, ends of chunks that hold no record or none yet.
+    pub heap_tail_bytes: u64,
+    /// Chunks of records.
+    pub heap_chunks: u64,
+    /// Chunks emptied to win the places of records that are gone.
+    pub heap_compactions: u64,
+    /// What was copied for that, in bytes.
+    pub heap_compacted_bytes: u64,
+    /// Memory for chunks that is not in use now, in bytes.
+    pub heap_idle_bytes: u64,
     /// Memory of the index, in bytes.
     pub index_bytes: u64,
-    /// Memory of the log's ring and the tier's buffers, in bytes.
+    /// Memory of the log's ring, of the tier's buffers and dictionaries, and for
+    /// chunks not in use, in bytes.
     pub buffer_bytes: u64,
     /// Memory of effects that wait since the start, in bytes.
     pub pending_bytes: u64,
@@ -37,7 +53,7 @@ pub struct Statistics {
     pub pending_keys: u64,
     /// Shards that have not come up since the start.
     pub shards_not_loaded: u64,
-    /// The sum of memory counted against `maxmemory`, in bytes.
+    /// The sum of all memory that is counted, in bytes.
     pub used_bytes: u64,
     /// Most of the above there was, in bytes.
     pub peak_bytes: u64,
@@ -114,9 +130,8 @@ impl Store {
             demoted_stored_bytes: self.totals.demoted_stored_bytes.load(Relaxed),
             segments_cleaned: self.totals.segments_cleaned.load(Relaxed),
             relocations: self.totals.relocations.load(Relaxed),
-            used_bytes: self.memory.used_bytes(),
             peak_bytes: self.memory.peak_bytes(),
-            buffer_bytes: self.log.wal().ring_bytes(),
+            heap_idle_bytes: self.pool.idle_bytes() as u64,
             appended_lsn: self.log.appended_lsn().0,
             written_lsn: self.log.wal().written_lsn().0,
             durable_lsn: self.log.wal().durable_lsn().0,
@@ -142,6 +157,11 @@ impl Store {
         for shard in &self.shards {
             statistics.add(&shard.lock(), &identities);
         }
+        statistics.buffer_bytes = self.log.wal().ring_bytes()
+            + self.totals.keeper_bytes.load(Relaxed)
+            + statistics.heap_idle_bytes;
+        statistics.used_bytes =
+            self.memory.data_bytes() + statistics.pending_bytes + statistics.buffer_bytes;
         statistics
     }
 
@@ -164,14 +184,22 @@ impl Statistics {
         self.evicted_keys += shard.counters.evicted;
         self.promotions += shard.counters.promotions;
         self.demotions += shard.counters.demotions;
-        self.pending_keys += shard.pending.key_count() as u64;
-        self.pending_bytes += shard.pending.memory_bytes() as u64;
+        self.pending_keys += (shard.pending.key_count() + shard.references.len()) as u64;
+        self.pending_bytes +=
+            (shard.pending.memory_bytes() + shard.references.memory_bytes()) as u64;
         self.shards_not_loaded += u64::from(!shard.is_loaded);
         self.record_bytes += shard.objects.heap_bytes() as u64;
         for table in shard.tables() {
             self.hot_keys += table.hot() as u64;
             self.cold_keys += (table.len() - table.hot()) as u64;
             self.record_bytes += table.record_bytes() as u64;
+            let heap = table.heap();
+            self.heap_live_bytes += heap.live_bytes as u64;
+            self.heap_dead_bytes += heap.dead_bytes as u64;
+            self.heap_tail_bytes += heap.tail_bytes as u64;
+            self.heap_chunks += heap.chunks as u64;
+            self.heap_compactions += heap.compactions;
+            self.heap_compacted_bytes += heap.compacted_bytes;
             self.index_bytes += table.index_bytes() as u64;
             let number = identities.iter().position(|id| *id == table.database());
             if let Some(database) = number.and_then(|at| self.databases.get_mut(at)) {

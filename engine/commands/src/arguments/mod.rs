@@ -5,12 +5,14 @@
 //! Invariants: hostile arguments never panic, nothing is allocated from a declared count.
 //! Pure functions, called by any thread.
 
+mod blocking;
 mod expire;
 mod keyspace;
 mod lcs;
 mod scan;
 mod set;
 
+pub use blocking::{parse_timeout_ms, parse_timeout_s};
 pub use expire::{ExpireCondition, ExpireTime, ExpireUnit, parse_expire, parse_expire_conditions};
 pub use keyspace::{CopyOptions, RestoreOptions, parse_copy, parse_database, parse_restore};
 pub use keyspace::{parse_flush, parse_memory_usage, parse_restore_ttl, parse_swapdb};

@@ -7,6 +7,7 @@ use crate::arguments::{parse_restore, parse_restore_ttl};
 use crate::context::{Context, Failure, Handler};
 use crate::error::CommandError;
 use thermocline_base::UnixMillis;
+use thermocline_store::EventClass;
 use thermocline_types::rdb::{self, HashField, RdbError, RdbValue};
 use thermocline_types::{HashEntry, Update, Value, ValueKind, ValueRef};
 
@@ -58,7 +59,11 @@ fn restore(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
     let expiry = at_ms.map(UnixMillis);
     match value {
         _ if at_ms.is_some_and(|at_ms| at_ms <= now_ms) => {
-            context.delete(0);
+            if context.delete(0) {
+                context.notify(EventClass::Generic, "del", 0);
+            }
+            context.reply.simple("OK");
+            return Ok(());
         }
         RdbValue::String(bytes) => context.put_string(0, &bytes, expiry),
         RdbValue::Hash(fields) => {
@@ -67,6 +72,7 @@ fn restore(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
             put_hash(context, &fields, is_compact, expiry)?;
         }
     }
+    context.notify(EventClass::Generic, "restore", 0);
     context.reply.simple("OK");
     Ok(())
 }

@@ -79,6 +79,18 @@ impl Slot {
         Self((HOT << STATE_SHIFT) | (tag << POINTER_BITS) | pointer)
     }
 
+    /// The hot slot of the same key, whose record lies elsewhere now.
+    #[must_use]
+    pub(super) fn with_record(self, record: RawRecord) -> Self {
+        debug_assert!(self.0 >> STATE_SHIFT == HOT);
+        let pointer = (record.to_exposed() >> RawRecord::FREE_BITS) as u64;
+        assert!(
+            pointer >> POINTER_BITS == 0,
+            "user memory lies below 48 bits"
+        );
+        Self((self.0 & !((1 << POINTER_BITS) - 1)) | pointer)
+    }
+
     /// The slot of a key of `hash` whose record is on the tier only,
     /// frequency 0.
     #[must_use]
@@ -217,6 +229,9 @@ mod tests {
             prop_assert!(!Wanted::new(hash.stored() ^ 1).may_be(slot));
             prop_assert_eq!(slot.cold_stored(), None);
             prop_assert_eq!(Slot::from_bits(slot.to_bits()), None);
+            let elsewhere = RawRecord::from_exposed(8).expect("not null");
+            let moved = slot.with_record(elsewhere);
+            prop_assert_eq!(moved, Slot::hot(elsewhere, hash).with_frequency(frequency));
         }
     }
 

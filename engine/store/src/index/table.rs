@@ -1,13 +1,13 @@
 //! The keys of one shard and one database: the index with the records its hot
 //! slots point to.
 //!
-//! Owns the records: each hot slot holds the only pointer to one, and dropping
-//! the table frees them all. Counts their memory. Does not own what a value
-//! means, nor large objects, which a record names by number. Under the shard's
-//! lock, any thread.
+//! Owns the records and the heap they lie in: each hot slot holds the only
+//! pointer to one, and dropping the table frees them all. Counts their memory.
+//! Does not own what a value means, nor large objects, which a record names by
+//! number. Under the shard's lock, any thread.
 //!
-//! INVARIANT: `record_bytes` is the sum of [`Record::allocated_bytes`] over the
-//! hot slots, `hot` their number, `expiring` how many of them expire.
+//! INVARIANT: the live records of `heap` are those that the hot slots lead to,
+//! `hot` is their number, `expiring` how many of them expire.
 #![expect(
     unsafe_code,
     reason = "a slot holds a record as a 48-bit number; this module pairs the two"
@@ -15,9 +15,17 @@
 
 use super::{Index, Location, Position, Slot};
 use crate::address::Address;
-use crate::record::{BorrowedRecord, RawRecord, Record};
+use crate::record::{ChunkPool, Heap, HeapStatistics, RawRecord, Record, RecordParts};
 use smallvec::SmallVec;
-use thermocline_base::{DatabaseId, HashSeed, KeyHash};
+use std::sync::Arc;
+use thermocline_base::{DatabaseId, HashSeed, KeyHash, UnixMillis};
+
+/// A write that begins a chunk empties another first if more than one part in
+/// this many is dead.
+const LOOSE_PART: usize = 4;
+/// When memory is short, chunks are emptied until less than one part in this
+/// many is dead.
+const TIGHT_PART: usize = 8;
 
 /// A line of the processor's cache, bytes.
 const LINE_BYTES: usize = 64;
@@ -50,7 +58,7 @@ pub struct KeyTable {
     database: DatabaseId,
     seed: HashSeed,
     index: Index,
-    record_bytes: usize,
+    heap: Heap,
     hot: usize,
     expiring: usize,
 }
@@ -58,12 +66,12 @@ pub struct KeyTable {
 impl KeyTable {
     /// A table without keys, which allocates nothing.
     #[must_use]
-    pub fn new(database: DatabaseId, seed: HashSeed) -> Self {
+    pub fn new(database: DatabaseId, seed: HashSeed, pool: &Arc<ChunkPool>) -> Self {
         Self {
             database,
             seed,
             index: Index::new(),
-            record_bytes: 0,
+            heap: Heap::new(pool),
             hot: 0,
             expiring: 0,
         }
@@ -99,10 +107,24 @@ impl KeyTable {
         self.expiring
     }
 
-    /// Memory of the records, bytes.
+    /// Memory of the records, dead ones and unused ends of chunks included,
+    /// bytes.
     #[must_use]
-    pub const fn record_bytes(&self) -> usize {
-        self.record_bytes
+    pub fn record_bytes(&self) -> usize {
+        self.heap.memory_bytes()
+    }
+
+    /// What of that is in use.
+    #[must_use]
+    pub fn heap(&self) -> HeapStatistics {
+        self.heap.statistics()
+    }
+
+    /// What the record at `position` takes, bytes; 0 if its slot is cold.
+    #[must_use]
+    pub fn bytes_at(&self, position: Position) -> usize {
+        // SAFETY: a hot slot's record is live and in this table's heap.
+        (self.raw(position)).map_or(0, |raw| unsafe { self.heap.bytes_of(raw) })
     }
 
     /// Memory of the index, bytes.
@@ -197,7 +219,7 @@ impl KeyTable {
 
     /// The record at `position`, if its slot is hot.
     #[must_use]
-    pub fn record(&self, position: Position) -> Option<BorrowedRecord<'_>> {
+    pub fn record(&self, position: Position) -> Option<Record<'_>> {
         // SAFETY: a hot slot's record lives until the slot is replaced or
         // removed, or the record is changed; all of those take `&mut self`.
         self.raw(position).map(|raw| unsafe { raw.borrow() })
@@ -205,41 +227,129 @@ impl KeyTable {
 
     /// The record of a hot slot's `raw` pointer that this table yielded and
     /// that has not been changed since.
-    fn borrow(&self, raw: RawRecord) -> BorrowedRecord<'_> {
+    fn borrow(&self, raw: RawRecord) -> Record<'_> {
         // SAFETY: only called with pointers just taken from this table's slots.
         unsafe { raw.borrow() }
     }
 
-    /// Changes the record at `position`; nothing happens if its slot is not
-    /// hot. The slot follows a record that moves.
-    pub fn change(&mut self, position: Position, change: impl FnOnce(&mut Record)) {
-        let slot = self.index.get(position);
-        let Some(Location::Hot(raw)) = slot.location() else {
-            return;
-        };
-        // SAFETY: the slot held the only pointer, and `&mut self` says that
-        // nothing borrows the record. It goes back into the slot below; if
-        // `change` panics the process ends (the daemon aborts) or the slot
-        // dangles in a test that has failed already.
-        let mut record = unsafe { Record::from_raw(raw) };
-        self.record_bytes -= record.allocated_bytes();
-        self.expiring -= usize::from(record.expiry().is_some());
-        change(&mut record);
-        self.record_bytes += record.allocated_bytes();
-        self.expiring += usize::from(record.expiry().is_some());
-        let moved = record.into_raw();
-        if moved != raw {
-            let hash = self.seed.hash(self.database, self.borrow(moved).key());
-            let slot = Slot::hot(moved, hash).with_frequency(slot.frequency());
-            self.index.set(position, slot);
+    /// Remembers that the record at `position` was captured for the tier.
+    pub fn mark_writing(&mut self, position: Position) {
+        if let Some(raw) = self.raw(position) {
+            // SAFETY: as in `record`, and `&mut self` says that nothing borrows
+            // the record.
+            unsafe { raw.borrow_mut() }.mark_writing();
         }
     }
 
+    /// Changes the expiry of the key at `position`, whose record is no longer
+    /// clean; nothing happens if its slot is not hot.
+    pub fn set_expiry(&mut self, position: Position, expiry: Option<UnixMillis>) {
+        let Some(raw) = self.raw(position) else {
+            return;
+        };
+        // SAFETY: as in `mark_writing`.
+        if !unsafe { raw.borrow_mut() }.set_expiry(expiry) {
+            self.rewrite(position, |parts| {
+                parts.expiry = expiry;
+                parts.is_clean = false;
+            });
+        }
+    }
+
+    /// Remembers that the tier holds an identical copy of the record at
+    /// `position` at `address`, so that it is clean; nothing happens if its
+    /// slot is not hot.
+    pub fn set_address(&mut self, position: Position, address: Address) {
+        let Some(raw) = self.raw(position) else {
+            return;
+        };
+        // SAFETY: as in `mark_writing`.
+        if !unsafe { raw.borrow_mut() }.set_address(address) {
+            self.rewrite(position, |parts| {
+                parts.address = Some(address);
+                parts.is_clean = true;
+            });
+        }
+    }
+
+    /// Writes the record at a hot slot's `position` anew, with a field more or
+    /// less.
+    fn rewrite(&mut self, position: Position, change: impl FnOnce(&mut RecordParts<'_>)) {
+        let Some(record) = self.record(position) else {
+            return;
+        };
+        let parts = record.parts();
+        let key: SmallVec<[u8; 64]> = parts.key.into();
+        let value: SmallVec<[u8; 256]> = parts.value.into();
+        let mut parts = RecordParts {
+            key: &key,
+            value: &value,
+            ..parts
+        };
+        change(&mut parts);
+        let hash = self.seed.hash(self.database, &key);
+        self.replace(position, hash, &parts);
+    }
+
     /// Adds a key that has no slot.
-    pub fn insert(&mut self, hash: KeyHash, record: Record) {
-        self.count(&record);
-        let slot = Slot::hot(record.into_raw(), hash);
-        self.insert_slot(hash, slot);
+    pub fn insert(&mut self, hash: KeyHash, parts: &RecordParts<'_>) {
+        let raw = self.allocate(parts);
+        self.hot += 1;
+        self.expiring += usize::from(parts.expiry.is_some());
+        self.insert_slot(hash, Slot::hot(raw, hash));
+    }
+
+    /// A new record. Others may move.
+    fn allocate(&mut self, parts: &RecordParts<'_>) -> RawRecord {
+        match self.heap.try_allocate(parts) {
+            Some(raw) => raw,
+            None => self.allocate_with_room_made(parts),
+        }
+    }
+
+    #[cold]
+    fn allocate_with_room_made(&mut self, parts: &RecordParts<'_>) -> RawRecord {
+        if self.heap.is_wasteful(LOOSE_PART) {
+            self.empty_chunk();
+        }
+        self.heap.allocate(parts)
+    }
+
+    /// Empties the chunk of the heap that wins most; false if none is worth it.
+    fn empty_chunk(&mut self) -> bool {
+        let Some(records) = self.heap.victim() else {
+            return false;
+        };
+        for raw in records {
+            let hash = self.seed.hash(self.database, self.borrow(raw).key());
+            let mut found = None;
+            self.index.for_each_match(hash, |position, slot| {
+                if slot.location() == Some(Location::Hot(raw)) {
+                    found = Some((position, slot));
+                }
+            });
+            debug_assert!(found.is_some(), "a slot leads to each live record");
+            if let Some((position, slot)) = found {
+                // SAFETY: the heap has just yielded the record as a live one,
+                // nothing borrows it, and its slot follows.
+                let moved = unsafe { self.heap.relocate(raw) };
+                self.index.set(position, slot.with_record(moved));
+            }
+        }
+        true
+    }
+
+    /// Empties chunks as long as memory is short and much of the heap is dead,
+    /// at most `most`: each is a copy of at most 64 KiB. How many bytes of
+    /// memory that has won.
+    pub fn compact(&mut self, most: usize) -> usize {
+        let before = self.heap.memory_bytes();
+        for _ in 0..most {
+            if !self.heap.is_wasteful(TIGHT_PART) || !self.empty_chunk() {
+                break;
+            }
+        }
+        before.saturating_sub(self.heap.memory_bytes())
     }
 
     /// Adds a key of which only the slot is in memory, as an image has it;
@@ -255,30 +365,35 @@ impl KeyTable {
             .insert(hash, slot, &|raw| hash_of(seed, database, raw));
     }
 
-    fn count(&mut self, record: &Record) {
-        self.record_bytes += record.allocated_bytes();
-        self.hot += 1;
-        self.expiring += usize::from(record.expiry().is_some());
-    }
-
     /// Frees the record of a hot slot that is no longer in the index.
     fn release(&mut self, slot: Slot) {
         if let Some(Location::Hot(raw)) = slot.location() {
-            // SAFETY: the slot was this table's and is gone, so this is the
-            // only pointer left.
-            let record = unsafe { Record::from_raw(raw) };
-            self.record_bytes -= record.allocated_bytes();
             self.hot -= 1;
-            self.expiring -= usize::from(record.expiry().is_some());
+            self.expiring -= usize::from(self.borrow(raw).expires());
+            // SAFETY: the slot was this table's and is gone, so nothing leads
+            // to the record, and `&mut self` says that nothing borrows it.
+            unsafe { self.heap.release(raw) };
         }
     }
 
-    /// The key at `position` is this record, whatever it was; its frequency
-    /// stays. Positions stay valid.
-    pub fn replace(&mut self, position: Position, hash: KeyHash, record: Record) {
+    /// The key at `position` is a record of these parts, whatever it was; its
+    /// frequency stays. Positions stay valid.
+    pub fn replace(&mut self, position: Position, hash: KeyHash, parts: &RecordParts<'_>) {
+        if let Some(raw) = self.raw(position)
+            && self.borrow(raw).record_bytes() == parts.record_bytes()
+        {
+            self.expiring -= usize::from(self.borrow(raw).expires());
+            self.expiring += usize::from(parts.expiry.is_some());
+            // SAFETY: the place has as many bytes, `&mut self` says that
+            // nothing borrows them, so `parts` lie elsewhere.
+            unsafe { parts.write_over(raw) };
+            return;
+        }
+        let raw = self.allocate(parts);
+        self.hot += 1;
+        self.expiring += usize::from(parts.expiry.is_some());
         let old = self.index.get(position);
-        self.count(&record);
-        let slot = Slot::hot(record.into_raw(), hash).with_frequency(old.frequency());
+        let slot = Slot::hot(raw, hash).with_frequency(old.frequency());
         self.index.set(position, slot);
         self.release(old);
     }
@@ -336,7 +451,7 @@ impl KeyTable {
         &self,
         cursor: u32,
         count: usize,
-        mut visit: impl FnMut(u32, Slot, Option<BorrowedRecord<'_>>),
+        mut visit: impl FnMut(u32, Slot, Option<Record<'_>>),
     ) -> Option<u32> {
         let (seed, database) = (self.seed, self.database);
         let hasher = |raw| hash_of(seed, database, raw);
@@ -377,9 +492,12 @@ fn hash_of(seed: HashSeed, database: DatabaseId, raw: RawRecord) -> KeyHash {
 
 impl Drop for KeyTable {
     fn drop(&mut self) {
-        for segment in 0..self.index.segments() {
-            for (_, slot) in self.segment(segment) {
-                self.release(slot);
+        // Chunks go as a whole.
+        if self.heap.has_records_alone() {
+            for segment in 0..self.index.segments() {
+                for (_, slot) in self.segment(segment) {
+                    self.release(slot);
+                }
             }
         }
     }
@@ -388,39 +506,46 @@ impl Drop for KeyTable {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::RecordParts;
-    use thermocline_base::UnixMillis;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use std::collections::HashMap;
 
     const DATABASE: DatabaseId = DatabaseId(3);
     const SEED: HashSeed = HashSeed(9);
+
+    fn new() -> (KeyTable, Arc<ChunkPool>) {
+        let pool = Arc::new(ChunkPool::default());
+        (KeyTable::new(DATABASE, SEED, &pool), pool)
+    }
 
     fn hash(key: &[u8]) -> KeyHash {
         SEED.hash(DATABASE, key)
     }
 
-    fn record(key: &[u8], value: &[u8]) -> Record {
-        Record::new(&RecordParts::new(1, key, value))
+    fn hot(table: &KeyTable, key: &[u8]) -> Position {
+        match table.find(hash(key), key) {
+            Found::Hot(position) => position,
+            Found::Cold(_) => panic!("{key:?} is in memory"),
+        }
     }
 
     #[test]
     fn keys_sink_come_back_and_are_counted() {
-        let mut table = KeyTable::new(DATABASE, SEED);
+        let (mut table, pool) = new();
         for number in 0..5000_u32 {
             let key = number.to_le_bytes();
-            table.insert(hash(&key), record(&key, &[7; 100]));
+            table.insert(hash(&key), &RecordParts::new(1, &key, &[7; 100]));
         }
         assert_eq!((table.len(), table.hot()), (5000, 5000));
-        let full = table.record_bytes();
+        let full = table.heap().live_bytes;
         for number in 0..2500_u32 {
             let key = number.to_le_bytes();
-            let Found::Hot(position) = table.find(hash(&key), &key) else {
-                panic!("key {number} is there");
-            };
+            let position = hot(&table, &key);
             let address = Address::new(number, 1).expect("in range");
             table.sink(position, hash(&key), address);
         }
         assert_eq!((table.len(), table.hot()), (5000, 2500));
-        assert_eq!(table.record_bytes(), full / 2);
+        assert_eq!(table.heap().live_bytes, full / 2);
         for number in 0..2500_u32 {
             let key = number.to_le_bytes();
             let Found::Cold(candidates) = table.find(hash(&key), &key) else {
@@ -430,32 +555,164 @@ mod tests {
                 .iter()
                 .find(|(_, address)| address.page() == number)
                 .expect("its slot is there");
-            table.replace(position, hash(&key), record(&key, &[8; 100]));
+            table.replace(position, hash(&key), &RecordParts::new(1, &key, &[8; 100]));
         }
-        assert_eq!(table.record_bytes(), full);
+        assert_eq!(table.heap().live_bytes, full);
+        drop(table);
+        assert_eq!(pool.lent_bytes(), 0);
     }
 
     #[test]
     fn a_record_that_moves_is_found_again() {
-        let mut table = KeyTable::new(DATABASE, SEED);
-        table.insert(hash(b"key"), record(b"key", b"value"));
-        let Found::Hot(position) = table.find(hash(b"key"), b"key") else {
-            panic!("it is there");
-        };
-        table.change(position, |record| {
-            record.set_value(2, &[1; 1000]);
-            record.set_expiry(Some(UnixMillis(5)));
-        });
+        let (mut table, _) = new();
+        table.insert(hash(b"key"), &RecordParts::new(1, b"key", b"value"));
+        let position = hot(&table, b"key");
+        table.replace(
+            position,
+            hash(b"key"),
+            &RecordParts::new(2, b"key", &[1; 1000]),
+        );
+        table.set_expiry(position, Some(UnixMillis(5)));
         assert_eq!(table.expiring(), 1);
-        let Found::Hot(position) = table.find(hash(b"key"), b"key") else {
-            panic!("it is still there");
-        };
-        let found = table.record(position).map(|it| it.value().to_vec());
+        let position = hot(&table, b"key");
+        let found = table.record(position).map(|it| it.parts().value.to_vec());
         assert_eq!(found, Some(vec![1; 1000]));
         table.remove(position);
         assert_eq!(
             (table.record_bytes(), table.expiring(), table.len()),
             (0, 0, 0)
         );
+    }
+
+    #[test]
+    fn compaction_wins_what_died_and_keeps_the_rest() {
+        let (mut table, pool) = new();
+        let value = [5; 300];
+        for number in 0..20_000_u32 {
+            let key = number.to_le_bytes();
+            table.insert(hash(&key), &RecordParts::new(1, &key, &value));
+        }
+        // Every third stays: without compaction no chunk would become free.
+        for number in (0..20_000_u32).filter(|number| number % 3 > 0) {
+            let key = number.to_le_bytes();
+            let position = hot(&table, &key);
+            table.remove(position);
+        }
+        let before = pool.lent_bytes();
+        let won = table.compact(usize::MAX);
+        let after = pool.lent_bytes();
+        assert!(
+            won > before / 2 && after <= before - won,
+            "{before}, {after}, {won}"
+        );
+        let heap = table.heap();
+        assert!(heap.dead_bytes * TIGHT_PART <= after, "{heap:?}");
+        assert!(heap.compactions > 0);
+        for number in (0..20_000_u32).step_by(3) {
+            let key = number.to_le_bytes();
+            let record = table.record(hot(&table, &key)).expect("it is hot");
+            assert_eq!(record.parts(), RecordParts::new(1, &key, &value));
+        }
+    }
+
+    /// What the model knows of a key in memory.
+    #[derive(Clone, Debug, PartialEq)]
+    struct Known {
+        form: u8,
+        expiry: Option<UnixMillis>,
+        address: Option<Address>,
+        is_clean: bool,
+        value: Vec<u8>,
+    }
+
+    fn check(table: &KeyTable, model: &HashMap<u16, Known>) -> Result<(), TestCaseError> {
+        let mut live = 0;
+        for (number, known) in model {
+            let key = number.to_le_bytes();
+            let position = hot(table, &key);
+            let parts = table.record(position).expect("it is hot").parts();
+            let expected = RecordParts {
+                form: known.form,
+                expiry: known.expiry,
+                address: known.address,
+                is_clean: known.is_clean,
+                key: &key,
+                value: &known.value,
+            };
+            prop_assert_eq!(parts, expected);
+            live += table.bytes_at(position);
+        }
+        let expiring = model.values().filter(|known| known.expiry.is_some());
+        prop_assert_eq!(
+            (table.hot(), table.expiring()),
+            (model.len(), expiring.count())
+        );
+        prop_assert_eq!(table.heap().live_bytes, live);
+        Ok(())
+    }
+
+    proptest! {
+        /// The same changes on a table and on a plain map.
+        #[test]
+        fn a_table_is_a_map_whatever_moves(
+            steps in vec((0..8_u8, 0..400_u16, 0..40_usize, any::<u8>()), 0..1500),
+            scale in 1..300_usize,
+        ) {
+            let (mut table, pool) = new();
+            let mut model: HashMap<u16, Known> = HashMap::new();
+            let mut sunk: HashMap<u16, Address> = HashMap::new();
+            for (step, (kind, number, length, byte)) in steps.into_iter().enumerate() {
+                let key = number.to_le_bytes();
+                let address = Address::new(step as u32, 1).expect("in range");
+                let expiry = (byte > 200).then_some(UnixMillis(i64::from(byte)));
+                match (kind, model.get_mut(&number)) {
+                    (0..=3, known) => {
+                        let value = vec![byte; length * scale];
+                        let parts = RecordParts { expiry, ..RecordParts::new(byte, &key, &value) };
+                        match (known.is_some(), sunk.remove(&number)) {
+                            (true, _) => table.replace(hot(&table, &key), hash(&key), &parts),
+                            (false, None) => table.insert(hash(&key), &parts),
+                            (false, Some(at)) => {
+                                let Found::Cold(candidates) = table.find(hash(&key), &key) else {
+                                    panic!("it is cold");
+                                };
+                                let found = candidates.iter().find(|(_, address)| *address == at);
+                                table.replace(found.expect("its slot").0, hash(&key), &parts);
+                            }
+                        }
+                        let form = byte;
+                        model.insert(number, Known { form, expiry, address: None, is_clean: false, value });
+                    }
+                    (4, Some(_)) => {
+                        table.remove(hot(&table, &key));
+                        model.remove(&number);
+                    }
+                    (5, Some(known)) => {
+                        table.set_expiry(hot(&table, &key), expiry);
+                        (known.expiry, known.is_clean) = (expiry, false);
+                    }
+                    (6, Some(known)) => {
+                        table.set_address(hot(&table, &key), address);
+                        (known.address, known.is_clean) = (Some(address), true);
+                    }
+                    (7, Some(_)) if byte < 128 => {
+                        table.sink(hot(&table, &key), hash(&key), address);
+                        model.remove(&number);
+                        sunk.insert(number, address);
+                    }
+                    (7, _) => {
+                        table.compact(usize::from(byte % 4));
+                    }
+                    _ => {}
+                }
+                if step % 64 == 0 {
+                    check(&table, &model)?;
+                }
+            }
+            table.compact(usize::MAX);
+            check(&table, &model)?;
+            drop(table);
+            prop_assert_eq!(pool.lent_bytes(), 0);
+        }
     }
 }

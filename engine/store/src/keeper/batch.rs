@@ -63,6 +63,11 @@ impl Batch {
         self.arena.len() + self.object_bytes
     }
 
+    /// What is held of memory, in bytes.
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.arena.capacity() + self.records.capacity() * size_of::<Captured>() + self.object_bytes
+    }
+
     /// How many records are captured.
     pub(super) fn len(&self) -> usize {
         self.records.len()
@@ -122,7 +127,7 @@ impl Batch {
             source,
             written: None,
         });
-        table.change(position, crate::record::Record::mark_writing);
+        table.mark_writing(position);
     }
 }
 
@@ -195,6 +200,9 @@ impl Keeper {
                     self.store.volume.record_died(address, u64::from(bytes));
                 }
             }
+            if sink {
+                shard.compact();
+            }
             self.store.recount(&mut shard);
         }
         settled
@@ -240,7 +248,7 @@ fn settle(
     if sink {
         table.sink(position, captured.hash, address);
     } else {
-        table.change(position, |record| record.set_address(Some(address)));
+        table.set_address(position, address);
     }
     true
 }

@@ -6,10 +6,11 @@
 //!
 //! A key is passed over as often as it was used lately, at most three times,
 //! and loses one use each time; then it sinks. One whose copy on the tier is
-//! identical leaves without a write.
+//! identical leaves without a write. Memory is won when the chunks of the
+//! records that sank are emptied, which is done on the way.
 
-use super::Keeper;
 use super::batch::BATCH_BYTES;
+use super::{Cause, Keeper};
 use crate::index::{KeyTable, Location, Position};
 use crate::memory::{BEGIN_PERCENT, END_PERCENT};
 use crate::objects::OBJECT_FORM;
@@ -46,7 +47,7 @@ impl Keeper {
             if !store.memory.is_above(&store.settings, END_PERCENT) {
                 return false;
             }
-            let freed = self.demote().unwrap_or(false) || self.evict();
+            let freed = self.demote().unwrap_or(false) || self.evict() || self.compact();
             store.control.note_relief(freed);
             store.memory.freed.notify_waiters();
             if !freed {
@@ -114,6 +115,18 @@ impl Keeper {
         }
         freed_bytes > 0
     }
+
+    /// Wins the places of dead records in all shards, though nothing can sink
+    /// or go; false if there are few.
+    fn compact(&self) -> bool {
+        let mut freed_bytes = 0;
+        for shard in &self.store.shards {
+            let mut shard = shard.lock();
+            freed_bytes += shard.compact();
+            self.store.recount(&mut shard);
+        }
+        freed_bytes > 0
+    }
 }
 
 /// Index segments to visit before giving up.
@@ -158,7 +171,7 @@ fn demote_segment(
         };
         let parts = record.parts();
         if let Some(address) = parts.address.filter(|_| parts.is_clean) {
-            dropped_bytes += record.allocated_bytes();
+            dropped_bytes += record.record_bytes();
             let object = object_number(&parts);
             table.sink(position, hash, address);
             shard.counters.demotions += 1;
@@ -171,6 +184,7 @@ fn demote_segment(
             capture(batch, id, shard, database, position, lsn);
         }
     }
+    shard.compact();
     store.recount(shard);
     dropped_bytes
 }
@@ -241,8 +255,9 @@ fn evict_segment(
         if !store.log.has_room() {
             break;
         }
-        Keeper::delete_hot(store, shard, database, position);
-        shard.counters.evicted += 1;
+        Keeper::delete_hot(store, shard, database, position, Cause::Evicted);
+        // What this one frees may be all that was to be freed.
+        shard.compact();
         store.recount(shard);
         if !store.memory.is_above(&store.settings, END_PERCENT) {
             break;

@@ -114,6 +114,17 @@ impl TierWriter {
         })
     }
 
+    /// What the writer holds of memory beside the compressor, bytes.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        let waiting = |output: &Output| {
+            let page = output.page.as_ref().map_or(0, |_| PAGE_BYTES);
+            page + output.waiting.capacity() + output.hashes.capacity() * size_of::<u64>()
+        };
+        let outputs: usize = self.outputs.values().map(waiting).sum();
+        let dictionaries: usize = self.dictionaries.iter().map(|it| it.bytes.len()).sum();
+        WRITE_BYTES + outputs + dictionaries + self.samples_bytes
+    }
+
     /// All dictionaries that records may name.
     pub(crate) fn dictionaries(&self) -> &[Dictionary] {
         &self.dictionaries

@@ -11,3 +11,4 @@ mod offline;
 mod power;
 mod quick;
 mod restart;
+mod waiting;

@@ -8,7 +8,7 @@ use thermocline_disk::{BackendChoice, Disk};
 use thermocline_store::{
     Access, Admission, Entry, Fault, FaultSet, KeyName, PageReader, Store, StoreError, StoreOptions,
 };
-use thermocline_types::{ValueRef, hash::SHOW_EXPIRED};
+use thermocline_types::{Update, ValueRef, hash::SHOW_EXPIRED};
 use thermocline_wal::Policy;
 
 /// An open store and what a thread needs to use it.
@@ -77,7 +77,7 @@ impl Opened {
         let mut access = loop {
             match self.store.access_all(&[], &FaultSet::new()) {
                 Ok(access) => break access,
-                Err(Fault::Shard(shard)) => self.runtime.block_on(self.store.hydrate(shard)),
+                Err(Fault::Recovering(keys)) => self.runtime.block_on(self.store.hydrate(&keys)),
                 Err(fault) => panic!("{fault:?}"),
             }
         };
@@ -95,7 +95,7 @@ impl Opened {
                     faults.insert(fetched.request.address, page);
                 }
             }
-            Fault::Shard(shard) => self.runtime.block_on(self.store.hydrate(shard)),
+            Fault::Recovering(keys) => self.runtime.block_on(self.store.hydrate(&keys)),
             Fault::Unsettled => self.runtime.block_on(self.store.settled()),
             Fault::Damaged(reason) => panic!("{reason}"),
         }
@@ -122,6 +122,15 @@ impl Opened {
         self.admit();
         self.with(&[KeyName { database, key }], |access, _| {
             access.put_string(0, value, expiry);
+            Ok(())
+        });
+    }
+
+    pub(crate) fn append(&mut self, database: u8, key: &[u8], added: &[u8]) {
+        self.admit();
+        self.with(&[KeyName { database, key }], |access, _| {
+            let appended = access.update(0, &Update::StringAppend(added));
+            appended.expect("it is a string");
             Ok(())
         });
     }
