@@ -15,7 +15,7 @@ use hashbrown::{HashMap, HashSet};
 use std::cmp::Ordering;
 use thermocline_store::KeyId;
 use thermocline_types::list::End;
-use thermocline_types::number::{LongDouble, parse_double};
+use thermocline_types::number::parse_double;
 use thermocline_types::{ListUpdate, Update, ValueKind, ValueRef};
 
 pub(super) const HANDLERS: &[(&str, Handler)] = &[("sort", sort), ("sort_ro", sort_read_only)];
@@ -213,19 +213,10 @@ fn compare(one: &(Weight, Vec<u8>), other: &(Weight, Vec<u8>)) -> Ordering {
     }
 }
 
-/// The number that C's `strtod` reads in all of the text; nothing is 0.
+/// The number that is all of the text up to a NUL, as C would end it.
 fn score(text: &[u8]) -> Option<f64> {
-    if text.is_empty() {
-        return Some(0.0);
-    }
-    let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t'..=b'\r');
-    let blanks = text.iter().take_while(|byte| is_blank(byte)).count();
-    let number = &text[blanks..];
-    let score = parse_double(number).or_else(|| {
-        let is_hexadecimal = number.contains(&b'x') || number.contains(&b'X');
-        let wide = LongDouble::parse(number).filter(|_| is_hexadecimal)?;
-        wide.to_string().parse().ok()
-    })?;
+    let end = text.iter().position(|byte| *byte == 0);
+    let score = parse_double(&text[..end.unwrap_or(text.len())])?;
     // Negative zero equals zero.
     Some(score + 0.0)
 }
@@ -235,21 +226,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn scores_are_read_as_c_reads_them() {
+    fn scores_are_read_as_the_reference_reads_them() {
         for (text, expected) in [
-            ("", Some(0.0)),
             ("1", Some(1.0)),
             ("-1.5e2", Some(-150.0)),
             ("+3", Some(3.0)),
-            (" 7", Some(7.0)),
-            ("0x10", Some(16.0)),
-            ("inf", Some(f64::INFINITY)),
-            ("-0", Some(0.0)),
-            (" ", None),
+            ("INF", Some(f64::INFINITY)),
+            ("4.9e-324", Some(4.9e-324)),
+            (".5", Some(0.5)),
+            ("5.", Some(5.0)),
+            ("1\0x", Some(1.0)),
+            ("", None),
+            (" 7", None),
             ("7 ", None),
+            ("0x10", None),
             ("nan", None),
-            ("abc", None),
+            ("1e", None),
+            ("+-1", None),
+            (".", None),
             ("1e999", None),
+            ("1e-999", None),
         ] {
             assert_eq!(score(text.as_bytes()), expected, "{text:?}");
         }

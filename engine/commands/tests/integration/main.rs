@@ -3,6 +3,7 @@
 mod harness;
 mod hashes;
 mod keys;
+mod lists;
 mod strings;
 mod transactions;
 mod whole;
