@@ -37,8 +37,8 @@ fn pop(context: &mut Context<'_, '_, '_>, end: End) -> Result<(), Failure> {
 }
 
 pub(super) fn blmpop(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
-    let timeout_ms = parse_timeout_s(context.argument(1), context.now())?;
     let options = parse_pop(&context.arguments[2..])?;
+    let timeout_ms = parse_timeout_s(context.argument(1), context.now())?;
     if pop_first(context, options, 3)? {
         return Ok(());
     }
