@@ -483,7 +483,17 @@ impl List {
             });
             return;
         }
-        self.insert_beside((number, within), true, text, limit);
-        self.change(number, |node| node.remove(within..within + 1));
+        if is_plain {
+            self.insert_beside((number, within), true, text, limit);
+            self.drop_node(number);
+            return;
+        }
+        if within + 1 < self.nodes[number].count {
+            self.split(number, within + 1);
+        }
+        self.add_node(number + 1, Node::plain(text));
+        if self.change(number, |node| node.remove(within..within + 1)) {
+            self.merge_around(number + 1, limit);
+        }
     }
 }

@@ -74,6 +74,13 @@ fn apply_to_model(model: &mut Model, update: &ListUpdate<'_>) {
             let start = (*start as usize).min(stop);
             *model = model[start..stop].to_vec();
         }
+        ListUpdate::Rotate { from, to } if len > 0 => {
+            let at = if *from == End::Head { 0 } else { len - 1 };
+            let element = model.remove(at);
+            let at = if *to == End::Head { 0 } else { len - 1 };
+            model.insert(at, element);
+        }
+        ListUpdate::Rotate { .. } => {}
     }
 }
 
@@ -123,6 +130,7 @@ enum Step {
     Set(u16, Vec<u8>),
     Remove(i64, Vec<u8>),
     Trim(u16, u16),
+    Rotate(bool, bool),
 }
 
 fn steps() -> impl Strategy<Value = Step> {
@@ -135,6 +143,7 @@ fn steps() -> impl Strategy<Value = Step> {
         3 => (any::<u16>(), texts()).prop_map(|(at, text)| Step::Set(at, text)),
         2 => (-3..4_i64, texts()).prop_map(|(count, text)| Step::Remove(count, text)),
         1 => (any::<u16>(), any::<u16>()).prop_map(|(start, stop)| Step::Trim(start, stop)),
+        2 => (any::<bool>(), any::<bool>()).prop_map(|(from, to)| Step::Rotate(from, to)),
     ]
 }
 
@@ -163,6 +172,10 @@ fn update<'a>(step: &'a Step, len: usize) -> ListUpdate<'a> {
         Step::Remove(count, element) => ListUpdate::Remove {
             count: *count,
             element,
+        },
+        Step::Rotate(from, to) => ListUpdate::Rotate {
+            from: end(*from),
+            to: end(*to),
         },
         Step::Trim(start, stop) => ListUpdate::Trim {
             start: at(*start).min(3),

@@ -18,6 +18,7 @@ const INSERT: u8 = 20;
 const SET: u8 = 21;
 const REMOVE: u8 = 22;
 const TRIM: u8 = 23;
+const ROTATE: u8 = 24;
 
 /// The first and last number that updates of lists may have.
 pub(crate) const NUMBERS: std::ops::RangeInclusive<u8> = 16..=31;
@@ -79,6 +80,13 @@ pub enum ListUpdate<'a> {
         /// The first behind it that does not.
         stop: u64,
     },
+    /// The element at one end taken and put at an end again.
+    Rotate {
+        /// Where it is taken.
+        from: End,
+        /// Where it is put.
+        to: End,
+    },
 }
 
 impl<'a> ListUpdate<'a> {
@@ -127,6 +135,10 @@ impl<'a> ListUpdate<'a> {
                 out.push(TRIM);
                 put_varint(out, *start);
                 put_varint(out, *stop);
+            }
+            Self::Rotate { from, to } => {
+                let ends = u8::from(*from == End::Tail) | u8::from(*to == End::Tail) << 1;
+                out.extend_from_slice(&[ROTATE, ends]);
             }
         }
     }
@@ -178,6 +190,23 @@ impl<'a> ListUpdate<'a> {
                 start: reader.varint()?,
                 stop: reader.varint()?,
             },
+            ROTATE => {
+                let ends = reader.u8()?;
+                if ends > 3 {
+                    return Err(reader.invalid("ends of a list").into());
+                }
+                let end = |bit| {
+                    if ends & bit == 0 {
+                        End::Head
+                    } else {
+                        End::Tail
+                    }
+                };
+                Self::Rotate {
+                    from: end(1),
+                    to: end(2),
+                }
+            }
             found => return Err(TypeError::UnknownUpdate { found }),
         };
         if reader.is_empty() {
@@ -199,7 +228,7 @@ impl<'a> ListUpdate<'a> {
             Self::Insert { element, .. } | Self::Set { element, .. } => {
                 string::bounded(element.len())?;
             }
-            Self::Pop { .. } | Self::Remove { .. } | Self::Trim { .. } => {}
+            Self::Pop { .. } | Self::Remove { .. } | Self::Trim { .. } | Self::Rotate { .. } => {}
         }
         current.map(|_| ()).ok_or(TypeError::NoValue)
     }
@@ -259,6 +288,19 @@ impl<'a> ListUpdate<'a> {
                 let (start, stop) = (index(start), index(stop));
                 list.remove_range(stop..usize::MAX);
                 list.remove_range(0..start.min(stop));
+                list.shrink(limit);
+            }
+            Self::Rotate { from, to } => {
+                let taken = match from {
+                    End::Head => list.iter().next(),
+                    End::Tail => list.iter().next_back(),
+                };
+                let Some(element) = taken.map(|element| element.to_vec()) else {
+                    return;
+                };
+                list.pop(*from, 1);
+                list.make_room(1, element.len(), limit);
+                list.push(*to, &element, limit);
                 list.shrink(limit);
             }
         }

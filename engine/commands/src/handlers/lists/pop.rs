@@ -148,27 +148,14 @@ pub(super) fn move_element(
     };
     let element = element.to_vec();
     seen(context.access, context.keys[1])?;
-    let push = ListUpdate::Push {
-        end: to,
-        elements: vec![&element],
-    };
-    if context.argument(1) == context.argument(2) && from == to {
-        // It goes back where it was; the key counts as changed.
-        let index = match from {
-            End::Head => 0,
-            End::Tail => list_len(context)? - 1,
-        } as u64;
-        let element = &element;
-        change(context, 0, ListUpdate::Set { index, element })?;
+    if context.argument(1) == context.argument(2) {
+        // One change: a list of one element must not go in between.
+        change(context, 0, ListUpdate::Rotate { from, to })?;
     } else {
-        // First the push: a list that is moved onto itself must not go in between.
-        change(context, 1, push)?;
+        let elements = vec![&element[..]];
+        change(context, 1, ListUpdate::Push { end: to, elements })?;
         take(context, 0, from, 1)?;
     }
     context.reply.bulk(&element);
     Ok(true)
-}
-
-fn list_len(context: &Context<'_, '_, '_>) -> Result<usize, Failure> {
-    Ok(seen(context.access, context.keys[0])?.map_or(1, |list| list.len()))
 }
