@@ -141,6 +141,7 @@ pub fn sort_source<'a>(pattern: &'a [u8], element: &[u8]) -> SortSource<'a> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
