@@ -156,6 +156,10 @@ pub enum CommandError {
     DiscardWithoutMulti,
     /// The command of that name inside a transaction.
     NotInTransaction(&'static str),
+    /// The command of that name on a RESP2 connection with subscriptions.
+    NotWhileSubscribed(&'static str),
+    /// A command on keys on a connection that monitors.
+    KeysWhileMonitoring,
     /// A client name with spaces, control or non-ASCII characters.
     InvalidClientName,
     /// No client fits a CLIENT KILL.
@@ -239,6 +243,10 @@ impl CommandError {
             Self::NotInTransaction(name) => {
                 format!("ERR Command '{name}' not allowed inside a transaction")
             }
+            Self::NotWhileSubscribed(name) => format!(
+                "ERR Can't execute '{name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT \
+                 / RESET are allowed in this context"
+            ),
             Self::OutOfBounds { least, greatest } => {
                 format!("ERR value is out of range, value must between {least} and {greatest}")
             }
@@ -365,6 +373,7 @@ impl CommandError {
             Self::ProtocolNotInteger => "ERR Protocol version is not an integer or out of range",
             Self::ExecAborted => "EXECABORT Transaction discarded because of previous errors.",
             Self::ExecWithoutMulti => "ERR EXEC without MULTI",
+            Self::KeysWhileMonitoring => "ERR Replica can't interact with the keyspace",
             Self::DiscardWithoutMulti => "ERR DISCARD without MULTI",
             Self::InvalidClientName => {
                 "ERR Client names cannot contain spaces, newlines or special characters."
@@ -382,6 +391,7 @@ impl CommandError {
             | Self::OutOfBounds { .. }
             | Self::LogFailing(_)
             | Self::HelloSyntax(_)
+            | Self::NotWhileSubscribed(_)
             | Self::NotInTransaction(_) => "ERR syntax error",
         }
     }

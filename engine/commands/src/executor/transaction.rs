@@ -142,7 +142,10 @@ impl Executor {
         reply.array(steps.len());
         for step in &steps {
             match step.route {
-                None => other(step.call, reply),
+                None => {
+                    other(step.call, reply);
+                    access.note_aside();
+                }
                 Some(route) => {
                     self.run_step(route, step, &mut access, reply, &mut surroundings);
                 }

@@ -6,6 +6,7 @@
 mod connection;
 mod hashes;
 mod keys;
+mod pubsub;
 mod server;
 mod strings;
 mod transactions;
@@ -17,6 +18,7 @@ pub(super) static FAMILIES: &[&[Command]] = &[
     connection::COMMANDS,
     hashes::COMMANDS,
     keys::COMMANDS,
+    pubsub::COMMANDS,
     server::COMMANDS,
     strings::COMMANDS,
     transactions::COMMANDS,

@@ -29,6 +29,8 @@ pub enum Group {
     Generic,
     /// Hashes.
     Hash,
+    /// Channels and their subscribers.
+    PubSub,
     /// Server management.
     Server,
     /// Strings.
@@ -45,6 +47,7 @@ impl Group {
             Self::Connection => "connection",
             Self::Generic => "generic",
             Self::Hash => "hash",
+            Self::PubSub => "pubsub",
             Self::Server => "server",
             Self::String => "string",
             Self::Transactions => "transactions",
