@@ -75,6 +75,8 @@ pub(crate) struct Tracking {
     keys: AtomicUsize,
     items: AtomicUsize,
     most_keys: AtomicU64,
+    /// The part that gives up a key next.
+    turn: AtomicUsize,
 }
 
 impl Default for Tracking {
@@ -87,6 +89,7 @@ impl Default for Tracking {
             keys: AtomicUsize::new(0),
             items: AtomicUsize::new(0),
             most_keys: AtomicU64::new(1_000_000),
+            turn: AtomicUsize::new(0),
         }
     }
 }
@@ -151,7 +154,6 @@ impl Tracking {
     /// A client is about to read the key. If that makes too many, the readers of some other
     /// key are told that it has changed, and it is forgotten.
     pub(crate) fn remember(&self, post: &Post, key: &[u8], id: u64) {
-        let mut surplus = None;
         {
             let mut part = self.part(key).lock();
             match part.get_mut(key) {
@@ -159,17 +161,22 @@ impl Tracking {
                 Some(readers) => readers.push(id),
                 None => {
                     part.insert(key.into(), SmallVec::from_slice(&[id]));
-                    let count = self.keys.fetch_add(1, Relaxed) as u64 + 1;
-                    let most = self.most_keys.load(Relaxed);
-                    if most > 0 && count > most {
-                        surplus = part.keys().find(|other| ***other != *key).cloned();
-                    }
+                    self.keys.fetch_add(1, Relaxed);
                 }
             }
             self.items.fetch_add(1, Relaxed);
         }
-        if let Some(key) = surplus {
-            self.invalidate_read(post, &key, 0, Lsn::ZERO);
+        let most = self.most_keys.load(Relaxed);
+        if most > 0 && self.keys() as u64 > most {
+            // Any but this one will do; the parts take turns.
+            let turn = self.turn.fetch_add(1, Relaxed);
+            let surplus = (0..PARTS).find_map(|step| {
+                let part = self.parts[(turn + step) % PARTS].lock();
+                part.keys().find(|other| ***other != *key).cloned()
+            });
+            if let Some(key) = surplus {
+                self.invalidate_read(post, &key, 0, Lsn::ZERO);
+            }
         }
     }
 

@@ -7,5 +7,7 @@ mod basics;
 mod configuration;
 mod durability;
 mod protection;
+mod pubsub;
 mod support;
 mod tier;
+mod transcripts;
