@@ -63,12 +63,42 @@ pub enum CommandError {
     },
     /// A value outside of its range, bounds not told.
     OutOfRange,
+    /// A count that is below zero or no integer.
+    NotPositive,
     /// A negative offset into a string.
     OffsetOutOfRange,
     /// An index outside of a list.
     IndexOutOfRange,
     /// A number of keys that is not positive.
     InvalidKeyCount,
+    /// A number of keys that is not positive, for SINTERCARD and its kin.
+    KeyCountNotPositive,
+    /// A number of keys above that of the arguments.
+    TooFewKeys,
+    /// A number of keys that is not positive, in the ZUNION and its kin of that name.
+    NoInputKeys(&'static str),
+    /// A COUNT of ZMPOP that is not positive.
+    CountNotPositive,
+    /// An end of an interval of scores is none.
+    ScoreBoundNotFloat,
+    /// An end of an interval of members is none.
+    InvalidMemberBound,
+    /// ZRANGE by rank with a LIMIT.
+    LimitByRank,
+    /// ZRANGE by member with scores.
+    ScoresByMember,
+    /// A weight of ZUNION is no number.
+    WeightNotFloat,
+    /// ZADD's NX together with XX.
+    AddNxConflict,
+    /// ZADD with more than one of GT, LT and NX.
+    AddGtLtConflict,
+    /// ZADD's INCR with several members.
+    IncrementOnePair,
+    /// A sum of scores is not a number.
+    ScoreNotNumber,
+    /// A LIMIT that is negative or no integer.
+    NegativeLimit,
     /// A number of hash fields that is not positive or not the number given.
     InvalidFieldCount,
     /// A string would grow beyond `proto-max-bulk-len`.
@@ -236,6 +266,9 @@ impl CommandError {
             Self::InvalidExpireTime(name) => {
                 format!("ERR invalid expire time in '{name}' command")
             }
+            Self::NoInputKeys(name) => {
+                format!("ERR at least 1 input key is needed for '{name}' command")
+            }
             Self::NotInTransaction(name) => {
                 format!("ERR Command '{name}' not allowed inside a transaction")
             }
@@ -294,9 +327,30 @@ impl CommandError {
             }
             Self::ExpireGtLtConflict => "ERR GT and LT options at the same time are not compatible",
             Self::OutOfRange => "ERR value is out of range",
+            Self::NotPositive => "ERR value is out of range, must be positive",
             Self::OffsetOutOfRange => "ERR offset is out of range",
             Self::IndexOutOfRange => "ERR index out of range",
             Self::InvalidKeyCount => "ERR invalid numkeys value or out of range",
+            Self::KeyCountNotPositive => "ERR numkeys should be greater than 0",
+            Self::TooFewKeys => "ERR Number of keys can't be greater than number of args",
+            Self::NegativeLimit => "ERR LIMIT can't be negative",
+            Self::CountNotPositive => "ERR count should be greater than 0",
+            Self::ScoreBoundNotFloat => "ERR min or max is not a float",
+            Self::InvalidMemberBound => "ERR min or max not valid string range item",
+            Self::LimitByRank => {
+                "ERR syntax error, LIMIT is only supported in combination with either BYSCORE \
+                 or BYLEX"
+            }
+            Self::ScoresByMember => {
+                "ERR syntax error, WITHSCORES not supported in combination with BYLEX"
+            }
+            Self::WeightNotFloat => "ERR weight value is not a float",
+            Self::AddNxConflict => "ERR XX and NX options at the same time are not compatible",
+            Self::AddGtLtConflict => {
+                "ERR GT, LT, and/or NX options at the same time are not compatible"
+            }
+            Self::IncrementOnePair => "ERR INCR option supports a single increment-element pair",
+            Self::ScoreNotNumber => "ERR resulting score is not a number (NaN)",
             Self::InvalidFieldCount => {
                 "ERR numfields should be greater than 0 and match the provided number of fields"
             }
@@ -382,6 +436,7 @@ impl CommandError {
             | Self::OutOfBounds { .. }
             | Self::LogFailing(_)
             | Self::HelloSyntax(_)
+            | Self::NoInputKeys(_)
             | Self::NotInTransaction(_) => "ERR syntax error",
         }
     }

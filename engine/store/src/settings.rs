@@ -89,6 +89,11 @@ pub struct Settings {
     tier_max_bytes: AtomicU64,
     hash_max_listpack_entries: AtomicUsize,
     hash_max_listpack_value: AtomicUsize,
+    set_max_intset_entries: AtomicUsize,
+    set_max_listpack_entries: AtomicUsize,
+    set_max_listpack_value: AtomicUsize,
+    zset_max_listpack_entries: AtomicUsize,
+    zset_max_listpack_value: AtomicUsize,
     /// Bytes of log after which a checkpoint begins.
     checkpoint_wal_bytes: AtomicU64,
     /// After how long with changes a checkpoint begins, in ms.
@@ -104,6 +109,11 @@ impl Default for Settings {
             tier_max_bytes: AtomicU64::new(u64::MAX),
             hash_max_listpack_entries: AtomicUsize::new(512),
             hash_max_listpack_value: AtomicUsize::new(64),
+            set_max_intset_entries: AtomicUsize::new(512),
+            set_max_listpack_entries: AtomicUsize::new(128),
+            set_max_listpack_value: AtomicUsize::new(64),
+            zset_max_listpack_entries: AtomicUsize::new(128),
+            zset_max_listpack_value: AtomicUsize::new(64),
             checkpoint_wal_bytes: AtomicU64::new(256 << 20),
             checkpoint_interval_ms: AtomicU64::new(60_000),
             active_expire: AtomicBool::new(true),
@@ -139,6 +149,21 @@ impl Settings {
     setting!(
         /// Bytes of a field or value of a hash in its compact form.
         hash_max_listpack_value, set_hash_max_listpack_value, usize);
+    setting!(
+        /// Members of a set of integers.
+        set_max_intset_entries, set_set_max_intset_entries, usize);
+    setting!(
+        /// Members of another set in its compact form.
+        set_max_listpack_entries, set_set_max_listpack_entries, usize);
+    setting!(
+        /// Bytes of a member of a set in its compact form.
+        set_max_listpack_value, set_set_max_listpack_value, usize);
+    setting!(
+        /// Members of a sorted set in its compact form.
+        zset_max_listpack_entries, set_zset_max_listpack_entries, usize);
+    setting!(
+        /// Bytes of a member of a sorted set in its compact form.
+        zset_max_listpack_value, set_zset_max_listpack_value, usize);
     setting!(
         /// Bytes of log after which a checkpoint begins.
         checkpoint_wal_bytes, set_checkpoint_wal_bytes, u64);

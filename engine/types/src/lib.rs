@@ -1,21 +1,27 @@
-//! The values of Thermocline: strings and hashes, their small and large forms,
+//! The values of Thermocline: strings, hashes, sets and sorted sets, their
+//! small and large forms,
 //! and the deterministic updates that change them.
 //!
 //! Owns the bytes of a value in memory, in the log and on disk (`FORMAT.md`).
 //! Does not know keys, key expiry, shards, records, files or commands. Holds no
 //! global state; everything runs on the thread that calls it.
 //!
-//! Modules, lowest first: `number` (decimal text), [`string`], [`hash`], [`value`],
+//! Modules, lowest first: `number` (decimal text), [`string`], [`hash`], [`set`], [`sorted_set`],
+//! [`value`],
 //! [`update`], then `rdb` (the form of RDB files). ([`value`] holds the crate's error,
 //! which [`string`] borrows.)
 
 pub mod hash;
 pub mod number;
 pub mod rdb;
+pub mod set;
+pub mod sorted_set;
 pub mod string;
 pub mod update;
 pub mod value;
 
 pub use hash::{FullHash, HashEntry, HashRef};
+pub use set::{FullSet, SetForm, SetRef};
+pub use sorted_set::{FullSortedSet, SortedSetRef};
 pub use update::{Update, apply};
 pub use value::{Form, Limits, Object, TypeError, Value, ValueKind, ValueRef};

@@ -105,6 +105,10 @@ pub enum Kind {
     String,
     /// Hashes.
     Hash,
+    /// Sets.
+    Set,
+    /// Sorted sets.
+    Zset,
 }
 
 impl Kind {
@@ -114,6 +118,8 @@ impl Kind {
         match self {
             Self::String => ValueKind::String,
             Self::Hash => ValueKind::Hash,
+            Self::Set => ValueKind::Set,
+            Self::Zset => ValueKind::SortedSet,
         }
     }
 }

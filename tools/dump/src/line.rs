@@ -5,11 +5,13 @@
 //! ```text
 //! {"db":0,"key":"k","type":"string","value":"v","expires_at_ms":1700000000000}
 //! {"db":0,"key":{"base64":"/w=="},"type":"hash","value":[["f","v"],["g","w",1700000000000]]}
+//! {"db":0,"key":"k","type":"set","value":["a",{"base64":"/w=="}]}
+//! {"db":0,"key":"k","type":"zset","value":[["a","1.5"],["b","inf"]]}
 //! ```
 //!
-//! Bytes are a string if they are UTF-8, else an object with their base64 (RFC
+//! Scores are strings, for JSON has no infinity. Bytes are a string if they are UTF-8, else an object with their base64 (RFC
 //! 4648, padded). Times are Unix milliseconds; a key or field that does not
-//! expire has none. A hash has at least one field and none twice.
+//! expire has none. A collection has at least one field or member and none twice.
 //!
 //! INVARIANT: what is read has been checked against the limits of the store;
 //! unknown members are refused, so that no later version's line is half read.
@@ -26,8 +28,13 @@ use thermocline_base::UnixMillis;
 use thermocline_base::limits::{DATABASE_COUNT, KEY_MAX_BYTES, STRING_MAX_BYTES};
 use thermocline_store::offline::OfflineKey;
 use thermocline_types::hash::SHOW_EXPIRED;
-use thermocline_types::{Limits, Update, Value, ValueKind, ValueRef, apply};
+use thermocline_types::number::{double_text, parse_double};
+use thermocline_types::{Limits, SetForm, Update, Value, ValueKind, ValueRef, apply};
 
+const NO_FIELDS: &str = "the value of a hash is a list of [field, value]";
+const NO_MEMBERS: &str = "the value of a set is a list of members";
+const NO_SCORES: &str =
+    "the value of a sorted set is a list of [member, score], the score a string";
 const TEXT_OR_BASE64: &str = "a string or {\"base64\": \"...\"}";
 
 /// A key as a line has it.
@@ -105,11 +112,27 @@ impl Serialize for WrittenValue<'_> {
                 }
                 fields.end()
             }
+            ValueKind::Set => {
+                let set = self.0.set().map_err(serde::ser::Error::custom)?;
+                let mut members = serializer.serialize_seq(Some(set.len()))?;
+                for member in set.iter() {
+                    members.serialize_element(&Bytes(&member))?;
+                }
+                members.end()
+            }
+            ValueKind::SortedSet => {
+                let set = self.0.sorted_set().map_err(serde::ser::Error::custom)?;
+                let mut entries = serializer.serialize_seq(Some(set.len()))?;
+                for (score, member) in set.iter() {
+                    entries.serialize_element(&(Bytes(member), double_text(score)))?;
+                }
+                entries.end()
+            }
         }
     }
 }
 
-/// Reads a line, with or without its end. `limits` say how hashes are laid out;
+/// Reads a line, with or without its end. `limits` say how collections are laid out;
 /// their seed goes into the directory with every large one, so it must be
 /// random.
 ///
@@ -135,13 +158,15 @@ pub fn read(bytes: &[u8], limits: &Limits) -> Result<Line, String> {
         (RawKind::String, RawValue::Bytes(bytes)) => {
             Value::from_string(bytes).map_err(|error| error.to_string())?
         }
-        (RawKind::Hash, RawValue::Fields(fields)) => hash(&fields, limits)?,
-        (RawKind::String, RawValue::Fields(_)) => {
+        (RawKind::Hash, RawValue::Elements(elements)) => hash(&elements, limits)?,
+        (RawKind::Set, RawValue::Elements(elements)) => set(&elements, limits)?,
+        (RawKind::Zset, RawValue::Elements(elements)) => sorted_set(&elements, limits)?,
+        (RawKind::String, RawValue::Elements(_)) => {
             return Err(format!("the value of a string is {TEXT_OR_BASE64}"));
         }
-        (RawKind::Hash, RawValue::Bytes(_)) => {
-            return Err("the value of a hash is a list of [field, value]".to_owned());
-        }
+        (RawKind::Hash, RawValue::Bytes(_)) => return Err(NO_FIELDS.to_owned()),
+        (RawKind::Set, RawValue::Bytes(_)) => return Err(NO_MEMBERS.to_owned()),
+        (RawKind::Zset, RawValue::Bytes(_)) => return Err(NO_SCORES.to_owned()),
     };
     Ok(Line {
         database: raw.db,
@@ -151,12 +176,14 @@ pub fn read(bytes: &[u8], limits: &Limits) -> Result<Line, String> {
     })
 }
 
-fn hash(fields: &[RawField], limits: &Limits) -> Result<Value, String> {
+fn hash(elements: &[RawElement], limits: &Limits) -> Result<Value, String> {
+    let fields: Option<Vec<&RawField>> = elements.iter().map(RawElement::field).collect();
+    let fields = fields.ok_or(NO_FIELDS)?;
     if fields.is_empty() {
         return Err("a hash has at least one field".to_owned());
     }
     let mut seen = HashSet::with_capacity(fields.len());
-    for RawField(field, value, _) in fields {
+    for RawField(field, value, _) in &fields {
         if !seen.insert(&field.0) {
             let name = String::from_utf8_lossy(&field.0);
             return Err(format!("the field {name:?} is there twice"));
@@ -172,6 +199,52 @@ fn hash(fields: &[RawField], limits: &Limits) -> Result<Value, String> {
         .map(|RawField(field, value, expiry)| (&field.0[..], &value.0[..], expiry.map(UnixMillis)))
         .collect();
     apply(None, &Update::HashSet { fields }, limits).map_err(|error| error.to_string())
+}
+
+fn set(elements: &[RawElement], limits: &Limits) -> Result<Value, String> {
+    let members: Option<Vec<&[u8]>> = elements.iter().map(RawElement::bytes).collect();
+    let members = members.ok_or(NO_MEMBERS)?;
+    if members.is_empty() {
+        return Err("a set has at least one member".to_owned());
+    }
+    check_members(members.iter().copied())?;
+    let update = Update::SetAdd {
+        at_least: SetForm::Integers,
+        members,
+    };
+    apply(None, &update, limits).map_err(|error| error.to_string())
+}
+
+fn sorted_set(elements: &[RawElement], limits: &Limits) -> Result<Value, String> {
+    let mut entries: Vec<(f64, &[u8])> = Vec::new();
+    for element in elements {
+        let Some(RawField(member, score, None)) = element.field() else {
+            return Err(NO_SCORES.to_owned());
+        };
+        let score = parse_double(&score.0).ok_or(NO_SCORES)?;
+        entries.push((score, &member.0));
+    }
+    if entries.is_empty() {
+        return Err("a sorted set has at least one member".to_owned());
+    }
+    check_members(entries.iter().map(|entry| entry.1))?;
+    let is_full = entries.len() > limits.zset_max_listpack_entries;
+    let update = Update::SortedSetSet { is_full, entries };
+    apply(None, &update, limits).map_err(|error| error.to_string())
+}
+
+fn check_members<'a>(members: impl Iterator<Item = &'a [u8]>) -> Result<(), String> {
+    let mut seen = HashSet::new();
+    for member in members {
+        if !seen.insert(member) {
+            let name = String::from_utf8_lossy(member);
+            return Err(format!("the member {name:?} is there twice"));
+        }
+        if member.len() > STRING_MAX_BYTES {
+            return Err(format!("a member has at most {STRING_MAX_BYTES} bytes"));
+        }
+    }
+    Ok(())
 }
 
 #[derive(Deserialize)]
@@ -191,13 +264,37 @@ struct RawLine {
 enum RawKind {
     String,
     Hash,
+    Set,
+    Zset,
 }
 
 struct RawBytes(Vec<u8>);
 
 enum RawValue {
     Bytes(Vec<u8>),
-    Fields(Vec<RawField>),
+    Elements(Vec<RawElement>),
+}
+
+/// An element of a list.
+enum RawElement {
+    Bytes(Vec<u8>),
+    Field(RawField),
+}
+
+impl RawElement {
+    fn bytes(&self) -> Option<&[u8]> {
+        match self {
+            Self::Bytes(bytes) => Some(bytes),
+            Self::Field(_) => None,
+        }
+    }
+
+    fn field(&self) -> Option<&RawField> {
+        match self {
+            Self::Bytes(_) => None,
+            Self::Field(field) => Some(field),
+        }
+    }
 }
 
 struct RawField(RawBytes, RawBytes, Option<i64>);
@@ -251,7 +348,7 @@ impl<'de> Visitor<'de> for ValueVisitor {
     type Value = RawValue;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{TEXT_OR_BASE64}, or a list of fields")
+        write!(formatter, "{TEXT_OR_BASE64}, or a list")
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<RawValue, E> {
@@ -267,11 +364,11 @@ impl<'de> Visitor<'de> for ValueVisitor {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<RawValue, A::Error> {
-        let mut fields = Vec::new();
-        while let Some(field) = list.next_element()? {
-            fields.push(field);
+        let mut elements = Vec::new();
+        while let Some(element) = list.next_element()? {
+            elements.push(element);
         }
-        Ok(RawValue::Fields(fields))
+        Ok(RawValue::Elements(elements))
     }
 }
 
@@ -281,26 +378,42 @@ impl<'de> Deserialize<'de> for RawValue {
     }
 }
 
-struct FieldVisitor;
+struct ElementVisitor;
 
-impl<'de> Visitor<'de> for FieldVisitor {
-    type Value = RawField;
+impl<'de> Visitor<'de> for ElementVisitor {
+    type Value = RawElement;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("[field, value] or [field, value, expires_at_ms]")
+        write!(
+            formatter,
+            "{TEXT_OR_BASE64}, [field, value] or [field, value, expires_at_ms]"
+        )
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<RawField, A::Error> {
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<RawElement, E> {
+        Ok(RawElement::Bytes(text.as_bytes().to_vec()))
+    }
+
+    fn visit_string<E: de::Error>(self, text: String) -> Result<RawElement, E> {
+        Ok(RawElement::Bytes(text.into_bytes()))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<RawElement, A::Error> {
+        base64_member(map).map(RawElement::Bytes)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<RawElement, A::Error> {
         let missing = || de::Error::invalid_length(0, &"a field and a value");
         let field = list.next_element()?.ok_or_else(missing)?;
         let value = list.next_element()?.ok_or_else(missing)?;
-        Ok(RawField(field, value, list.next_element()?))
+        let expiry = list.next_element()?;
+        Ok(RawElement::Field(RawField(field, value, expiry)))
     }
 }
 
-impl<'de> Deserialize<'de> for RawField {
+impl<'de> Deserialize<'de> for RawElement {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_seq(FieldVisitor)
+        deserializer.deserialize_any(ElementVisitor)
     }
 }
 

@@ -5,13 +5,17 @@
 //! Invariants: hostile arguments never panic, nothing is allocated from a declared count.
 //! Pure functions, called by any thread.
 
+mod counted;
 mod expire;
+mod interval;
 mod keyspace;
 mod lcs;
 mod scan;
 mod set;
 
+pub use counted::parse_counted_keys;
 pub use expire::{ExpireCondition, ExpireTime, ExpireUnit, parse_expire, parse_expire_conditions};
+pub use interval::{Interval, MemberBound, ScoreBound};
 pub use keyspace::{CopyOptions, RestoreOptions, parse_copy, parse_database, parse_restore};
 pub use keyspace::{parse_flush, parse_memory_usage, parse_restore_ttl, parse_swapdb};
 pub use lcs::{LcsOptions, parse_lcs};

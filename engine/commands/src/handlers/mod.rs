@@ -7,6 +7,7 @@
 //! a limit in some order, so does the handler: the order shows in the errors.
 
 mod copying;
+mod draw;
 mod expiry;
 mod hashes;
 mod increments;
@@ -15,6 +16,8 @@ mod keys;
 mod lcs;
 mod multiple;
 mod serialized;
+mod sets;
+mod sorted_sets;
 mod strings;
 mod whole;
 
@@ -37,5 +40,7 @@ pub(crate) static FAMILIES: &[&[(&str, Handler)]] = &[
     inspection::HANDLERS,
     serialized::HANDLERS,
     hashes::HANDLERS,
+    sets::HANDLERS,
+    sorted_sets::HANDLERS,
     whole::HANDLERS,
 ];

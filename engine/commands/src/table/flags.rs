@@ -114,6 +114,10 @@ words! {
         Write = "write",
         /// On hashes.
         Hash = "hash",
+        /// On sets.
+        Set = "set",
+        /// On sorted sets.
+        SortedSet = "sortedset",
         /// On strings.
         String = "string",
         /// Administration.

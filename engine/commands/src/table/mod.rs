@@ -31,6 +31,10 @@ pub enum Group {
     Hash,
     /// Server management.
     Server,
+    /// Sets.
+    Set,
+    /// Sorted sets.
+    SortedSet,
     /// Strings.
     String,
     /// Transactions.
@@ -46,6 +50,8 @@ impl Group {
             Self::Generic => "generic",
             Self::Hash => "hash",
             Self::Server => "server",
+            Self::Set => "set",
+            Self::SortedSet => "sorted-set",
             Self::String => "string",
             Self::Transactions => "transactions",
         }

@@ -3,6 +3,8 @@
 mod harness;
 mod hashes;
 mod keys;
+mod sets;
+mod sorted_sets;
 mod strings;
 mod transactions;
 mod whole;

@@ -68,6 +68,21 @@ fn apply(server: &Server, name: &str, value: &str) {
         "hash-max-listpack-value" => {
             settings.set_hash_max_listpack_value(value.parse().unwrap_or(usize::MAX));
         }
+        "set-max-intset-entries" => {
+            settings.set_set_max_intset_entries(value.parse().unwrap_or(usize::MAX));
+        }
+        "set-max-listpack-entries" => {
+            settings.set_set_max_listpack_entries(value.parse().unwrap_or(usize::MAX));
+        }
+        "set-max-listpack-value" => {
+            settings.set_set_max_listpack_value(value.parse().unwrap_or(usize::MAX));
+        }
+        "zset-max-listpack-entries" => {
+            settings.set_zset_max_listpack_entries(value.parse().unwrap_or(usize::MAX));
+        }
+        "zset-max-listpack-value" => {
+            settings.set_zset_max_listpack_value(value.parse().unwrap_or(usize::MAX));
+        }
         "checkpoint-wal-bytes" => settings.set_checkpoint_wal_bytes(number()),
         "checkpoint-interval-ms" => settings.set_checkpoint_interval_ms(number()),
         "appendfsync" if server.config.is_yes("appendonly") => {

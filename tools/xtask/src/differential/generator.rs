@@ -15,6 +15,10 @@ const SMALL_KEYS: u64 = 8;
 const BIG_STRINGS: u64 = 6000;
 /// Keys of the large pool of hashes.
 const BIG_HASHES: u64 = 200;
+/// Keys of the large pool of sets.
+const BIG_SETS: u64 = 40;
+/// Members of these.
+const BIG_MEMBERS: u64 = 400;
 /// Fields of their hashes.
 const BIG_FIELDS: u64 = 150;
 /// Small relative expire times would pass during the run, as seconds or ms.
@@ -118,7 +122,7 @@ impl Generator {
         }
         if self.random.chance(MALFORMED_ONE_IN) {
             let malformed = malform(&mut self.random, made.clone());
-            if !depends_on_time(&malformed) {
+            if !depends_on_time(&malformed) && !depends_on_chance(&malformed) {
                 return malformed;
             }
         }
@@ -207,6 +211,11 @@ fn depends_on_time(command: &Command) -> bool {
     third_is_time && soon(command.get(2)) || after_option || waits
 }
 
+/// Whether what it leaves behind is for the server to choose.
+fn depends_on_chance(command: &Command) -> bool {
+    command[0].eq_ignore_ascii_case(b"spop") && command.len() == 2
+}
+
 fn numbered(prefix: &str, random: &mut Random, count: u64) -> Vec<u8> {
     format!("{prefix}:{}", random.below(count)).into_bytes()
 }
@@ -221,14 +230,57 @@ fn fill(random: &mut Random, slot: &str, now: UnixMillis) -> Vec<u8> {
     let text = match slot {
         "str" => return key(random, "s", "h"),
         "hash" => return key(random, "h", "s"),
+        "set" => return key(random, "t", "s"),
+        "zset" => return key(random, "z", "s"),
+        "lexset" => return numbered("lex", random, 3),
+        "zsource" => {
+            let prefix = if random.chance(6) { "t" } else { "z" };
+            return key(random, prefix, "s");
+        }
         "key" => {
-            let prefix = if random.chance(2) { "s" } else { "h" };
+            let prefix = ["s", "h", "t", "z"][random.below(4) as usize];
             return key(random, prefix, "none");
         }
         "lcs" => return numbered("l", random, 4),
         "bigstr" => return numbered("bs", random, BIG_STRINGS),
         "bighash" => return numbered("bh", random, BIG_HASHES),
         "bigfield" => return numbered("field", random, BIG_FIELDS),
+        "bigzset" => return numbered("bz", random, BIG_SETS),
+        "score" => match random.below(10) {
+            0 => ["inf", "-inf", "-0", "0"][random.below(4) as usize].to_owned(),
+            1 => float(random),
+            2 => format!("{}.5", random.below(10)),
+            _ => random.below(20).to_string(),
+        },
+        "bound" => {
+            let bound = match random.below(6) {
+                0 => "-inf".to_owned(),
+                1 => "+inf".to_owned(),
+                2 => format!("{}.5", random.below(10)),
+                _ => (random.below(30) as i64 - 5).to_string(),
+            };
+            let open = if random.chance(4) { "(" } else { "" };
+            format!("{open}{bound}")
+        }
+        "lexmember" => format!("{:b}", random.below(40)),
+        "lexbound" => match random.below(6) {
+            0 => "-".to_owned(),
+            1 => "+".to_owned(),
+            _ => {
+                let open = ["[", "("][random.below(2) as usize];
+                format!("{open}{:b}", random.below(40))
+            }
+        },
+        "bigset" => return numbered("bt", random, BIG_SETS),
+        "bigmember" => return numbered("a member of some length", random, BIG_MEMBERS),
+        "member" => match random.below(12) {
+            0 => String::new(),
+            1 => "m".repeat(65),
+            2 => "007".to_owned(),
+            3..=6 => integer(random),
+            _ => format!("m{}", random.below(10)),
+        },
+        "number" => random.below(30).to_string(),
         "field" => match random.below(12) {
             0 => String::new(),
             1 => "f".repeat(65),
