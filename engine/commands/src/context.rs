@@ -3,6 +3,7 @@
 //! Owns nothing beyond the call. Does not know sockets or sessions. Runs under
 //! the locks of the access, on any thread: a handler never waits.
 
+use crate::blocking::Block;
 use crate::error::CommandError;
 use crate::reply::ReplyBuffer;
 use thermocline_base::{Random, UnixMillis};
@@ -17,6 +18,15 @@ pub enum Failure {
     Error(CommandError),
     /// Something must be read first; the command then runs again.
     Fault(Fault),
+    /// There is nothing to reply with yet; the command runs again once one of its
+    /// keys has changed.
+    Block(Box<Block>),
+}
+
+impl From<Block> for Failure {
+    fn from(block: Block) -> Self {
+        Self::Block(Box::new(block))
+    }
 }
 
 impl From<CommandError> for Failure {

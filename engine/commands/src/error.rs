@@ -144,6 +144,10 @@ pub enum CommandError {
     ReadWithinTransaction,
     /// A timeout that is no integer.
     TimeoutNotInteger,
+    /// A timeout in seconds that is no number.
+    TimeoutNotFloat,
+    /// A timeout too far in the future.
+    TimeoutOutOfRange,
     /// A negative timeout.
     TimeoutNegative,
     /// COMMAND GETKEYS of no command.
@@ -186,6 +190,8 @@ pub enum CommandError {
     DiscardWithoutMulti,
     /// The command of that name inside a transaction.
     NotInTransaction(&'static str),
+    /// CLIENT UNBLOCK with ERROR ended the wait.
+    Unblocked,
     /// A client name with spaces, control or non-ASCII characters.
     InvalidClientName,
     /// No client fits a CLIENT KILL.
@@ -389,6 +395,8 @@ impl CommandError {
                 "TRYAGAIN The keys met by this command have to be read from disk first"
             }
             Self::TimeoutNotInteger => "ERR timeout is not an integer or out of range",
+            Self::TimeoutNotFloat => "ERR timeout is not a float or out of range",
+            Self::TimeoutOutOfRange => "ERR timeout is out of range",
             Self::TimeoutNegative => "ERR timeout is negative",
             Self::InvalidCommand => "ERR Invalid command specified",
             Self::NoKeyArguments => "ERR The command has no key arguments",
@@ -420,6 +428,7 @@ impl CommandError {
             Self::ExecAborted => "EXECABORT Transaction discarded because of previous errors.",
             Self::ExecWithoutMulti => "ERR EXEC without MULTI",
             Self::DiscardWithoutMulti => "ERR DISCARD without MULTI",
+            Self::Unblocked => "UNBLOCKED client unblocked via CLIENT UNBLOCK",
             Self::InvalidClientName => {
                 "ERR Client names cannot contain spaces, newlines or special characters."
             }

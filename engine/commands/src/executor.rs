@@ -7,13 +7,16 @@
 //! A fault leaves everything as it was: the caller has the pages read (or
 //! waits) and runs the same call again with them in the fault set.
 
+mod blocked;
 mod route;
 mod transaction;
 
+use crate::blocking::{Block, Waiters};
 use crate::context::{Context, Failure};
 use crate::error::CommandError;
 use crate::reply::ReplyBuffer;
 use crate::table::Command;
+pub use blocked::Ran;
 use route::{Keys, Names, Reach, Route};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -51,6 +54,7 @@ pub struct Watched<'k> {
 /// See the module.
 pub struct Executor {
     store: Arc<Store>,
+    waiters: Arc<Waiters>,
     string_max_bytes: usize,
 }
 
@@ -61,11 +65,12 @@ struct Surroundings<'c> {
 }
 
 impl Executor {
-    /// An executor on `store`.
+    /// An executor on `store`; `waiters` are those of all executors on it.
     #[must_use]
-    pub const fn new(store: Arc<Store>, string_max_bytes: usize) -> Self {
+    pub const fn new(store: Arc<Store>, waiters: Arc<Waiters>, string_max_bytes: usize) -> Self {
         Self {
             store,
+            waiters,
             string_max_bytes,
         }
     }
@@ -77,7 +82,8 @@ impl Executor {
     }
 
     /// Runs one call; its reply or error is appended to `reply`. The caller has
-    /// asked [`Store::admit`] before, if the command is a write.
+    /// asked [`Store::admit`] before, if the command is a write. A command that may
+    /// wait does not: see [`Executor::run_or_park`].
     ///
     /// # Errors
     /// What is missing; nothing was changed or written.
@@ -91,6 +97,20 @@ impl Executor {
         faults: &FaultSet,
         random: &mut Random,
     ) -> Result<Done, Fault> {
+        match self.run_call(call, false, reply, faults, random)? {
+            Ran::Done(done) => Ok(done),
+            Ran::Parked(_) => unreachable!("it may not wait"),
+        }
+    }
+
+    fn run_call(
+        &self,
+        call: Call<'_>,
+        may_wait: bool,
+        reply: &mut ReplyBuffer,
+        faults: &FaultSet,
+        random: &mut Random,
+    ) -> Result<Ran, Fault> {
         let route = Route::find(call.command);
         let route = route.expect("the caller runs what has no handler");
         let mut names = Names::new();
@@ -99,13 +119,23 @@ impl Executor {
         access.acquire(faults, matches!(route.reach, Reach::AllShards))?;
         let keys: Keys = (0..names.len()).collect();
         let mut surroundings = Surroundings { faults, random };
-        self.run_handler(route, &call, &keys, &mut access, reply, &mut surroundings)?;
+        let block = self.run_handler(route, &call, &keys, &mut access, reply, &mut surroundings)?;
+        let mut parked = None;
+        match block {
+            Some(block) if may_wait => {
+                let place = (&names, reply.version());
+                parked = Some(self.park(&call, &block, &keys, &mut access, place));
+            }
+            Some(block) => reply.nil(block.nil),
+            None => {}
+        }
         // Also after an error: it may tell of a change that is not durable yet.
         let lsn = access.finish();
-        Ok(Done { lsn })
+        self.serve_ready(random);
+        Ok(parked.map_or(Ran::Done(Done { lsn }), Ran::Parked))
     }
 
-    /// Runs the handler; `reply` gets its reply or error.
+    /// Runs the handler; `reply` gets its reply or error, or nothing if it has to wait.
     fn run_handler<'k>(
         &self,
         route: Route,
@@ -114,7 +144,7 @@ impl Executor {
         access: &mut Access<'_, 'k>,
         reply: &mut ReplyBuffer,
         surroundings: &mut Surroundings<'_>,
-    ) -> Result<(), Fault> {
+    ) -> Result<Option<Box<Block>>, Fault> {
         let mark = reply.checkpoint();
         let outcome = (route.handler)(&mut Context {
             access,
@@ -128,11 +158,15 @@ impl Executor {
             string_max_bytes: self.string_max_bytes,
         });
         match outcome {
-            Ok(()) => Ok(()),
+            Ok(()) => Ok(None),
             Err(Failure::Error(error)) => {
                 reply.rollback(mark);
                 reply.refuse(&error);
-                Ok(())
+                Ok(None)
+            }
+            Err(Failure::Block(block)) => {
+                reply.rollback(mark);
+                Ok(Some(block))
             }
             Err(Failure::Fault(fault)) => {
                 reply.rollback(mark);

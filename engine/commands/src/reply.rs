@@ -64,6 +64,11 @@ impl ReplyBuffer {
         std::mem::take(&mut self.bytes)
     }
 
+    /// Appends what `other` holds, which uses the same version.
+    pub fn append(&mut self, other: &Self) {
+        self.bytes.extend_from_slice(&other.bytes);
+    }
+
     /// Remembers the present end, before a command that may be retried.
     pub fn checkpoint(&self) -> Mark {
         Mark(self.bytes.len())

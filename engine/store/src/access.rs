@@ -18,6 +18,7 @@ use crate::record::{Record, RecordParts};
 use crate::resolve::{Resolved, State};
 use crate::shard::Shard;
 use crate::store::Store;
+use crate::waiting::Ticket;
 use hashbrown::HashMap;
 use parking_lot::MutexGuard;
 use smallvec::SmallVec;
@@ -82,6 +83,10 @@ pub struct Access<'s, 'k> {
     /// The end of the last frame that changed a shard which was looked at
     /// without being held.
     pub(crate) seen: Lsn,
+    /// Waited keys that were touched.
+    raised: Vec<usize>,
+    /// Waited keys that have changed with their database.
+    pub(crate) moved: Vec<(DatabaseId, Box<[u8]>)>,
 }
 
 impl Store {
@@ -131,6 +136,8 @@ impl<'s, 'k> Access<'s, 'k> {
             effects: Vec::new(),
             deaths: SmallVec::new(),
             seen: Lsn::ZERO,
+            raised: Vec::new(),
+            moved: Vec::new(),
         }
     }
 
@@ -671,6 +678,32 @@ impl<'s, 'k> Access<'s, 'k> {
         guard.wrote = true;
         guard.shard.changed = true;
         guard.shard.watchers.touch(resolved.database, resolved.key);
+        let is_waited = (guard.shard.queues).is_waited(resolved.database, resolved.key);
+        if is_waited && !self.raised.contains(&id) {
+            // Named when the access ends: SWAPDB may follow.
+            self.raised.push(id);
+        }
+    }
+
+    /// Has the ticket join the queue at the key until `Store::unwait`: once the
+    /// key has been touched, it is among the ready keys. `wants_absence`: also if
+    /// it is gone then.
+    pub fn wait(&mut self, key: KeyId, ticket: Ticket, wants_absence: bool) {
+        let id = self.id(key);
+        let resolved = &self.keys[id];
+        let queues = &mut self.guards[resolved.guard].shard.queues;
+        queues.add(resolved.database, resolved.key, ticket, wants_absence);
+    }
+
+    /// What became ready, in the order in which it was touched.
+    fn raise(&mut self) {
+        for id in std::mem::take(&mut self.raised) {
+            let resolved = &self.keys[id];
+            self.store.raise(resolved.database, resolved.key);
+        }
+        for (database, key) in std::mem::take(&mut self.moved) {
+            self.store.raise(database, &key);
+        }
     }
 
     /// Every guard's shard was changed, by a flush or a swap.
@@ -720,6 +753,9 @@ impl<'s, 'k> Access<'s, 'k> {
                     self.store.recount(&mut guard.shard);
                 }
             }
+        }
+        if !self.raised.is_empty() || !self.moved.is_empty() {
+            self.raise();
         }
         let seen = self.guards.iter().map(|guard| guard.shard.last_lsn).max();
         self.guards.clear();

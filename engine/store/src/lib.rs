@@ -36,6 +36,7 @@ mod shard;
 pub mod statistics;
 pub mod store;
 pub mod tier;
+mod waiting;
 mod whole;
 
 pub use access::{Access, Entry, KeyId, KeyName};
@@ -45,4 +46,5 @@ pub use reader::{Fetched, PageReader};
 pub use settings::{Policy, Settings};
 pub use statistics::Statistics;
 pub use store::{Admission, StartReport, Store, StoreError, StoreOptions};
+pub use waiting::{ReadyKey, Ticket};
 pub use whole::ScannedKey;

@@ -1,7 +1,8 @@
 //! One of the 1,024 lock-protected parts of the key space.
 //!
 //! Owns its keys, one table for each database that has some here, their large
-//! values, the effects that wait since the start, and the flags of watchers.
+//! values, the effects that wait since the start, the flags of watchers and the
+//! queues of those who wait.
 //! Does not own the log or the tier. Under its lock, any thread.
 //!
 //! INVARIANT: `changed` is set by whatever makes the shard's piece of the last
@@ -12,6 +13,7 @@
 use crate::index::KeyTable;
 use crate::objects::Objects;
 use crate::pending::Pending;
+use crate::waiting::Queues;
 use hashbrown::HashMap;
 use smallvec::SmallVec;
 use std::sync::Arc;
@@ -86,6 +88,8 @@ pub(crate) struct Shard {
     pub(crate) objects: Objects,
     pub(crate) pending: Pending,
     pub(crate) watchers: Watchers,
+    /// Those who wait for keys of it.
+    pub(crate) queues: Queues,
     pub(crate) counters: Counters,
     /// The end of the last frame that changed a key here.
     pub(crate) last_lsn: Lsn,

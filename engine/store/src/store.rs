@@ -18,6 +18,7 @@ use crate::settings::Settings;
 use crate::shard::Shard;
 use crate::tier::volume::Volume;
 use crate::tier::{Dictionary, SpaceState};
+use crate::waiting::{Ready, ReadyKey, Ticket};
 use parking_lot::{Mutex, RwLock};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
@@ -130,6 +131,7 @@ pub struct Store {
     pub(crate) memory: Memory,
     pub(crate) control: Control,
     pub(crate) totals: Totals,
+    pub(crate) ready: Ready,
     pub(crate) has_tier: bool,
     pub(crate) clock: Clock,
     identities: [AtomicU32; DATABASE_COUNT],
@@ -177,6 +179,7 @@ impl Store {
             memory: Memory::default(),
             control: Control::new(&manifest),
             totals: Totals::default(),
+            ready: Ready::default(),
             has_tier: options.tier,
             identities: map.identities.map(|identity| AtomicU32::new(identity.0)),
             map: Mutex::new(map),
@@ -393,6 +396,59 @@ impl Store {
             if self.identity(name.database) == identity {
                 return change(&mut shard, identity);
             }
+        }
+    }
+
+    /// The ticket leaves the queue at a key: see `Access::wait`.
+    pub fn unwait(&self, name: KeyName<'_>, ticket: Ticket) {
+        self.with_watchers(name, |shard, identity| {
+            shard.queues.remove(identity, name.key, ticket);
+        });
+    }
+
+    /// The first ticket above `after` that waits for the key; only of those who
+    /// want to know that the key is gone, if it is `absent`.
+    #[must_use]
+    pub fn next_ticket(&self, name: KeyName<'_>, after: Ticket, absent: bool) -> Option<Ticket> {
+        let mut next = None;
+        self.with_watchers(name, |shard, identity| {
+            next = shard.queues.next(identity, name.key, after, absent);
+        });
+        next
+    }
+
+    /// Whether a waited key may have changed: one load.
+    #[must_use]
+    pub fn has_ready_key(&self) -> bool {
+        self.ready.is_some()
+    }
+
+    /// Takes the waited key that has changed first.
+    #[must_use]
+    pub fn take_ready_key(&self) -> Option<ReadyKey> {
+        self.ready.pop()
+    }
+
+    /// Has those served who wait for the key behind `after`.
+    pub fn make_ready(&self, name: KeyName<'_>, after: Ticket) {
+        self.ready.push(ReadyKey {
+            database: name.database,
+            key: name.key.into(),
+            after,
+        });
+    }
+
+    /// Returns when a waited key has changed without a command: it expired or was
+    /// evicted.
+    pub async fn ready_key(&self) {
+        Control::wait(&self.ready.told, || self.ready.is_some()).await;
+    }
+
+    /// Under its shard's lock: those who wait for a key have to look at it.
+    pub(crate) fn raise(&self, database: DatabaseId, key: &[u8]) {
+        let number = (0..DATABASE_COUNT as u8).find(|number| self.identity(*number) == database);
+        if let Some(database) = number {
+            self.make_ready(KeyName { database, key }, 0);
         }
     }
 

@@ -14,6 +14,8 @@ use std::sync::atomic::{
 use std::task::Waker;
 
 use parking_lot::Mutex;
+use thermocline_commands::Parked;
+use thermocline_commands::blocking::Unblock;
 
 /// What a client calls itself.
 #[derive(Clone, Debug, Default)]
@@ -69,6 +71,8 @@ pub(crate) struct Client {
     pub(crate) pending_bytes: AtomicU64,
     /// Since when the pending bytes are above the soft limit, ns; 0 if they are not.
     pub(crate) above_soft_since_ns: AtomicU64,
+    /// The wait for keys that it is in.
+    parked: Mutex<Option<Arc<Parked>>>,
     end: AtomicU8,
     waker: Mutex<Option<Waker>>,
 }
@@ -107,6 +111,7 @@ impl Client {
             query_bytes: AtomicU64::new(0),
             pending_bytes: AtomicU64::new(0),
             above_soft_since_ns: AtomicU64::new(0),
+            parked: Mutex::new(None),
             end: AtomicU8::new(0),
             waker: Mutex::new(None),
         }
@@ -119,6 +124,29 @@ impl Client {
             1 => End::Soon,
             _ => End::Now,
         }
+    }
+
+    /// It waits for keys.
+    pub(crate) fn begin_wait(&self, parked: &Arc<Parked>) {
+        self.is_blocked.store(true, Relaxed);
+        *self.parked.lock() = Some(Arc::clone(parked));
+    }
+
+    /// It waits for keys no more.
+    pub(crate) fn end_wait(&self) {
+        *self.parked.lock() = None;
+        self.is_blocked.store(false, Relaxed);
+    }
+
+    /// Whether it waits for something else: the disk, a pause.
+    pub(crate) fn waits_for_no_key(&self) -> bool {
+        self.is_blocked.load(Relaxed) && self.parked.lock().is_none()
+    }
+
+    /// CLIENT UNBLOCK. Whether it was waiting for keys.
+    pub(crate) fn unblock(&self, how: Unblock) -> bool {
+        let parked = self.parked.lock().clone();
+        parked.is_some_and(|parked| parked.unblock(how))
     }
 
     /// Where the connection's task is woken.
@@ -244,6 +272,11 @@ impl Clients {
     /// How many places are taken.
     pub(crate) fn count(&self) -> usize {
         self.count.load(Relaxed)
+    }
+
+    /// The client of that number.
+    pub(crate) fn find(&self, id: u64) -> Option<Arc<Client>> {
+        self.by_id.lock().get(&id).cloned()
     }
 
     /// All clients, the oldest first.

@@ -60,6 +60,8 @@ pub(crate) struct Connection {
     decoder: Decoder,
     socket: Socket,
     output: Output,
+    /// Read while a command waited for its keys; comes before what the socket has.
+    held: Vec<u8>,
     /// Kept while the connection holds no reply buffer.
     version: Version,
     /// Bytes the request at the front still lacks, by its client's word.
@@ -85,6 +87,7 @@ impl Connection {
             decoder: Decoder::new(),
             socket,
             output: Output::default(),
+            held: Vec::new(),
             version: Version::default(),
             needed: 1,
             is_registered: false,
@@ -164,6 +167,15 @@ impl Connection {
         if !self.output.is_empty() {
             self.send_output(context)?;
         }
+        if !self.held.is_empty() {
+            let held = std::mem::take(&mut self.held);
+            let room = self.input.room(&self.thread.pool, held.len());
+            let taken = held.len().min(room.len());
+            room[..taken].copy_from_slice(&held[..taken]);
+            self.input.filled(taken);
+            self.held = held[taken..].to_vec();
+            return Poll::Ready(Ok(taken));
+        }
         let room = self.input.room(&self.thread.pool, self.needed);
         match self.socket.poll_read(context, room) {
             Poll::Ready(Ok(read)) if read > 0 => {
@@ -176,6 +188,32 @@ impl Connection {
                     self.input.settle(&self.thread.pool);
                 }
                 Poll::Pending
+            }
+        }
+    }
+
+    /// While a command waits for its keys: sends what is left, and reads what the client
+    /// sends, which the window must not see yet. An error at the end of the connection.
+    pub(crate) fn poll_hold(&mut self, context: &mut Context<'_>) -> Result<(), Ended> {
+        /// Bytes read at once.
+        const STEP_BYTES: usize = 16 * 1024;
+        self.send_output(context)?;
+        loop {
+            let before = self.held.len();
+            self.held.resize(before + STEP_BYTES, 0);
+            let read = self.socket.poll_read(context, &mut self.held[before..]);
+            let Poll::Ready(read) = read else {
+                self.held.truncate(before);
+                if before == 0 {
+                    self.held = Vec::new();
+                }
+                return Ok(());
+            };
+            let read = read.ok().filter(|read| *read > 0).ok_or(Ended)?;
+            self.held.truncate(before + read);
+            let limit = self.thread.server.live.query_buffer_bytes.load(Relaxed);
+            if self.held.len() as u64 > limit {
+                return Err(Ended);
             }
         }
     }

@@ -7,15 +7,20 @@
 
 mod books;
 mod exec;
+mod parked;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use thermocline_base::{Lsn, Random};
 use thermocline_commands::table::{self, Command, Flag};
-use thermocline_commands::{Call, CommandError, Executor, Mark, ReplyBuffer, executor};
+use thermocline_commands::{
+    Call, CommandError, Executor, Mark, Parked, Ran, ReplyBuffer, executor,
+};
 use thermocline_store::{Admission, Fault, FaultSet};
 use tracing::warn;
+
+pub(crate) use parked::Resumed;
 
 use crate::commands::{Invocation, Outcome, Refusal, ServerCommand, Wait};
 use crate::registry::{self, Runs};
@@ -41,6 +46,8 @@ pub(crate) enum Step {
     Paused(u64),
     /// It is run; the connection writes the reply after a wait.
     Wait(Wait),
+    /// It waits for its keys.
+    Parked(Arc<Parked>),
 }
 
 /// Where a reply begins.
@@ -183,11 +190,15 @@ impl Runner {
                     database: self.session.database,
                     arguments: words,
                 };
-                let ran = self
-                    .executor
-                    .run(call, &mut self.reply, &self.faults, &mut self.random);
+                let ran = self.executor.run_or_park(
+                    call,
+                    &mut self.reply,
+                    &self.faults,
+                    &mut self.random,
+                );
                 match ran {
-                    Ok(done) => {
+                    Ok(Ran::Parked(parked)) => return Step::Parked(parked),
+                    Ok(Ran::Done(done)) => {
                         self.lsn = self.lsn.max(done.lsn);
                         Step::Done
                     }
@@ -322,9 +333,10 @@ impl Runner {
     }
 }
 
-fn executor_for(server: &Server, bulk_bytes: u64) -> Executor {
+pub(crate) fn executor_for(server: &Server, bulk_bytes: u64) -> Executor {
     let bulk_bytes = usize::try_from(bulk_bytes).unwrap_or(usize::MAX);
-    Executor::new(Arc::clone(&server.store), bulk_bytes)
+    let (store, waiters) = (Arc::clone(&server.store), Arc::clone(&server.waiters));
+    Executor::new(store, waiters, bulk_bytes)
 }
 
 /// Whether a transaction queues the command; the others act at once.

@@ -14,6 +14,7 @@
 //! `window` with `buffers`, `socket`, `cold`, `connection` with `waits` and `jobs`, `listener`, `thread`,
 //! `notify`, `command_line`, `daemon`. (`config::apply` and `limits` use `server`.)
 
+mod blocked;
 mod buffers;
 mod clients;
 mod cold;

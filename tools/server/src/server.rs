@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use parking_lot::Mutex;
 use thermocline_base::{Clock, Random};
+use thermocline_commands::Waiters;
 use thermocline_commands::table::Command;
 use thermocline_store::{StartReport, Store};
 use tokio::sync::{Notify, watch};
@@ -96,6 +97,8 @@ impl Pause {
 /// See the module.
 pub(crate) struct Server {
     pub(crate) store: Arc<Store>,
+    /// Clients that wait for keys.
+    pub(crate) waiters: Arc<Waiters>,
     pub(crate) config: Config,
     pub(crate) live: Live,
     pub(crate) facts: Facts,
@@ -126,6 +129,7 @@ impl Server {
         let commands = crate::registry::all().len();
         Self {
             store,
+            waiters: Arc::default(),
             config,
             live: Live::default(),
             clients: Clients::default(),

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
+use thermocline_base::Random;
 use tokio::net::UnixStream;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::{Notify, watch};
@@ -22,6 +23,7 @@ use crate::buffers::Pool;
 use crate::clients::{Client, End};
 use crate::cold::Cold;
 use crate::connection::Connection;
+use crate::dispatch;
 use crate::listener;
 use crate::server::Server;
 use crate::socket::Socket;
@@ -117,11 +119,25 @@ async fn serve(start: Start) -> io::Result<()> {
             ticking.tick();
         }
     }));
+    if index == 0 {
+        accepting.push(spawn_local(serve_ready(Arc::clone(&thread.server))));
+    }
     // An error means that the sender is gone, which is a stop too.
     let _ = stopping.wait_for(|stopping| *stopping).await;
     accepting.iter().for_each(JoinHandle::abort);
     thread.finish().await;
     Ok(())
+}
+
+/// Serves clients that wait for keys which expired or were evicted. (A command serves those
+/// whose keys it changed.)
+async fn serve_ready(server: Arc<Server>) {
+    let executor = dispatch::executor_for(&server, server.live.bulk_bytes.load(Relaxed));
+    let mut random = Random::new(server.seed());
+    loop {
+        server.store.ready_key().await;
+        executor.serve_ready(&mut random);
+    }
 }
 
 impl Thread {

@@ -42,6 +42,14 @@ impl Connection {
                 let server = Arc::clone(&self.thread.server);
                 self.unless_ended(server.pause.ended(left_ms)).await
             }
+            Step::Parked(parked) => {
+                // `send` may end the connection, and the wait with it.
+                if let Err(ended) = self.send().await {
+                    self.runner.release(&parked);
+                    return Err(ended);
+                }
+                self.wait_for_keys(&parked).await
+            }
             Step::Wait(wait) => {
                 self.send().await?;
                 let place = self.runner.place();

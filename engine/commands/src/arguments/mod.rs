@@ -5,6 +5,7 @@
 //! Invariants: hostile arguments never panic, nothing is allocated from a declared count.
 //! Pure functions, called by any thread.
 
+mod blocking;
 mod counted;
 mod expire;
 mod interval;
@@ -13,6 +14,7 @@ mod lcs;
 mod scan;
 mod set;
 
+pub use blocking::{parse_timeout_ms, parse_timeout_s};
 pub use counted::parse_counted_keys;
 pub use expire::{ExpireCondition, ExpireTime, ExpireUnit, parse_expire, parse_expire_conditions};
 pub use interval::{Interval, MemberBound, ScoreBound};

@@ -149,6 +149,7 @@ impl Executor {
             }
         }
         let lsn = access.commit();
+        self.serve_ready(random);
         Ok(Some(Done { lsn }))
     }
 
@@ -166,8 +167,9 @@ impl Executor {
         for _ in 0..draws {
             let outcome =
                 self.run_handler(route, step.call, &step.keys, access, reply, surroundings);
-            if outcome.is_ok() {
-                return;
+            if let Ok(block) = outcome {
+                // Nothing waits within a transaction.
+                return block.map_or((), |block| reply.nil(block.nil));
             }
         }
         if is_random {

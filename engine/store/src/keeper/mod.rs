@@ -239,6 +239,10 @@ impl Keeper {
         shard.epoch += 1;
         shard.changed = true;
         shard.watchers.touch(database, key);
+        if shard.queues.is_waited(database, key) {
+            store.raise(database, key);
+            store.ready.told.notify_waiters();
+        }
         store.note_change();
     }
 

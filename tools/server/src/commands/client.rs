@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use thermocline_commands::CommandError;
 use thermocline_commands::arguments::parse_integer;
+use thermocline_commands::blocking::Unblock;
 
 use super::connection::is_valid_name;
 use super::persistence::timeout_ms;
@@ -151,9 +152,15 @@ fn unblock(invocation: &mut Invocation<'_>) -> CommandResult {
     {
         return Err(refuse("CLIENT UNBLOCK reason should be TIMEOUT or ERROR"));
     }
-    parse_integer(invocation.arguments[2])?;
-    // No command here waits for another client.
-    invocation.reply.integer(0);
+    let id = u64::try_from(parse_integer(invocation.arguments[2])?).ok();
+    let how = if invocation.is(3, "error") {
+        Unblock::Error
+    } else {
+        Unblock::Timeout
+    };
+    let client = id.and_then(|id| invocation.server.clients.find(id));
+    let was_waiting = client.is_some_and(|client| client.unblock(how));
+    invocation.reply.integer(i64::from(was_waiting));
     Ok(Outcome::Done)
 }
 

@@ -83,6 +83,7 @@ pub(super) fn clients(source: &Source<'_>, report: &mut Report) {
     let count = |is: &dyn Fn(&crate::clients::Client) -> bool| {
         clients.iter().filter(|client| is(client)).count()
     };
+    let (waited, waited_for_absence) = server.waiters.waited_keys();
     let now_ms = server.now_ms();
     let pause = server.pause.now(now_ms);
     let actions = match pause {
@@ -108,7 +109,7 @@ pub(super) fn clients(source: &Source<'_>, report: &mut Report) {
         ),
         (
             "blocked_clients",
-            &count(&|client| client.is_blocked.load(Relaxed)),
+            &(server.waiters.count() + count(&|client| client.waits_for_no_key())),
         ),
         ("tracking_clients", &0),
         ("pubsub_clients", &0),
@@ -116,10 +117,13 @@ pub(super) fn clients(source: &Source<'_>, report: &mut Report) {
             "watching_clients",
             &count(&|client| client.watched.load(Relaxed) > 0),
         ),
-        ("clients_in_timeout_table", &0),
+        (
+            "clients_in_timeout_table",
+            &server.waiters.count_with_timeout(),
+        ),
         ("total_watched_keys", &watched),
-        ("total_blocking_keys", &0),
-        ("total_blocking_keys_on_nokey", &0),
+        ("total_blocking_keys", &waited),
+        ("total_blocking_keys_on_nokey", &waited_for_absence),
         (
             "paused_reason",
             &if pause.is_some() {
