@@ -97,6 +97,30 @@ pub enum CommandError {
     IncrementOnePair,
     /// A sum of scores is not a number.
     ScoreNotNumber,
+    /// No unit of length.
+    UnsupportedUnit,
+    /// A radius that is no number.
+    RadiusNotNumeric,
+    /// A radius below zero.
+    NegativeRadius,
+    /// The width of a box is no number.
+    WidthNotNumeric,
+    /// The height of a box is no number.
+    HeightNotNumeric,
+    /// A box with a side below zero.
+    NegativeSide,
+    /// A polygon's number of corners is none.
+    InvalidCornerCount,
+    /// A polygon of fewer than three corners.
+    TooFewCorners,
+    /// A COUNT of GEOSEARCH that is not positive.
+    CountNotAboveZero,
+    /// ANY of GEOSEARCH without COUNT.
+    AnyWithoutCount,
+    /// A result that is stored, in that command, with distances, hashes or positions.
+    StoreWithDetails(&'static str),
+    /// A text about an argument of the geo commands that holds the argument.
+    Geo(Box<[u8]>),
     /// A LIMIT that is negative or no integer.
     NegativeLimit,
     /// A number of hash fields that is not positive or not the number given.
@@ -262,6 +286,40 @@ impl CommandError {
         Self::HelloSyntax(clean(option, usize::MAX).collect())
     }
 
+    /// The error for a position that has no place in the projection.
+    #[must_use]
+    pub fn invalid_position(longitude: f64, latitude: f64) -> Self {
+        let text = format!("ERR invalid longitude,latitude pair {longitude:.6},{latitude:.6}");
+        Self::Geo(text.into_bytes().into())
+    }
+
+    /// The error for a search around a member that is not there.
+    #[must_use]
+    pub fn no_such_member(member: &[u8]) -> Self {
+        let member: Vec<u8> = clean(member, usize::MAX).collect();
+        Self::Geo(
+            [b"ERR member ".as_slice(), &member, b" does not exist"]
+                .concat()
+                .into(),
+        )
+    }
+
+    /// The error for a GEOSEARCH that does not say where.
+    #[must_use]
+    pub fn search_from_nowhere(name: &[u8]) -> Self {
+        let name: Vec<u8> = clean(name, usize::MAX).collect();
+        let text = b"ERR exactly one of FROMMEMBER or FROMLONLAT can be specified for ";
+        Self::Geo([text.as_slice(), &name].concat().into())
+    }
+
+    /// The error for a GEOSEARCH that does not say in which shape.
+    #[must_use]
+    pub fn search_without_shape(name: &[u8]) -> Self {
+        let name: Vec<u8> = clean(name, usize::MAX).collect();
+        let text = b"ERR exactly one of BYRADIUS, BYBOX and BYPOLYGON can be specified for ";
+        Self::Geo([text.as_slice(), &name].concat().into())
+    }
+
     /// The whole text, code first, without the leading `-` and the line end.
     #[must_use]
     pub fn text(&self) -> Cow<'_, [u8]> {
@@ -271,6 +329,11 @@ impl CommandError {
             }
             Self::InvalidExpireTime(name) => {
                 format!("ERR invalid expire time in '{name}' command")
+            }
+            Self::StoreWithDetails(name) => {
+                format!(
+                    "ERR {name} is not compatible with WITHDIST, WITHHASH and WITHCOORD options"
+                )
             }
             Self::NoInputKeys(name) => {
                 format!("ERR at least 1 input key is needed for '{name}' command")
@@ -285,7 +348,7 @@ impl CommandError {
                 let cause = cause.replace(['\r', '\n'], " ");
                 format!("MISCONF Errors writing to the AOF file: {cause}")
             }
-            Self::UnknownCommand(text) | Self::UnknownSubcommand(text) => {
+            Self::UnknownCommand(text) | Self::UnknownSubcommand(text) | Self::Geo(text) => {
                 return Cow::Borrowed(text);
             }
             Self::UnsupportedOption(option) => {
@@ -340,6 +403,16 @@ impl CommandError {
             Self::KeyCountNotPositive => "ERR numkeys should be greater than 0",
             Self::TooFewKeys => "ERR Number of keys can't be greater than number of args",
             Self::NegativeLimit => "ERR LIMIT can't be negative",
+            Self::UnsupportedUnit => "ERR unsupported unit provided. please use M, KM, FT, MI",
+            Self::RadiusNotNumeric => "ERR need numeric radius",
+            Self::NegativeRadius => "ERR radius cannot be negative",
+            Self::WidthNotNumeric => "ERR need numeric width",
+            Self::HeightNotNumeric => "ERR need numeric height",
+            Self::NegativeSide => "ERR height or width cannot be negative",
+            Self::InvalidCornerCount => "ERR invalid number of vertices",
+            Self::TooFewCorners => "ERR GEOSEARCH BYPOLYGON must have at least 3 vertices",
+            Self::CountNotAboveZero => "ERR COUNT must be > 0",
+            Self::AnyWithoutCount => "ERR the ANY argument requires COUNT argument",
             Self::CountNotPositive => "ERR count should be greater than 0",
             Self::ScoreBoundNotFloat => "ERR min or max is not a float",
             Self::InvalidMemberBound => "ERR min or max not valid string range item",
@@ -446,6 +519,8 @@ impl CommandError {
             | Self::LogFailing(_)
             | Self::HelloSyntax(_)
             | Self::NoInputKeys(_)
+            | Self::StoreWithDetails(_)
+            | Self::Geo(_)
             | Self::NotInTransaction(_) => "ERR syntax error",
         }
     }

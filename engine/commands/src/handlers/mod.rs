@@ -9,6 +9,7 @@
 mod copying;
 mod draw;
 mod expiry;
+mod geo;
 mod hashes;
 mod increments;
 mod inspection;
@@ -39,6 +40,7 @@ pub(crate) static FAMILIES: &[&[(&str, Handler)]] = &[
     expiry::HANDLERS,
     inspection::HANDLERS,
     serialized::HANDLERS,
+    geo::HANDLERS,
     hashes::HANDLERS,
     sets::HANDLERS,
     sorted_sets::HANDLERS,

@@ -1,12 +1,13 @@
 //! The commands on sorted sets: what each name runs, and what they share.
 //!
-//! Owns how a sorted set is found, how its entries are replied and how a result is
+//! Owns how a sorted set is found (for the commands on positions too), how its entries are replied and how a result is
 //! stored. Does not own the sorted set itself. Handlers run under the locks of the
 //! access, on any thread.
 //!
 //! Use order: the files of handlers use this one.
 
 mod algebra;
+mod blocking;
 mod pop;
 mod range;
 mod read;
@@ -17,8 +18,12 @@ use crate::reply::{ReplyBuffer, Version};
 use thermocline_store::{Access, KeyId};
 use thermocline_types::sorted_set::Entry;
 use thermocline_types::{SortedSetRef, Update};
+pub(super) use write::{Options, add_entries};
 
 pub(super) const HANDLERS: &[(&str, Handler)] = &[
+    ("bzmpop", blocking::bzmpop),
+    ("bzpopmax", blocking::bzpopmax),
+    ("bzpopmin", blocking::bzpopmin),
     ("zadd", write::zadd),
     ("zcard", read::zcard),
     ("zcount", read::zcount),
@@ -66,10 +71,7 @@ pub(super) fn used<'a>(
 }
 
 /// The sorted set as a write finds it, before it changes it.
-pub(super) fn seen<'a>(
-    access: &'a Access<'_, '_>,
-    key: KeyId,
-) -> Result<Option<SortedSetRef<'a>>, Failure> {
+fn seen<'a>(access: &'a Access<'_, '_>, key: KeyId) -> Result<Option<SortedSetRef<'a>>, Failure> {
     let entry = access.peek(key);
     Ok(entry.map(|entry| entry.value.sorted_set()).transpose()?)
 }
@@ -100,20 +102,34 @@ fn reply_entries<'a>(
     }
 }
 
-/// Puts a result, whose members all differ, in the place of what key 0 holds; with
-/// nothing in it that key goes.
-pub(super) fn store(
+/// Puts a result that was made in the full form in the place of what key `index` holds:
+/// see [`store`].
+pub(super) fn store_result(
     context: &mut Context<'_, '_, '_>,
+    index: usize,
     entries: &[OwnedEntry],
 ) -> Result<(), Failure> {
-    context.delete(0);
+    let longest_bytes = entries.iter().map(|entry| entry.1.len()).max();
+    let is_full = entries.len() > context.settings.zset_max_listpack_entries()
+        || longest_bytes > Some(context.settings.zset_max_listpack_value());
+    store(context, index, is_full, entries)
+}
+
+/// Puts these entries, whose members all differ, in the place of what key `index` holds;
+/// with none that key goes.
+fn store(
+    context: &mut Context<'_, '_, '_>,
+    index: usize,
+    is_full: bool,
+    entries: &[OwnedEntry],
+) -> Result<(), Failure> {
+    context.delete(index);
     if !entries.is_empty() {
         let entries = entries
             .iter()
             .map(|(score, member)| (*score, member.as_slice()))
             .collect();
-        let is_full = false;
-        context.update(0, &Update::SortedSetSet { is_full, entries })?;
+        context.update(index, &Update::SortedSetSet { is_full, entries })?;
     }
     context.reply.integer(entries.len() as i64);
     Ok(())

@@ -4,6 +4,7 @@
 //! `COMMAND INFO` and `COMMAND DOCS` of Valkey 9.1.2 and kept by hand since. Read-only.
 
 mod connection;
+mod geo;
 mod hashes;
 mod keys;
 mod server;
@@ -17,6 +18,7 @@ use super::Command;
 /// Every family; a name stands in exactly one of them.
 pub(super) static FAMILIES: &[&[Command]] = &[
     connection::COMMANDS,
+    geo::COMMANDS,
     hashes::COMMANDS,
     keys::COMMANDS,
     server::COMMANDS,

@@ -112,6 +112,8 @@ words! {
         Read = "read",
         /// Writes keys.
         Write = "write",
+        /// On positions.
+        Geo = "geo",
         /// On hashes.
         Hash = "hash",
         /// On sets.

@@ -27,6 +27,8 @@ pub enum Group {
     Connection,
     /// Keys of any type.
     Generic,
+    /// Positions.
+    Geo,
     /// Hashes.
     Hash,
     /// Server management.
@@ -48,6 +50,7 @@ impl Group {
         match self {
             Self::Connection => "connection",
             Self::Generic => "generic",
+            Self::Geo => "geo",
             Self::Hash => "hash",
             Self::Server => "server",
             Self::Set => "set",

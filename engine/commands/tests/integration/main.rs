@@ -1,5 +1,6 @@
 //! The commands through the executor on a real store.
 
+mod geo;
 mod harness;
 mod hashes;
 mod keys;

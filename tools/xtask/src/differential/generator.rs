@@ -245,6 +245,14 @@ fn fill(random: &mut Random, slot: &str, now: UnixMillis) -> Vec<u8> {
         "bigstr" => return numbered("bs", random, BIG_STRINGS),
         "bighash" => return numbered("bh", random, BIG_HASHES),
         "bigfield" => return numbered("field", random, BIG_FIELDS),
+        "geo" => return key(random, "g", "s"),
+        "place" => format!("p{}", random.below(30)),
+        "lon" => format!("{}.{}", random.below(362) as i64 - 181, random.below(1000)),
+        "lat" => format!("{}.{}", random.below(172) as i64 - 86, random.below(1000)),
+        "metres" => {
+            ["0", "10", "500.5", "3000", "40000", "-1"][random.below(6) as usize].to_owned()
+        }
+        "unit" => ["m", "km", "ft", "MI"][random.below(4) as usize].to_owned(),
         "bigzset" => return numbered("bz", random, BIG_SETS),
         "score" => match random.below(10) {
             0 => ["inf", "-inf", "-0", "0"][random.below(4) as usize].to_owned(),

@@ -216,6 +216,45 @@ pub(super) const TEMPLATES: &[(u64, &str)] = &[
         "zscan $zset 0 [ match $glob ] [ count 1000 ] [ noscores ]",
     ),
     (4, "zadd $lexset 0 $lexmember"),
+    // Positions.
+    (6, "geoadd $geo [ ( nx | xx ) ] [ ch ] { $lon $lat $place }"),
+    (
+        3,
+        "geodist $geo $place $place [ ( m | km | ft | mi | lm ) ]",
+    ),
+    (2, "( geohash | geopos ) $geo { $place }"),
+    (
+        3,
+        "geosearch $geo ( frommember $place | fromlonlat $lon $lat ) \
+         ( byradius $metres $unit | bybox $metres $metres $unit ) ( asc | desc ) \
+         [ withdist ] [ withhash ] [ withcoord ]",
+    ),
+    (
+        3,
+        "geosearch $geo ( frommember $place | fromlonlat $lon $lat ) \
+         ( byradius $metres $unit | bybox $metres $metres $unit ) [ count 3 [ any ] ] [ withdist ]",
+    ),
+    (
+        2,
+        "geosearch $geo bypolygon 4 $lon $lat $lon $lat $lon $lat $lon $lat asc [ withdist ]",
+    ),
+    (
+        2,
+        "geosearchstore $geo $geo fromlonlat $lon $lat byradius $metres $unit [ storedist ]",
+    ),
+    (
+        2,
+        "georadius $geo $lon $lat $metres $unit [ withdist ] [ withcoord ] [ count 2 ] \
+         [ ( store | storedist ) $geo ] asc",
+    ),
+    (
+        2,
+        "georadiusbymember $geo $place $metres $unit [ withdist ] [ ( store | storedist ) $geo ] asc",
+    ),
+    (
+        1,
+        "( georadius_ro $geo $lon $lat | georadiusbymember_ro $geo $place ) $metres $unit [ store x ]",
+    ),
     // Many and larger keys, so that some are cold at any time.
     (14, "set $bigstr $big"),
     (16, "get $bigstr"),

@@ -5,7 +5,7 @@
 //! they are made, which is Valkey's: the smallest source first. INVARIANT: a result
 //! is whole in memory before its key changes, for the key may be a source too.
 
-use super::{OwnedEntry, reply_entries, store};
+use super::{OwnedEntry, reply_entries, store_result};
 use crate::arguments::parse_integer;
 use crate::context::{Context, Failure};
 use crate::error::CommandError;
@@ -198,7 +198,7 @@ fn run(context: &mut Context<'_, '_, '_>, form: Form) -> Result<(), Failure> {
         Operation::Difference => difference(&sources),
     };
     if form.is_stored() {
-        return store(context, &entries);
+        return store_result(context, 0, &entries);
     }
     entries.sort_by(|one, other| {
         let scores = one.0.partial_cmp(&other.0);

@@ -101,7 +101,10 @@ pub(super) fn zrangestore(context: &mut Context<'_, '_, '_>) -> Result<(), Failu
         None => Vec::new(),
         Some(set) => set.range(asked.ranks(set)).map(owned).collect(),
     };
-    store(context, &entries)
+    // Only of ranks is it known before how many there are.
+    let is_full = matches!(asked.interval, Interval::Ranks(..))
+        && entries.len() > context.settings.zset_max_listpack_entries();
+    store(context, 0, is_full, &entries)
 }
 
 /// The two ends of the interval, then the options.
@@ -119,7 +122,7 @@ fn parse<'a>(arguments: &[&'a [u8]], preset: Preset) -> Result<Asked<'a>, Comman
         } else if is(b"limit") && rest.len() >= 2 {
             let mut next = || parse_integer(rest.next().copied().unwrap_or_default());
             (offset, limit) = (next()?, next()?);
-        } else if is(b"rev") && preset.is_reversed.is_none() {
+        } else if is(b"rev") && is_reversed.is_none() {
             is_reversed = Some(true);
         } else if is(b"bylex") && by.is_none() {
             by = Some(By::Member);

@@ -13,7 +13,7 @@ use thermocline_types::{SortedSetRef, Update};
 
 /// The options of ZADD.
 #[derive(Clone, Copy, Debug, Default)]
-struct Options {
+pub(in crate::handlers) struct Options {
     /// Only new members.
     if_absent: bool,
     /// Only members that are there.
@@ -48,8 +48,19 @@ impl Options {
         false
     }
 
+    /// As [`Options::take`], but only of those that GEOADD has too.
+    pub(in crate::handlers) fn take_for_positions(&mut self, word: &[u8]) -> bool {
+        let names: [&[u8]; 3] = [b"nx", b"xx", b"ch"];
+        names.iter().any(|name| word.eq_ignore_ascii_case(name)) && self.take(word)
+    }
+
+    /// Whether only new members are meant, and only those that are there.
+    pub(in crate::handlers) const fn is_contradictory(self) -> bool {
+        self.if_absent && self.if_present
+    }
+
     fn check(self, pairs: usize) -> Result<(), CommandError> {
-        if self.if_absent && self.if_present {
+        if self.is_contradictory() {
             return Err(CommandError::AddNxConflict);
         }
         let conditions = [self.if_absent, self.if_greater, self.if_less];
@@ -117,9 +128,20 @@ fn add(context: &mut Context<'_, '_, '_>, mut options: Options) -> Result<(), Fa
             Ok((score, *member))
         })
         .collect();
-    let given = given?;
+    add_entries(context, options, &given?)
+}
+
+/// Does what ZADD does with these entries, and replies it.
+pub(in crate::handlers) fn add_entries(
+    context: &mut Context<'_, '_, '_>,
+    options: Options,
+    given: &[Entry<'_>],
+) -> Result<(), Failure> {
+    if given.is_empty() {
+        return Err(CommandError::Syntax.into());
+    }
     let set = seen(context.access, context.keys[0])?;
-    let changes = Changes::of(set, &given, options)?;
+    let changes = Changes::of(set, given, options)?;
     let longest_bytes = given.iter().map(|entry| entry.1.len()).max();
     let is_full = given.len() > context.settings.zset_max_listpack_entries()
         || longest_bytes > Some(context.settings.zset_max_listpack_value());

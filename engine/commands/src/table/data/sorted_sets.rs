@@ -8,6 +8,23 @@ use crate::table::{Category, Command, Flag, Group, KeyFlag, KeySpec};
 
 /// The entries of this family, sorted by name.
 pub(super) static COMMANDS: &[Command] = &[
+    Command::new("bzmpop", -5, Group::SortedSet, "7.0.0",
+            "Removes and returns a member by score from one or more sorted sets. Blocks until a member is available otherwise. Deletes the sorted set if the last element was popped.")
+        .flags(&[Flag::Blocking, Flag::Movablekeys, Flag::Write])
+        .categories(&[Category::Blocking, Category::Slow, Category::SortedSet, Category::Write])
+        .keys(&[KeySpec::counted(2, 0, 1, 1, &[KeyFlag::ReadWrite, KeyFlag::Access, KeyFlag::Delete])]),
+    Command::new("bzpopmax", -3, Group::SortedSet, "5.0.0",
+            "Removes and returns the member with the highest score from one or more sorted sets. Blocks until a member is available otherwise. Deletes the sorted set if the last element was popped.")
+        .flags(&[Flag::Blocking, Flag::Fast, Flag::Write])
+        .categories(&[Category::Blocking, Category::Fast, Category::SortedSet, Category::Write])
+        .legacy_range(1, -2, 1)
+        .keys(&[KeySpec::range(1, -2, 1, &[KeyFlag::ReadWrite, KeyFlag::Access, KeyFlag::Delete])]),
+    Command::new("bzpopmin", -3, Group::SortedSet, "5.0.0",
+            "Removes and returns the member with the lowest score from one or more sorted sets. Blocks until a member is available otherwise. Deletes the sorted set if the last element was popped.")
+        .flags(&[Flag::Blocking, Flag::Fast, Flag::Write])
+        .categories(&[Category::Blocking, Category::Fast, Category::SortedSet, Category::Write])
+        .legacy_range(1, -2, 1)
+        .keys(&[KeySpec::range(1, -2, 1, &[KeyFlag::ReadWrite, KeyFlag::Access, KeyFlag::Delete])]),
     Command::new("zadd", -4, Group::SortedSet, "1.2.0",
             "Adds one or more members to a sorted set, or updates their scores. Creates the key if it doesn't exist.")
         .flags(&[Flag::Denyoom, Flag::Fast, Flag::Write])
