@@ -13,6 +13,9 @@ use super::parse_integer;
 use crate::error::CommandError;
 use std::ops::Range;
 
+/// Whether an entry, a score and a member, comes before some place in the order.
+pub type Before<'b> = &'b dyn Fn((f64, &[u8])) -> bool;
+
 /// The end of an interval of scores.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ScoreBound {
@@ -73,11 +76,7 @@ impl<'a> Interval<'a> {
 
     /// The ranks of the interval in a sorted set of `len` entries; `position` tells
     /// how many of them, all at the start, are so.
-    pub fn ranks(
-        &self,
-        len: usize,
-        position: impl Fn(&dyn Fn((f64, &[u8])) -> bool) -> usize,
-    ) -> Range<usize> {
+    pub fn ranks(&self, len: usize, position: impl Fn(Before<'_>) -> usize) -> Range<usize> {
         match *self {
             Self::Ranks(first, last) => rank_range(first, last, len),
             Self::Scores(least, greatest) => {
@@ -231,9 +230,8 @@ mod tests {
     fn intervals_are_places_in_the_order() {
         let entries: [(f64, &[u8]); 4] = [(0.0, b""), (1.0, b"a"), (1.0, b"b"), (2.0, b"c")];
         let ranks = |interval: Result<Interval<'_>, CommandError>| {
-            let position = |before: &dyn Fn((f64, &[u8])) -> bool| {
-                entries.iter().take_while(|entry| before(**entry)).count()
-            };
+            let position =
+                |before: Before<'_>| entries.iter().take_while(|entry| before(**entry)).count();
             interval.expect("is one").ranks(4, position)
         };
         for (least, greatest, expected) in [

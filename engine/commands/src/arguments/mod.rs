@@ -17,7 +17,7 @@ mod set;
 pub use blocking::{parse_timeout_ms, parse_timeout_s};
 pub use counted::parse_counted_keys;
 pub use expire::{ExpireCondition, ExpireTime, ExpireUnit, parse_expire, parse_expire_conditions};
-pub use interval::{Interval, MemberBound, ScoreBound};
+pub use interval::{Before, Interval, MemberBound, ScoreBound};
 pub use keyspace::{CopyOptions, RestoreOptions, parse_copy, parse_database, parse_restore};
 pub use keyspace::{parse_flush, parse_memory_usage, parse_restore_ttl, parse_swapdb};
 pub use lcs::{LcsOptions, parse_lcs};

@@ -241,7 +241,7 @@ pub(crate) fn remove(current: Option<Value>, members: &[&[u8]]) -> Value {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
+#[allow(clippy::unwrap_used, clippy::arithmetic_side_effects)]
 mod tests {
     use super::*;
     use crate::update::{Update, apply};

@@ -137,7 +137,11 @@ mod tests {
         }
         let names: Vec<&[u8]> = all(&body).iter().map(|entry| entry.1).collect();
         assert_eq!(names, [&b""[..], b"x", b"y", b"b", b"ba", b"a", b"z"]);
-        assert!(all(&body)[2].0.is_sign_negative());
+        let signs: Vec<bool> = all(&body)
+            .iter()
+            .map(|entry| entry.0.is_sign_negative())
+            .collect();
+        assert_eq!(signs, [true, false, true, false, false, false, false]);
         assert_eq!(position(&body, &|(score, _)| score < 1.0), 3);
         assert!(remove(&mut body, (0.0, b"y")));
         assert!(!remove(&mut body, (1.0, b"a")));
