@@ -92,6 +92,11 @@ pub struct Settings {
     hash_max_listpack_entries: AtomicUsize,
     hash_max_listpack_value: AtomicUsize,
     list_max_listpack_size: AtomicI32,
+    set_max_intset_entries: AtomicUsize,
+    set_max_listpack_entries: AtomicUsize,
+    set_max_listpack_value: AtomicUsize,
+    zset_max_listpack_entries: AtomicUsize,
+    zset_max_listpack_value: AtomicUsize,
     /// Bytes of log after which a checkpoint begins.
     checkpoint_wal_bytes: AtomicU64,
     /// After how long with changes a checkpoint begins, in ms.
@@ -108,6 +113,11 @@ impl Default for Settings {
             hash_max_listpack_entries: AtomicUsize::new(512),
             hash_max_listpack_value: AtomicUsize::new(64),
             list_max_listpack_size: AtomicI32::new(-2),
+            set_max_intset_entries: AtomicUsize::new(512),
+            set_max_listpack_entries: AtomicUsize::new(128),
+            set_max_listpack_value: AtomicUsize::new(64),
+            zset_max_listpack_entries: AtomicUsize::new(128),
+            zset_max_listpack_value: AtomicUsize::new(64),
             checkpoint_wal_bytes: AtomicU64::new(256 << 20),
             checkpoint_interval_ms: AtomicU64::new(60_000),
             active_expire: AtomicBool::new(true),
@@ -146,6 +156,21 @@ impl Settings {
     setting!(
         /// What a node of a list holds: elements if positive, -1 to -5 for 4 to 64 KiB.
         list_max_listpack_size, set_list_max_listpack_size, i32);
+    setting!(
+        /// Members of a set of integers.
+        set_max_intset_entries, set_set_max_intset_entries, usize);
+    setting!(
+        /// Members of another set in its compact form.
+        set_max_listpack_entries, set_set_max_listpack_entries, usize);
+    setting!(
+        /// Bytes of a member of a set in its compact form.
+        set_max_listpack_value, set_set_max_listpack_value, usize);
+    setting!(
+        /// Members of a sorted set in its compact form.
+        zset_max_listpack_entries, set_zset_max_listpack_entries, usize);
+    setting!(
+        /// Bytes of a member of a sorted set in its compact form.
+        zset_max_listpack_value, set_zset_max_listpack_value, usize);
     setting!(
         /// Bytes of log after which a checkpoint begins.
         checkpoint_wal_bytes, set_checkpoint_wal_bytes, u64);

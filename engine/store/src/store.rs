@@ -268,6 +268,11 @@ impl Store {
             hash_max_listpack_entries: self.settings.hash_max_listpack_entries(),
             hash_max_listpack_value: self.settings.hash_max_listpack_value(),
             list_max_listpack_size: self.settings.list_max_listpack_size(),
+            set_max_intset_entries: self.settings.set_max_intset_entries(),
+            set_max_listpack_entries: self.settings.set_max_listpack_entries(),
+            set_max_listpack_value: self.settings.set_max_listpack_value(),
+            zset_max_listpack_entries: self.settings.zset_max_listpack_entries(),
+            zset_max_listpack_value: self.settings.zset_max_listpack_value(),
             field_seed: self.seed,
         }
     }

@@ -107,6 +107,10 @@ pub enum Kind {
     Hash,
     /// Lists.
     List,
+    /// Sets.
+    Set,
+    /// Sorted sets.
+    Zset,
 }
 
 impl Kind {
@@ -117,6 +121,8 @@ impl Kind {
             Self::String => ValueKind::String,
             Self::Hash => ValueKind::Hash,
             Self::List => ValueKind::List,
+            Self::Set => ValueKind::Set,
+            Self::Zset => ValueKind::SortedSet,
         }
     }
 }

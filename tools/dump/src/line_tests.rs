@@ -31,6 +31,9 @@ fn lines_are_written_as_documented_and_read_back_to_the_letter() {
         r#"{"db":0,"key":{"base64":"/w=="},"type":"string","value":{"base64":"AP8="}}"#,
         r#"{"db":0,"key":"ключ","type":"string","value":"a\"b\\c\n\u0000"}"#,
         r#"{"db":2,"key":"h","type":"hash","value":[["f","v"],["g",{"base64":"/w=="},12]]}"#,
+        r#"{"db":2,"key":"s","type":"set","value":["b","a",{"base64":"/w=="}]}"#,
+        r#"{"db":2,"key":"z","type":"zset","value":[["b","-inf"],["a","0"],["c","1.5"],["d","1e+30"]]}"#,
+        r#"{"db":2,"key":"s","type":"set","value":["-5","1","20000000000"]}"#,
     ] {
         let line = read(text.as_bytes()).expect(text);
         assert_eq!(written(&line), format!("{text}\n"));
@@ -72,6 +75,38 @@ fn what_dump_does_not_write_is_refused_with_the_reason() {
         (
             r#"{"db":0,"key":"k","type":"hash","value":[["f","v"],["f","w"]]}"#,
             "the field \"f\" is there twice",
+        ),
+        (
+            r#"{"db":0,"key":"k","type":"hash","value":["f","v"]}"#,
+            "the value of a hash is a list of [field, value]",
+        ),
+        (
+            r#"{"db":0,"key":"k","type":"set","value":[["f","v"]]}"#,
+            "the value of a set is a list of members",
+        ),
+        (
+            r#"{"db":0,"key":"k","type":"zset","value":[["m","nan"]]}"#,
+            "the value of a sorted set is a list of [member, score], the score a string",
+        ),
+        (
+            r#"{"db":0,"key":"k","type":"zset","value":[["m","1",5]]}"#,
+            "the value of a sorted set is a list of [member, score], the score a string",
+        ),
+        (
+            r#"{"db":0,"key":"k","type":"zset","value":[["m","1"],["m","2"]]}"#,
+            "the member \"m\" is there twice",
+        ),
+        (
+            r#"{"db":0,"key":"k","type":"set","value":"v"}"#,
+            "the value of a set is a list of members",
+        ),
+        (
+            r#"{"db":0,"key":"k","type":"set","value":[]}"#,
+            "a set has at least one member",
+        ),
+        (
+            r#"{"db":0,"key":"k","type":"set","value":["a","b","a"]}"#,
+            "the member \"a\" is there twice",
         ),
     ] {
         assert_eq!(refused(text), reason);

@@ -72,6 +72,21 @@ fn apply(server: &Server, name: &str, value: &str) {
         "list-max-listpack-size" => {
             settings.set_list_max_listpack_size(value.parse().unwrap_or(-2));
         }
+        "set-max-intset-entries" => {
+            settings.set_set_max_intset_entries(value.parse().unwrap_or(usize::MAX));
+        }
+        "set-max-listpack-entries" => {
+            settings.set_set_max_listpack_entries(value.parse().unwrap_or(usize::MAX));
+        }
+        "set-max-listpack-value" => {
+            settings.set_set_max_listpack_value(value.parse().unwrap_or(usize::MAX));
+        }
+        "zset-max-listpack-entries" => {
+            settings.set_zset_max_listpack_entries(value.parse().unwrap_or(usize::MAX));
+        }
+        "zset-max-listpack-value" => {
+            settings.set_zset_max_listpack_value(value.parse().unwrap_or(usize::MAX));
+        }
         "checkpoint-wal-bytes" => settings.set_checkpoint_wal_bytes(number()),
         "checkpoint-interval-ms" => settings.set_checkpoint_interval_ms(number()),
         "appendfsync" if server.config.is_yes("appendonly") => {

@@ -276,6 +276,9 @@ static OWN: &[Directive] = &[
         "536870912",
     ),
     Directive::live("requirepass", Text, ""),
+    Directive::live("set-max-intset-entries", COUNT, "512"),
+    Directive::live("set-max-listpack-entries", COUNT, "128"),
+    Directive::live("set-max-listpack-value", COUNT, "64"),
     Directive::live("shutdown-timeout", SMALL, "10"),
     Directive::start(
         "supervised",
@@ -290,6 +293,8 @@ static OWN: &[Directive] = &[
     Directive::live("tracking-table-max-keys", COUNT, "1000000"),
     Directive::start("unixsocket", Text, ""),
     Directive::start("unixsocketperm", Text, "0"),
+    Directive::live("zset-max-listpack-entries", COUNT, "128").alias("zset-max-ziplist-entries"),
+    Directive::live("zset-max-listpack-value", BYTES, "64").alias("zset-max-ziplist-value"),
 ];
 
 static SORTED: LazyLock<Vec<&'static Directive>> = LazyLock::new(|| {
