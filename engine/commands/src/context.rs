@@ -21,6 +21,9 @@ pub enum Failure {
     /// There is nothing to reply with yet; the command runs again once one of its
     /// keys has changed.
     Block(Box<Block>),
+    /// It needs these keys too, of its database, which depend on what others hold;
+    /// it then runs again with them as [`Context::further`].
+    Further(Vec<Box<[u8]>>),
 }
 
 impl From<Block> for Failure {
@@ -63,8 +66,11 @@ pub type Handler = fn(&mut Context<'_, '_, '_>) -> Result<(), Failure>;
 pub struct Context<'c, 's, 'k> {
     /// The keys' hold; key 0 of the command is `keys[0]` here.
     pub access: &'c mut Access<'s, 'k>,
-    /// The command's keys in the order of the request.
+    /// The command's keys in the order of the request, then the further ones.
     pub keys: &'c [KeyId],
+    /// The names of the keys it asked for beyond those of the request: the last of
+    /// `keys`. They may be more than it asked for.
+    pub further: &'c [Box<[u8]>],
     /// The request, the command's name included.
     pub arguments: &'c [&'k [u8]],
     /// The number of the session's database.

@@ -160,6 +160,20 @@ pub enum CommandError {
     DiscardWithoutMulti,
     /// The command of that name inside a transaction.
     NotInTransaction(&'static str),
+    /// LPOP with a count that is negative or no integer.
+    NotPositive,
+    /// A number of keys below 1, or none at all.
+    KeyCountNotPositive,
+    /// LMPOP and its kin with a count below 1.
+    CountNotPositive,
+    /// LPOS with RANK 0.
+    RankZero,
+    /// LPOS with a negative COUNT.
+    CountNegative,
+    /// LPOS with a negative MAXLEN.
+    MaxlenNegative,
+    /// SORT without ALPHA on something that is no number.
+    ScoreNotFloat,
     /// CLIENT UNBLOCK with ERROR ended the wait.
     Unblocked,
     /// A client name with spaces, control or non-ASCII characters.
@@ -374,6 +388,16 @@ impl CommandError {
             Self::ExecAborted => "EXECABORT Transaction discarded because of previous errors.",
             Self::ExecWithoutMulti => "ERR EXEC without MULTI",
             Self::DiscardWithoutMulti => "ERR DISCARD without MULTI",
+            Self::NotPositive => "ERR value is out of range, must be positive",
+            Self::KeyCountNotPositive => "ERR numkeys should be greater than 0",
+            Self::CountNotPositive => "ERR count should be greater than 0",
+            Self::RankZero => {
+                "ERR RANK can't be zero: use 1 to start from the first match, 2 from the second \
+                 ... or use negative to start from the end of the list"
+            }
+            Self::CountNegative => "ERR COUNT can't be negative",
+            Self::MaxlenNegative => "ERR MAXLEN can't be negative",
+            Self::ScoreNotFloat => "ERR One or more scores can't be converted into double",
             Self::Unblocked => "UNBLOCKED client unblocked via CLIENT UNBLOCK",
             Self::InvalidClientName => {
                 "ERR Client names cannot contain spaces, newlines or special characters."

@@ -62,6 +62,25 @@ pub struct Executor {
 struct Surroundings<'c> {
     faults: &'c FaultSet,
     random: &'c mut Random,
+    /// Names of keys beyond those of the request.
+    further: &'c [Box<[u8]>],
+}
+
+/// How a handler ended.
+enum Handled {
+    /// Its reply or error is written.
+    Replied,
+    /// It has to wait for its keys.
+    Blocks(Box<Block>),
+    /// It has to run again with these keys too.
+    Further(Vec<Box<[u8]>>),
+}
+
+/// What became of one try at a call.
+enum Tried {
+    Ran(Ran),
+    /// It has to be tried again with these keys too.
+    Further(Vec<Box<[u8]>>),
 }
 
 impl Executor {
@@ -103,6 +122,7 @@ impl Executor {
         }
     }
 
+    /// Runs a call, with the further keys it asks for.
     fn run_call(
         &self,
         call: Call<'_>,
@@ -118,8 +138,21 @@ impl Executor {
         {
             return Ok(Ran::Done(done));
         }
-        let mut surroundings = Surroundings { faults, random };
-        self.run_route(route, &call, may_wait, reply, &mut surroundings)
+        let mut further = Vec::new();
+        loop {
+            let mut surroundings = Surroundings {
+                faults,
+                random,
+                further: &further,
+            };
+            match self.try_route(route, &call, may_wait, reply, &mut surroundings)? {
+                Tried::Ran(ran) => {
+                    self.serve_ready(random);
+                    return Ok(ran);
+                }
+                Tried::Further(names) => further = names,
+            }
+        }
     }
 
     /// The short road of the commonest requests. `None` if this one cannot take it: nothing
@@ -154,37 +187,43 @@ impl Executor {
         Some(Done { lsn })
     }
 
-    fn run_route(
+    fn try_route(
         &self,
         route: Route,
         call: &Call<'_>,
         may_wait: bool,
         reply: &mut ReplyBuffer,
         surroundings: &mut Surroundings<'_>,
-    ) -> Result<Ran, Fault> {
+    ) -> Result<Tried, Fault> {
         let mut names = Names::new();
         route.add_names(call, |number| number, &mut names);
+        names.extend(surroundings.further.iter().map(|key| KeyName {
+            database: call.database,
+            key,
+        }));
         let mut access = Access::new(&self.store, &names);
         let all = matches!(route.reach, Reach::AllShards);
         access.acquire(surroundings.faults, all)?;
         let keys: Keys = (0..names.len()).collect();
-        let block = self.run_handler(route, call, &keys, &mut access, reply, surroundings)?;
+        let handled = self.run_handler(route, call, &keys, &mut access, reply, surroundings)?;
         let mut parked = None;
-        match block {
-            Some(block) if may_wait => {
+        match handled {
+            Handled::Replied => {}
+            Handled::Further(names) => return Ok(Tried::Further(names)),
+            Handled::Blocks(block) if may_wait => {
                 let place = (&names, reply.version());
                 parked = Some(self.park(call, &block, &keys, &mut access, place));
             }
-            Some(block) => reply.nil(block.nil),
-            None => {}
+            Handled::Blocks(block) => reply.nil(block.nil),
         }
         // Also after an error: it may tell of a change that is not durable yet.
         let lsn = access.finish();
-        self.serve_ready(surroundings.random);
-        Ok(parked.map_or(Ran::Done(Done { lsn }), Ran::Parked))
+        let ran = parked.map_or(Ran::Done(Done { lsn }), Ran::Parked);
+        Ok(Tried::Ran(ran))
     }
 
-    /// Runs the handler; `reply` gets its reply or error, or nothing if it has to wait.
+    /// Runs the handler; `reply` gets its reply or error, or nothing if it has not
+    /// replied.
     fn run_handler<'k>(
         &self,
         route: Route,
@@ -193,11 +232,12 @@ impl Executor {
         access: &mut Access<'_, 'k>,
         reply: &mut ReplyBuffer,
         surroundings: &mut Surroundings<'_>,
-    ) -> Result<Option<Box<Block>>, Fault> {
+    ) -> Result<Handled, Fault> {
         let mark = reply.checkpoint();
         let outcome = (route.handler)(&mut Context {
             access,
             keys,
+            further: surroundings.further,
             arguments: call.arguments,
             database: call.database,
             reply,
@@ -206,21 +246,18 @@ impl Executor {
             settings: self.store.settings(),
             string_max_bytes: self.string_max_bytes,
         });
-        match outcome {
-            Ok(()) => Ok(None),
-            Err(Failure::Error(error)) => {
-                reply.rollback(mark);
+        let Err(failure) = outcome else {
+            return Ok(Handled::Replied);
+        };
+        reply.rollback(mark);
+        match failure {
+            Failure::Error(error) => {
                 reply.refuse(&error);
-                Ok(None)
+                Ok(Handled::Replied)
             }
-            Err(Failure::Block(block)) => {
-                reply.rollback(mark);
-                Ok(Some(block))
-            }
-            Err(Failure::Fault(fault)) => {
-                reply.rollback(mark);
-                Err(fault)
-            }
+            Failure::Block(block) => Ok(Handled::Blocks(block)),
+            Failure::Further(names) => Ok(Handled::Further(names)),
+            Failure::Fault(fault) => Err(fault),
         }
     }
 

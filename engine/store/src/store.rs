@@ -267,6 +267,7 @@ impl Store {
         Limits {
             hash_max_listpack_entries: self.settings.hash_max_listpack_entries(),
             hash_max_listpack_value: self.settings.hash_max_listpack_value(),
+            list_max_listpack_size: self.settings.list_max_listpack_size(),
             field_seed: self.seed,
         }
     }

@@ -17,6 +17,8 @@ use parking_lot::Mutex;
 use thermocline_commands::Parked;
 use thermocline_commands::blocking::Unblock;
 
+use crate::registry;
+
 /// What a client calls itself.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ClientNames {
@@ -129,6 +131,8 @@ impl Client {
     /// It waits for keys.
     pub(crate) fn begin_wait(&self, parked: &Arc<Parked>) {
         self.is_blocked.store(true, Relaxed);
+        let command = registry::number(parked.command());
+        self.last_command.store(command, Relaxed);
         *self.parked.lock() = Some(Arc::clone(parked));
     }
 

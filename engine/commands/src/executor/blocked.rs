@@ -7,7 +7,7 @@
 //! it wait until that has happened. Any thread; never called with a shard locked.
 
 use super::route::{Keys, Names, Route};
-use super::{Call, Done, Executor, Surroundings};
+use super::{Call, Done, Executor, Handled, Surroundings};
 use crate::blocking::{Block, Nil, Parked};
 use crate::reply::{ReplyBuffer, Version};
 use std::sync::Arc;
@@ -231,8 +231,12 @@ impl Executor {
             return Ok(Turn::Waits { is_absent });
         }
         let mut reply = ReplyBuffer::new(parked.version);
-        let mut surroundings = Surroundings { faults, random };
-        let block = self.run_handler(
+        let mut surroundings = Surroundings {
+            faults,
+            random,
+            further: &[],
+        };
+        let handled = self.run_handler(
             route,
             &call,
             &keys,
@@ -241,9 +245,10 @@ impl Executor {
             &mut surroundings,
         )?;
         let lsn = access.finish();
-        Ok(match block {
-            None => Turn::Answered(reply, lsn),
-            Some(_) => Turn::Waits { is_absent: false },
+        Ok(match handled {
+            Handled::Replied => Turn::Answered(reply, lsn),
+            // What waits for keys knows them all.
+            Handled::Blocks(_) | Handled::Further(_) => Turn::Waits { is_absent: false },
         })
     }
 }

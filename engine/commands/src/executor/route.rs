@@ -54,6 +54,8 @@ impl Quick {
 pub(super) enum Reach {
     /// The keys the table tells.
     Keys,
+    /// The keys the table tells, and others that depend on what the first holds.
+    FurtherKeys,
     /// COPY: the second of them may be in another database.
     CopyKeys,
     /// MOVE: its key, and that key in another database.
@@ -67,6 +69,7 @@ pub(super) enum Reach {
 impl Reach {
     fn of(command: &Command) -> Self {
         match command.name {
+            "sort" | "sort_ro" => Self::FurtherKeys,
             "copy" => Self::CopyKeys,
             "move" => Self::MoveKeys,
             "dbsize" | "keys" | "randomkey" | "scan" => Self::Database,

@@ -9,7 +9,7 @@ use crate::error::CommandError;
 use thermocline_base::UnixMillis;
 use thermocline_store::EventClass;
 use thermocline_types::rdb::{self, HashField, RdbError, RdbValue};
-use thermocline_types::{HashEntry, Update, Value, ValueKind, ValueRef};
+use thermocline_types::{HashEntry, Limits, Update, Value, ValueKind, ValueRef};
 
 pub(super) const HANDLERS: &[(&str, Handler)] = &[("dump", dump), ("restore", restore)];
 
@@ -39,6 +39,7 @@ fn in_transit(value: ValueRef<'_>, now: UnixMillis) -> Option<RdbValue> {
                 .collect();
             (!fields.is_empty()).then_some(RdbValue::Hash(fields))
         }
+        ValueKind::List => Some(RdbValue::List(value.list().ok()?.capture())),
     }
 }
 
@@ -70,6 +71,13 @@ fn restore(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
             let is_compact = rdb::is_compact(context.argument(3))
                 && fields.len() <= context.settings.hash_max_listpack_entries();
             put_hash(context, &fields, is_compact, expiry)?;
+        }
+        RdbValue::List(list) => {
+            let limits = Limits {
+                list_max_listpack_size: context.settings.list_max_listpack_size(),
+                ..Limits::default()
+            };
+            context.put(0, Value::from_list(list, &limits), expiry);
         }
     }
     context.notify(EventClass::Generic, "restore", 0);

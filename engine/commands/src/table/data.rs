@@ -6,7 +6,9 @@
 mod connection;
 mod hashes;
 mod keys;
+mod lists;
 mod server;
+mod sorting;
 mod strings;
 mod transactions;
 
@@ -17,7 +19,9 @@ pub(super) static FAMILIES: &[&[Command]] = &[
     connection::COMMANDS,
     hashes::COMMANDS,
     keys::COMMANDS,
+    lists::COMMANDS,
     server::COMMANDS,
+    sorting::COMMANDS,
     strings::COMMANDS,
     transactions::COMMANDS,
 ];

@@ -112,6 +112,12 @@ words! {
         Read = "read",
         /// Writes keys.
         Write = "write",
+        /// On sets.
+        Set = "set",
+        /// On sorted sets.
+        Sortedset = "sortedset",
+        /// On lists.
+        List = "list",
         /// On hashes.
         Hash = "hash",
         /// On strings.

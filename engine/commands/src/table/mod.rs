@@ -27,6 +27,8 @@ pub enum Group {
     Generic,
     /// Hashes.
     Hash,
+    /// Lists.
+    List,
     /// Server management.
     Server,
     /// Strings.
@@ -43,6 +45,7 @@ impl Group {
             Self::Connection => "connection",
             Self::Generic => "generic",
             Self::Hash => "hash",
+            Self::List => "list",
             Self::Server => "server",
             Self::String => "string",
             Self::Transactions => "transactions",

@@ -4,6 +4,7 @@ mod events;
 mod harness;
 mod hashes;
 mod keys;
+mod lists;
 mod strings;
 mod transactions;
 mod whole;

@@ -68,6 +68,9 @@ fn apply(server: &Server, name: &str, value: &str) {
         "hash-max-listpack-value" => {
             settings.set_hash_max_listpack_value(value.parse().unwrap_or(usize::MAX));
         }
+        "list-max-listpack-size" => {
+            settings.set_list_max_listpack_size(value.parse().unwrap_or(-2));
+        }
         "checkpoint-wal-bytes" => settings.set_checkpoint_wal_bytes(number()),
         "checkpoint-interval-ms" => settings.set_checkpoint_interval_ms(number()),
         "appendfsync" if server.config.is_yes("appendonly") => {

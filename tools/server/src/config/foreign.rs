@@ -164,15 +164,6 @@ pub(super) static DIRECTIVES: &[Directive] = &[
     Directive::idle("lfu-decay-time", SMALL, "1"),
     Directive::idle("lfu-log-factor", SMALL, "10"),
     Directive::idle("list-compress-depth", SMALL, "0"),
-    Directive::idle(
-        "list-max-listpack-size",
-        Integer {
-            least: i32::MIN as i64,
-            greatest: i32::MAX as i64,
-        },
-        "-2",
-    )
-    .alias("list-max-ziplist-size"),
     Directive::idle("locale-collate", Text, ""),
     Directive::idle("log-format", OneOf(&["legacy", "logfmt", "json"]), "legacy"),
     Directive::idle(

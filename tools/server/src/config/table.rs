@@ -203,6 +203,15 @@ static OWN: &[Directive] = &[
     Directive::start("enable-debug-command", OneOf(&["no", "yes", "local"]), "no"),
     Directive::live("hash-max-listpack-entries", COUNT, "512").alias("hash-max-ziplist-entries"),
     Directive::live("hash-max-listpack-value", BYTES, "64").alias("hash-max-ziplist-value"),
+    Directive::live(
+        "list-max-listpack-size",
+        Integer {
+            least: i32::MIN as i64,
+            greatest: i32::MAX as i64,
+        },
+        "-2",
+    )
+    .alias("list-max-ziplist-size"),
     Directive::start("io-backend", OneOf(&["auto", "io_uring", "posix"]), "auto"),
     Directive::start(
         "io-threads",

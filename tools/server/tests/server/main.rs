@@ -4,6 +4,7 @@
 //! id whatever becomes of the test.
 
 mod basics;
+mod blocking;
 mod configuration;
 mod durability;
 mod protection;
