@@ -176,6 +176,10 @@ pub enum CommandError {
     ScoreNotFloat,
     /// CLIENT UNBLOCK with ERROR ended the wait.
     Unblocked,
+    /// The command of that name on a RESP2 connection with subscriptions.
+    NotWhileSubscribed(&'static str),
+    /// A command on keys on a connection that monitors.
+    KeysWhileMonitoring,
     /// A client name with spaces, control or non-ASCII characters.
     InvalidClientName,
     /// No client fits a CLIENT KILL.
@@ -259,6 +263,10 @@ impl CommandError {
             Self::NotInTransaction(name) => {
                 format!("ERR Command '{name}' not allowed inside a transaction")
             }
+            Self::NotWhileSubscribed(name) => format!(
+                "ERR Can't execute '{name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT \
+                 / RESET are allowed in this context"
+            ),
             Self::OutOfBounds { least, greatest } => {
                 format!("ERR value is out of range, value must between {least} and {greatest}")
             }
@@ -387,6 +395,7 @@ impl CommandError {
             Self::ProtocolNotInteger => "ERR Protocol version is not an integer or out of range",
             Self::ExecAborted => "EXECABORT Transaction discarded because of previous errors.",
             Self::ExecWithoutMulti => "ERR EXEC without MULTI",
+            Self::KeysWhileMonitoring => "ERR Replica can't interact with the keyspace",
             Self::DiscardWithoutMulti => "ERR DISCARD without MULTI",
             Self::NotPositive => "ERR value is out of range, must be positive",
             Self::KeyCountNotPositive => "ERR numkeys should be greater than 0",
@@ -415,6 +424,7 @@ impl CommandError {
             | Self::OutOfBounds { .. }
             | Self::LogFailing(_)
             | Self::HelloSyntax(_)
+            | Self::NotWhileSubscribed(_)
             | Self::NotInTransaction(_) => "ERR syntax error",
         }
     }

@@ -125,6 +125,11 @@ impl ReplyBuffer {
         self.length(b'*', count);
     }
 
+    /// Bytes that are a reply, or a part of one, already.
+    pub fn raw(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+    }
+
     /// Starts a map of `pairs` keys and values, written alternately; in RESP2
     /// an array of twice as many elements.
     pub fn map(&mut self, pairs: usize) {

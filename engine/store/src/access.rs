@@ -351,6 +351,13 @@ impl<'s, 'k> Access<'s, 'k> {
         }
     }
 
+    /// Tells observers that a command that is none of the store's ran now.
+    pub fn note_aside(&mut self) {
+        if self.store.observed.wants_any() {
+            self.changes.push(Change::Aside);
+        }
+    }
+
     /// Whether observers ask for events of the class.
     #[must_use]
     pub fn wants(&self, class: EventClass) -> bool {

@@ -62,6 +62,8 @@ pub enum Change<'a> {
     },
     /// At least one database was emptied.
     Flushed,
+    /// Between the others: a command of the transaction ran that does not work on keys.
+    Aside,
 }
 
 /// Who is told; see the module for what it may do.
@@ -94,6 +96,11 @@ impl Observed {
     /// Whether the keys that change are asked for.
     pub(crate) fn wants_changes(&self) -> bool {
         self.asked.load(Relaxed) & CHANGES != 0
+    }
+
+    /// Whether anything is asked for.
+    pub(crate) fn wants_any(&self) -> bool {
+        self.asked.load(Relaxed) != 0
     }
 
     /// Whether events of the class are asked for.

@@ -7,6 +7,7 @@
 
 mod books;
 mod exec;
+mod hooks;
 mod parked;
 
 use std::sync::Arc;
@@ -15,14 +16,18 @@ use std::sync::atomic::Ordering::Relaxed;
 use thermocline_base::{Lsn, Random};
 use thermocline_commands::table::{self, Command, Flag};
 use thermocline_commands::{
-    Call, CommandError, Executor, Mark, Parked, Ran, ReplyBuffer, executor,
+    Call, CommandError, Executor, Mark, Parked, Ran, ReplyBuffer, Version, executor,
 };
 use thermocline_store::{Admission, Fault, FaultSet};
 use tracing::warn;
 
 pub(crate) use parked::Resumed;
 
-use crate::commands::{Invocation, Outcome, Refusal, ServerCommand, Wait};
+use crate::commands::{
+    Invocation, Outcome, Refusal, ServerCommand, Wait, forbidden_while_subscribed,
+    is_for_no_monitor,
+};
+use crate::hub::{Hub, TRACKING};
 use crate::registry::{self, Runs};
 use crate::server::Server;
 use crate::session::Session;
@@ -139,6 +144,7 @@ impl Runner {
         call: Call<'_>,
         reply: &mut ReplyBuffer,
     ) -> Result<(), Fault> {
+        Hub::set_source(self.session.client.id);
         let done = self
             .executor
             .run(call, reply, &self.faults, &mut self.random)?;
@@ -172,7 +178,11 @@ impl Runner {
                 Err(error) => return self.reject(Some(command), &error.into()),
             }
         }
-        if let Some(left_ms) = self.server.paused_ms(command, writes) {
+        // A message would reach replicas as a write does.
+        let reaches_replicas = writes || matches!(command.name, "publish" | "spublish");
+        if let Some(left_ms) = self.server.paused_ms(command, reaches_replicas) {
+            let number = registry::number(command);
+            self.session.client.last_command.store(number, Relaxed);
             return Step::Paused(left_ms);
         }
         if self.session.transaction.is_some() && is_queued(command) {
@@ -182,6 +192,9 @@ impl Runner {
         if let Some(text) = self.verdict.take() {
             self.reply.error(&text);
             return self.finish(number, started_ns, place, words, Step::Done);
+        }
+        if self.server.hub.hooks() & TRACKING != 0 {
+            self.before_tracked(command, words);
         }
         let step = match registry::runner(command) {
             Runs::Executor => {
@@ -259,6 +272,15 @@ impl Runner {
         if !self.session.is_authenticated && !command.flags.contains(Flag::NoAuth) {
             return Some(CommandError::NotAuthenticated);
         }
+        if self.session.subscriptions.is_any()
+            && self.reply.version() == Version::Two
+            && let Some(error) = forbidden_while_subscribed(command.name)
+        {
+            return Some(error);
+        }
+        if self.session.is_monitor && is_for_no_monitor(command) {
+            return Some(CommandError::KeysWhileMonitoring);
+        }
         let in_transaction = self.session.transaction.is_some();
         (in_transaction && command.flags.contains(Flag::NoMulti))
             .then_some(CommandError::NotInTransaction(command.name))
@@ -322,14 +344,13 @@ impl Runner {
             lsn: self.lsn,
             snapshot: None,
         };
-        match run(&mut invocation) {
-            Ok(outcome) => outcome,
-            Err(refusal) => {
-                self.reply.rollback(mark);
-                refusal.write(&mut self.reply);
-                Outcome::Done
-            }
-        }
+        let outcome = run(&mut invocation).unwrap_or_else(|refusal| {
+            self.reply.rollback(mark);
+            refusal.write(&mut self.reply);
+            Outcome::Done
+        });
+        self.lsn = self.lsn.max(self.session.heard_lsn);
+        outcome
     }
 }
 

@@ -183,18 +183,16 @@ impl Thread {
         let live = &self.server.live;
         let now_ns = self.server.now_ns();
         let timeout_s = live.timeout_s.load(Relaxed);
-        let soft_bytes = live.output_soft_bytes.load(Relaxed);
-        let soft_ns = live
-            .output_soft_s
-            .load(Relaxed)
-            .saturating_mul(1_000_000_000);
         for client in self.clients.borrow().values() {
             let is_blocked = client.is_blocked.load(Relaxed);
-            if timeout_s > 0 && !is_blocked && client.idle_s(now_ns) > timeout_s {
+            let may_idle = is_blocked || client.is_subscribed() || client.is_monitor.load(Relaxed);
+            if timeout_s > 0 && !may_idle && client.idle_s(now_ns) > timeout_s {
                 info!("closing idle client {}", client.address);
                 client.ask_to_end(End::Now);
             }
-            let pending = client.pending_bytes.load(Relaxed);
+            let [_, soft_bytes, soft_s] = live.output_limits(client.is_subscribed());
+            let soft_ns = soft_s.saturating_mul(1_000_000_000);
+            let pending = client.waiting_bytes();
             if soft_bytes == 0 || pending <= soft_bytes {
                 client.above_soft_since_ns.store(0, Relaxed);
                 continue;

@@ -207,8 +207,8 @@ impl Connection {
         Ok(())
     }
 
-    async fn until_durable(&self, lsn: Lsn, limit: Option<Duration>) -> Result<bool, Ended> {
-        let server = &self.thread.server;
+    async fn until_durable(&mut self, lsn: Lsn, limit: Option<Duration>) -> Result<bool, Ended> {
+        let server = Arc::clone(&self.thread.server);
         let durable = server.store.durable(lsn);
         let Some(limit) = limit else {
             self.unless_ended(durable).await?;

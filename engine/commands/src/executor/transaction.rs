@@ -194,7 +194,10 @@ impl Executor {
         reply.array(steps.len());
         for step in &steps {
             match step.route {
-                None => other(step.call, reply),
+                None => {
+                    other(step.call, reply);
+                    access.note_aside();
+                }
                 Some(route) => {
                     let mut surroundings = Surroundings {
                         faults,

@@ -7,6 +7,7 @@ mod connection;
 mod hashes;
 mod keys;
 mod lists;
+mod pubsub;
 mod server;
 mod sorting;
 mod strings;
@@ -20,6 +21,7 @@ pub(super) static FAMILIES: &[&[Command]] = &[
     hashes::COMMANDS,
     keys::COMMANDS,
     lists::COMMANDS,
+    pubsub::COMMANDS,
     server::COMMANDS,
     sorting::COMMANDS,
     strings::COMMANDS,

@@ -156,13 +156,19 @@ impl KeyRange {
 /// The groups of keys of a request; no command has more than two.
 pub type KeyRanges = SmallVec<[KeyRange; 2]>;
 
+/// Where the command's keys are, shard channels left out.
+fn keys_of(command: &Command) -> impl Iterator<Item = &'static KeySpec> {
+    let specs = command.keys.iter();
+    specs.filter(|spec| !spec.flags.contains(KeyFlag::NotKey))
+}
+
 /// The keys of a request that [`super::find`] resolved to `command`.
 ///
 /// A request that breaks the specification (a count that is not a number or larger than the
 /// request) has no keys here: the command itself reports the error.
 pub fn request_keys<A: AsRef<[u8]>>(command: &Command, request: &[A]) -> KeyRanges {
     let mut ranges = KeyRanges::new();
-    for spec in command.keys {
+    for spec in keys_of(command) {
         let Some(mut range) = spec.evaluate(request) else {
             return KeyRanges::new();
         };
@@ -216,7 +222,7 @@ fn set_flags<A: AsRef<[u8]>>(request: &[A]) -> KeyFlags {
 /// arguments from which the keys cannot be told.
 pub fn get_keys<A: AsRef<[u8]>>(request: &[A]) -> Result<KeyRanges, CommandError> {
     let command = find(request).ok_or(CommandError::InvalidCommand)?;
-    if command.keys.is_empty() {
+    if keys_of(command).next().is_none() {
         return Err(CommandError::NoKeyArguments);
     }
     if !command.accepts(request.len()) {

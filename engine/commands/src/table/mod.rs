@@ -29,6 +29,8 @@ pub enum Group {
     Hash,
     /// Lists.
     List,
+    /// Channels and their subscribers.
+    PubSub,
     /// Server management.
     Server,
     /// Strings.
@@ -46,6 +48,7 @@ impl Group {
             Self::Generic => "generic",
             Self::Hash => "hash",
             Self::List => "list",
+            Self::PubSub => "pubsub",
             Self::Server => "server",
             Self::String => "string",
             Self::Transactions => "transactions",

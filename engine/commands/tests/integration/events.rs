@@ -39,6 +39,7 @@ impl Observer for Recorder {
             } => format!("{database}:{name}:{}", key.escape_ascii()),
             Change::Key(key) => key.escape_ascii().to_string(),
             Change::Flushed => "flushed".to_owned(),
+            Change::Aside => "aside".to_owned(),
         }));
     }
 

@@ -8,5 +8,7 @@ mod blocking;
 mod configuration;
 mod durability;
 mod protection;
+mod pubsub;
 mod support;
 mod tier;
+mod transcripts;
