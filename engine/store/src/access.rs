@@ -500,7 +500,7 @@ impl<'s, 'k> Access<'s, 'k> {
                 let shard = &mut *self.guards[resolved.guard].shard;
                 let table = shard.table(resolved.database);
                 let record = position.zip(table).and_then(|(at, table)| table.record(at));
-                let Some(parts) = record.map(|record| record.parts()) else {
+                let Some(parts) = record.map(crate::record::Record::parts) else {
                     return;
                 };
                 if let Some(address) = parts.address {

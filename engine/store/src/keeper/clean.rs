@@ -297,7 +297,7 @@ impl Keeper {
                 Found::Hot(position) => {
                     let record = table.record(position).filter(|record| record.is_clean());
                     record
-                        .and_then(|record| record.address())
+                        .and_then(crate::record::Record::address)
                         .into_iter()
                         .collect()
                 }
