@@ -6,13 +6,14 @@
 //! never decides what may be retired.
 //!
 //! Modules, lowest first: [`frame`], [`scan`], then the ring, the errors,
-//! recovery, the segments, the flusher, and [`Wal`] on top.
+//! recovery, reading again, the segments, the flusher, and [`Wal`] on top.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod error;
 mod flusher;
 pub mod frame;
 mod log;
+mod read;
 mod recover;
 mod ring;
 pub mod scan;
@@ -21,6 +22,7 @@ mod segments;
 pub use error::WalError;
 pub use flusher::{Flusher, Progress};
 pub use log::{FRAME_MAX_BYTES, FlusherThread, Policy, Status, Wal, WalOptions, spawn};
+pub use read::FrameReader;
 pub use recover::{Recovered, SEGMENT_MAX_BYTES, SegmentFile};
 pub use ring::{Appended, Credit};
 pub use scan::{Frame, Scanner, Verdict};

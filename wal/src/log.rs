@@ -77,6 +77,7 @@ pub(crate) struct Shared {
     policy: AtomicU8,
     history: (u64, Lsn),
     status: Mutex<Status>,
+    is_ready: AtomicBool,
     subscribers: Mutex<Vec<Subscriber>>,
     sleeping: AtomicBool,
     wake: Mutex<()>,
@@ -110,7 +111,10 @@ impl Shared {
     }
 
     pub(crate) fn set_status(&self, status: Status) {
-        *self.status.lock() = status;
+        let mut held = self.status.lock();
+        self.is_ready
+            .store(status == Status::Ready, Ordering::Release);
+        *held = status;
     }
 
     pub(crate) fn advance_durable(&self, to: Lsn) {
@@ -203,6 +207,7 @@ impl Wal {
             policy: AtomicU8::new(options.policy as u8),
             history: segments.history(),
             status: Mutex::default(),
+            is_ready: AtomicBool::new(true),
             subscribers: Mutex::default(),
             sleeping: AtomicBool::new(false),
             wake: Mutex::default(),
@@ -295,6 +300,12 @@ impl Wal {
     pub fn set_policy(&self, policy: Policy) {
         self.shared.policy.store(policy as u8, Ordering::Relaxed);
         self.shared.wake_if_sleeping();
+    }
+
+    /// Whether the log takes writes, without the reason if not.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.shared.is_ready.load(Ordering::Acquire)
     }
 
     /// Whether the log takes writes; the caller refuses them if not.

@@ -193,7 +193,7 @@ fn needed_frame(bytes: &[u8], from: Lsn) -> Option<Lsn> {
     (last.end > from || claim > from).then_some(last.end.max(claim))
 }
 
-fn read_segment(disk: &Disk, name: &str) -> Result<AlignedBuffer, WalError> {
+pub(crate) fn read_segment(disk: &Disk, name: &str) -> Result<AlignedBuffer, WalError> {
     let file = disk.open_file(name, OpenMode::Read, true)?;
     let bytes = file.size_bytes()?.min(SEGMENT_MAX_BYTES) as usize;
     let mut buffer = AlignedBuffer::new(bytes.next_multiple_of(SEGMENT_HEADER_BYTES));

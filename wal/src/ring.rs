@@ -34,7 +34,9 @@ pub struct Credit<'a> {
 
 impl Drop for Credit<'_> {
     fn drop(&mut self) {
-        self.ring.free.fetch_add(self.bytes, Ordering::Release);
+        if self.bytes > 0 {
+            self.ring.free.fetch_add(self.bytes, Ordering::Release);
+        }
     }
 }
 
@@ -88,8 +90,20 @@ impl Ring {
         self.free.load(Ordering::Relaxed)
     }
 
+    /// The words from `at` on, `bytes` of them: up to the ring's end, and from its start.
+    fn words(&self, at: Lsn, bytes: u64) -> (&[AtomicU64], &[AtomicU64]) {
+        let (from_start, to_end) = self.words.split_at(self.index(at));
+        let count = (bytes / 8) as usize;
+        let first = count.min(to_end.len());
+        (&to_end[..first], &from_start[..count - first])
+    }
+
+    fn index(&self, at: Lsn) -> usize {
+        (at.0 / 8) as usize & (self.words.len() - 1)
+    }
+
     fn word(&self, at: Lsn) -> &AtomicU64 {
-        &self.words[(at.0 / 8) as usize & (self.words.len() - 1)]
+        &self.words[self.index(at)]
     }
 
     /// Room for a frame with at most `payload_bytes` of payload; `None` if the
@@ -128,28 +142,35 @@ impl Ring {
     fn append_reserved(&self, kind: FrameKind, length: usize, parts: &[&[u8]]) -> Appended {
         let bytes = frame_bytes(length) as u64;
         let start = Lsn(self.appended.fetch_add(bytes, Ordering::AcqRel));
-        let mut at = start.advance(FRAME_HEADER_BYTES as u64);
-        let mut word = [0_u8; 8];
-        let mut filled = 0;
+        let payload_bytes = bytes - FRAME_HEADER_BYTES as u64;
+        let (to_end, from_start) =
+            self.words(start.advance(FRAME_HEADER_BYTES as u64), payload_bytes);
+        let mut places = to_end.iter().chain(from_start);
+        let mut put = |word: u64| {
+            if let Some(place) = places.next() {
+                place.store(word, Ordering::Relaxed);
+            }
+        };
+        // The bytes that do not fill a word yet, and how many bits they are.
+        let (mut word, mut bits) = (0_u64, 0_u32);
         for part in parts {
-            let mut rest = *part;
-            while !rest.is_empty() {
-                let count = rest.len().min(8 - filled);
-                word[filled..filled + count].copy_from_slice(&rest[..count]);
-                rest = &rest[count..];
-                filled += count;
-                if filled == 8 {
-                    self.word(at)
-                        .store(u64::from_le_bytes(word), Ordering::Relaxed);
-                    at = at.advance(8);
-                    word = [0; 8];
-                    filled = 0;
+            let (words, rest) = part.as_chunks::<8>();
+            for next in words {
+                let next = u64::from_le_bytes(*next);
+                put(word | next << bits);
+                word = next.checked_shr(64 - bits).unwrap_or(0);
+            }
+            for &byte in rest {
+                word |= u64::from(byte) << bits;
+                bits += 8;
+                if bits == 64 {
+                    put(word);
+                    (word, bits) = (0, 0);
                 }
             }
         }
-        if filled > 0 {
-            self.word(at)
-                .store(u64::from_le_bytes(word), Ordering::Relaxed);
+        if bits > 0 {
+            put(word);
         }
         let first = PUBLISHED | (kind as u64) << 32 | length as u64;
         self.word(start).store(first, Ordering::Release);
@@ -174,20 +195,23 @@ impl Ring {
     /// Copies the payload of the published frame at `at`, padding included;
     /// `out` is a multiple of 8 bytes long.
     pub(crate) fn copy_payload(&self, at: Lsn, out: &mut [u8]) {
-        let mut at = at.advance(FRAME_HEADER_BYTES as u64);
-        for bytes in out.chunks_exact_mut(8) {
-            bytes.copy_from_slice(&self.word(at).load(Ordering::Relaxed).to_le_bytes());
-            at = at.advance(8);
+        let at = at.advance(FRAME_HEADER_BYTES as u64);
+        let (to_end, from_start) = self.words(at, out.len() as u64);
+        let (out, _) = out.as_chunks_mut::<8>();
+        let (first, second) = out.split_at_mut(to_end.len());
+        for (out, words) in [(first, to_end), (second, from_start)] {
+            for (bytes, word) in out.iter_mut().zip(words) {
+                *bytes = word.load(Ordering::Relaxed).to_le_bytes();
+            }
         }
     }
 
     /// Zeroes the words of `from..to`, which no one needs any more, and gives
     /// all but `own_bytes`, the flusher's, back to the appenders.
     pub(crate) fn release(&self, from: Lsn, to: Lsn, own_bytes: u64) {
-        let mut at = from;
-        while at < to {
-            self.word(at).store(0, Ordering::Relaxed);
-            at = at.advance(8);
+        let (to_end, from_start) = self.words(from, to.bytes_since(from));
+        for word in to_end.iter().chain(from_start) {
+            word.store(0, Ordering::Relaxed);
         }
         self.free
             .fetch_add(to.bytes_since(from) - own_bytes, Ordering::Release);

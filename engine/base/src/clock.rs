@@ -1,15 +1,16 @@
 //! Time is injected: the daemon uses the system's, a simulation its own.
 
 use crate::UnixMillis;
+use rustix::time::{ClockId, clock_gettime};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Where the time comes from. Clones share one time.
 #[derive(Clone, Debug)]
 pub enum Clock {
-    /// The operating system's clocks, and the moment this clock was made.
-    System(Instant),
+    /// The operating system's clocks, and when this clock was made: by the monotonic one, ns.
+    System(u64),
     /// A time that moves only when it is told to.
     Simulated(SimulatedTime),
 }
@@ -24,7 +25,7 @@ impl Clock {
     /// The operating system's clock.
     #[must_use]
     pub fn system() -> Self {
-        Self::System(Instant::now())
+        Self::System(system_monotonic_ns())
     }
 
     /// The wall clock: for expiry. May jump.
@@ -43,13 +44,28 @@ impl Clock {
     /// Time since this clock was made; never jumps: for delays and latencies.
     #[must_use]
     pub fn monotonic(&self) -> Duration {
+        Duration::from_nanos(self.monotonic_ns())
+    }
+
+    /// [`Clock::monotonic`] in ns: it is read with every command.
+    #[must_use]
+    #[inline]
+    pub fn monotonic_ns(&self) -> u64 {
         match self {
-            Self::System(start) => start.elapsed(),
-            Self::Simulated(time) => Duration::from_millis(
-                u64::try_from(time.monotonic_ms.load(Ordering::Relaxed)).unwrap_or(0),
-            ),
+            Self::System(start_ns) => system_monotonic_ns().saturating_sub(*start_ns),
+            Self::Simulated(time) => {
+                let ms = time.monotonic_ms.load(Ordering::Relaxed);
+                u64::try_from(ms).unwrap_or(0).saturating_mul(1_000_000)
+            }
         }
     }
+}
+
+fn system_monotonic_ns() -> u64 {
+    let now = clock_gettime(ClockId::Monotonic);
+    (now.tv_sec as u64)
+        .wrapping_mul(1_000_000_000)
+        .wrapping_add(now.tv_nsec as u64)
 }
 
 /// The two clocks of a simulation.

@@ -3,10 +3,11 @@
 //! Owns nothing beyond the call. Does not know sockets or sessions. Runs under
 //! the locks of the access, on any thread: a handler never waits.
 
+use crate::blocking::Block;
 use crate::error::CommandError;
 use crate::reply::ReplyBuffer;
 use thermocline_base::{Random, UnixMillis};
-use thermocline_store::{Access, Entry, Fault, FaultSet, KeyId, Settings};
+use thermocline_store::{Access, Entry, EventClass, Fault, FaultSet, KeyId, Settings};
 use thermocline_types::{HashRef, TypeError, Update, Value};
 
 /// Why a handler did not finish. It has changed nothing and what it wrote to
@@ -17,6 +18,18 @@ pub enum Failure {
     Error(CommandError),
     /// Something must be read first; the command then runs again.
     Fault(Fault),
+    /// There is nothing to reply with yet; the command runs again once one of its
+    /// keys has changed.
+    Block(Box<Block>),
+    /// It needs these keys too, of its database, which depend on what others hold;
+    /// it then runs again with them as [`Context::further`].
+    Further(Vec<Box<[u8]>>),
+}
+
+impl From<Block> for Failure {
+    fn from(block: Block) -> Self {
+        Self::Block(Box::new(block))
+    }
 }
 
 impl From<CommandError> for Failure {
@@ -53,8 +66,11 @@ pub type Handler = fn(&mut Context<'_, '_, '_>) -> Result<(), Failure>;
 pub struct Context<'c, 's, 'k> {
     /// The keys' hold; key 0 of the command is `keys[0]` here.
     pub access: &'c mut Access<'s, 'k>,
-    /// The command's keys in the order of the request.
+    /// The command's keys in the order of the request, then the further ones.
     pub keys: &'c [KeyId],
+    /// The names of the keys it asked for beyond those of the request: the last of
+    /// `keys`. They may be more than it asked for.
+    pub further: &'c [Box<[u8]>],
     /// The request, the command's name included.
     pub arguments: &'c [&'k [u8]],
     /// The number of the session's database.
@@ -97,6 +113,15 @@ impl<'k> Context<'_, '_, 'k> {
     #[must_use]
     pub fn peek(&self, index: usize) -> Option<Entry<'_>> {
         self.access.peek(self.keys[index])
+    }
+
+    /// As [`Context::peek`] for a command that reads the key: subscribers are told that it
+    /// is not there.
+    pub fn look(&mut self, index: usize) -> Option<Entry<'_>> {
+        if self.access.wants(EventClass::Miss) && self.peek(index).is_none() {
+            self.notify(EventClass::Miss, "keymiss", index);
+        }
+        self.peek(index)
     }
 
     /// The string that key number `index` holds; a use of it.
@@ -155,6 +180,32 @@ impl<'k> Context<'_, '_, 'k> {
     /// See [`Access::set_expiry`].
     pub fn set_expiry(&mut self, index: usize, expiry: Option<UnixMillis>) -> bool {
         self.access.set_expiry(self.keys[index], expiry)
+    }
+
+    /// Tells subscribers of an event of the command's key number `index`, after the change;
+    /// nothing happens while nobody asked for events of the class.
+    pub fn notify(&mut self, class: EventClass, event: &'static str, index: usize) {
+        self.notify_in(self.database, class, event, index);
+    }
+
+    /// As [`Context::notify`] for a key of another database than the session's.
+    pub fn notify_in(
+        &mut self,
+        database: u8,
+        class: EventClass,
+        event: &'static str,
+        index: usize,
+    ) {
+        let key = self.keys[index];
+        self.access.notify(class, event, database, key);
+    }
+
+    /// Tells of the event `del` if a change before has left the key number `index` without a
+    /// value: a collection that was emptied.
+    pub fn notify_if_gone(&mut self, index: usize) {
+        if self.access.wants(EventClass::Generic) && self.peek(index).is_none() {
+            self.notify(EventClass::Generic, "del", index);
+        }
     }
 
     /// See [`Access::delete`].

@@ -114,6 +114,10 @@ pub enum CommandError {
     ReadWithinTransaction,
     /// A timeout that is no integer.
     TimeoutNotInteger,
+    /// A timeout in seconds that is no number.
+    TimeoutNotFloat,
+    /// A timeout too far in the future.
+    TimeoutOutOfRange,
     /// A negative timeout.
     TimeoutNegative,
     /// COMMAND GETKEYS of no command.
@@ -156,6 +160,26 @@ pub enum CommandError {
     DiscardWithoutMulti,
     /// The command of that name inside a transaction.
     NotInTransaction(&'static str),
+    /// LPOP with a count that is negative or no integer.
+    NotPositive,
+    /// A number of keys below 1, or none at all.
+    KeyCountNotPositive,
+    /// LMPOP and its kin with a count below 1.
+    CountNotPositive,
+    /// LPOS with RANK 0.
+    RankZero,
+    /// LPOS with a negative COUNT.
+    CountNegative,
+    /// LPOS with a negative MAXLEN.
+    MaxlenNegative,
+    /// SORT without ALPHA on something that is no number.
+    ScoreNotFloat,
+    /// CLIENT UNBLOCK with ERROR ended the wait.
+    Unblocked,
+    /// The command of that name on a RESP2 connection with subscriptions.
+    NotWhileSubscribed(&'static str),
+    /// A command on keys on a connection that monitors.
+    KeysWhileMonitoring,
     /// A client name with spaces, control or non-ASCII characters.
     InvalidClientName,
     /// No client fits a CLIENT KILL.
@@ -239,6 +263,10 @@ impl CommandError {
             Self::NotInTransaction(name) => {
                 format!("ERR Command '{name}' not allowed inside a transaction")
             }
+            Self::NotWhileSubscribed(name) => format!(
+                "ERR Can't execute '{name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT \
+                 / RESET are allowed in this context"
+            ),
             Self::OutOfBounds { least, greatest } => {
                 format!("ERR value is out of range, value must between {least} and {greatest}")
             }
@@ -335,6 +363,8 @@ impl CommandError {
                 "TRYAGAIN The keys met by this command have to be read from disk first"
             }
             Self::TimeoutNotInteger => "ERR timeout is not an integer or out of range",
+            Self::TimeoutNotFloat => "ERR timeout is not a float or out of range",
+            Self::TimeoutOutOfRange => "ERR timeout is out of range",
             Self::TimeoutNegative => "ERR timeout is negative",
             Self::InvalidCommand => "ERR Invalid command specified",
             Self::NoKeyArguments => "ERR The command has no key arguments",
@@ -365,7 +395,19 @@ impl CommandError {
             Self::ProtocolNotInteger => "ERR Protocol version is not an integer or out of range",
             Self::ExecAborted => "EXECABORT Transaction discarded because of previous errors.",
             Self::ExecWithoutMulti => "ERR EXEC without MULTI",
+            Self::KeysWhileMonitoring => "ERR Replica can't interact with the keyspace",
             Self::DiscardWithoutMulti => "ERR DISCARD without MULTI",
+            Self::NotPositive => "ERR value is out of range, must be positive",
+            Self::KeyCountNotPositive => "ERR numkeys should be greater than 0",
+            Self::CountNotPositive => "ERR count should be greater than 0",
+            Self::RankZero => {
+                "ERR RANK can't be zero: use 1 to start from the first match, 2 from the second \
+                 ... or use negative to start from the end of the list"
+            }
+            Self::CountNegative => "ERR COUNT can't be negative",
+            Self::MaxlenNegative => "ERR MAXLEN can't be negative",
+            Self::ScoreNotFloat => "ERR One or more scores can't be converted into double",
+            Self::Unblocked => "UNBLOCKED client unblocked via CLIENT UNBLOCK",
             Self::InvalidClientName => {
                 "ERR Client names cannot contain spaces, newlines or special characters."
             }
@@ -382,6 +424,7 @@ impl CommandError {
             | Self::OutOfBounds { .. }
             | Self::LogFailing(_)
             | Self::HelloSyntax(_)
+            | Self::NotWhileSubscribed(_)
             | Self::NotInTransaction(_) => "ERR syntax error",
         }
     }

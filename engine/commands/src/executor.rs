@@ -7,14 +7,17 @@
 //! A fault leaves everything as it was: the caller has the pages read (or
 //! waits) and runs the same call again with them in the fault set.
 
+mod blocked;
 mod route;
 mod transaction;
 
+use crate::blocking::{Block, Waiters};
 use crate::context::{Context, Failure};
 use crate::error::CommandError;
 use crate::reply::ReplyBuffer;
 use crate::table::Command;
-use route::{Keys, Names, Reach, Route};
+pub use blocked::Ran;
+use route::{Keys, Names, Quick, Reach, Route};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use thermocline_base::{Lsn, Random};
@@ -51,6 +54,7 @@ pub struct Watched<'k> {
 /// See the module.
 pub struct Executor {
     store: Arc<Store>,
+    waiters: Arc<Waiters>,
     string_max_bytes: usize,
 }
 
@@ -58,14 +62,34 @@ pub struct Executor {
 struct Surroundings<'c> {
     faults: &'c FaultSet,
     random: &'c mut Random,
+    /// Names of keys beyond those of the request.
+    further: &'c [Box<[u8]>],
+}
+
+/// How a handler ended.
+enum Handled {
+    /// Its reply or error is written.
+    Replied,
+    /// It has to wait for its keys.
+    Blocks(Box<Block>),
+    /// It has to run again with these keys too.
+    Further(Vec<Box<[u8]>>),
+}
+
+/// What became of one try at a call.
+enum Tried {
+    Ran(Ran),
+    /// It has to be tried again with these keys too.
+    Further(Vec<Box<[u8]>>),
 }
 
 impl Executor {
-    /// An executor on `store`.
+    /// An executor on `store`; `waiters` are those of all executors on it.
     #[must_use]
-    pub const fn new(store: Arc<Store>, string_max_bytes: usize) -> Self {
+    pub const fn new(store: Arc<Store>, waiters: Arc<Waiters>, string_max_bytes: usize) -> Self {
         Self {
             store,
+            waiters,
             string_max_bytes,
         }
     }
@@ -77,7 +101,8 @@ impl Executor {
     }
 
     /// Runs one call; its reply or error is appended to `reply`. The caller has
-    /// asked [`Store::admit`] before, if the command is a write.
+    /// asked [`Store::admit`] before, if the command is a write. A command that may
+    /// wait does not: see [`Executor::run_or_park`].
     ///
     /// # Errors
     /// What is missing; nothing was changed or written.
@@ -91,21 +116,114 @@ impl Executor {
         faults: &FaultSet,
         random: &mut Random,
     ) -> Result<Done, Fault> {
-        let route = Route::find(call.command);
-        let route = route.expect("the caller runs what has no handler");
-        let mut names = Names::new();
-        route.add_names(&call, |number| number, &mut names);
-        let mut access = Access::new(&self.store, &names);
-        access.acquire(faults, matches!(route.reach, Reach::AllShards))?;
-        let keys: Keys = (0..names.len()).collect();
-        let mut surroundings = Surroundings { faults, random };
-        self.run_handler(route, &call, &keys, &mut access, reply, &mut surroundings)?;
-        // Also after an error: it may tell of a change that is not durable yet.
-        let lsn = access.finish();
-        Ok(Done { lsn })
+        match self.run_call(call, false, reply, faults, random)? {
+            Ran::Done(done) => Ok(done),
+            Ran::Parked(_) => unreachable!("it may not wait"),
+        }
     }
 
-    /// Runs the handler; `reply` gets its reply or error.
+    /// Runs a call, with the further keys it asks for.
+    fn run_call(
+        &self,
+        call: Call<'_>,
+        may_wait: bool,
+        reply: &mut ReplyBuffer,
+        faults: &FaultSet,
+        random: &mut Random,
+    ) -> Result<Ran, Fault> {
+        let route = Route::find(call.command);
+        let route = route.expect("the caller runs what has no handler");
+        if let Some(quick) = route.quick
+            && let Some(done) = self.run_quick(quick, &call, reply, faults)
+        {
+            return Ok(Ran::Done(done));
+        }
+        let mut further = Vec::new();
+        loop {
+            let mut surroundings = Surroundings {
+                faults,
+                random,
+                further: &further,
+            };
+            match self.try_route(route, &call, may_wait, reply, &mut surroundings)? {
+                Tried::Ran(ran) => {
+                    self.serve_ready(random);
+                    return Ok(ran);
+                }
+                Tried::Further(names) => further = names,
+            }
+        }
+    }
+
+    /// The short road of the commonest requests. `None` if this one cannot take it: nothing
+    /// has happened then.
+    fn run_quick(
+        &self,
+        quick: Quick,
+        call: &Call<'_>,
+        reply: &mut ReplyBuffer,
+        faults: &FaultSet,
+    ) -> Option<Done> {
+        let name = |key| KeyName {
+            database: call.database,
+            key,
+        };
+        let now = faults.now().unwrap_or_else(|| self.store.now());
+        let lsn = match (quick, call.arguments) {
+            (Quick::Get, [_, key]) => self.store.read_quick(name(key), now, |entry| match entry
+                .map(|entry| entry.value.string())
+            {
+                None => reply.null(),
+                Some(Ok(string)) => reply.bulk(string),
+                Some(Err(error)) => reply.refuse(&error.into()),
+            })?,
+            (Quick::Set, [_, key, value]) if value.len() <= self.string_max_bytes => {
+                let lsn = self.store.set_quick(name(key), now, value)?;
+                reply.simple("OK");
+                lsn
+            }
+            _ => return None,
+        };
+        Some(Done { lsn })
+    }
+
+    fn try_route(
+        &self,
+        route: Route,
+        call: &Call<'_>,
+        may_wait: bool,
+        reply: &mut ReplyBuffer,
+        surroundings: &mut Surroundings<'_>,
+    ) -> Result<Tried, Fault> {
+        let mut names = Names::new();
+        route.add_names(call, |number| number, &mut names);
+        names.extend(surroundings.further.iter().map(|key| KeyName {
+            database: call.database,
+            key,
+        }));
+        let mut access = Access::new(&self.store, &names);
+        let all = matches!(route.reach, Reach::AllShards);
+        access.acquire(surroundings.faults, all)?;
+        let keys: Keys = (0..names.len()).collect();
+        let handled = self.run_handler(route, call, &keys, &mut access, reply, surroundings)?;
+        let mut parked = None;
+        match handled {
+            Handled::Replied => {}
+            Handled::Further(names) => return Ok(Tried::Further(names)),
+            Handled::Blocks(block) if may_wait => {
+                let place = (&names, reply.version());
+                parked = Some(self.park(call, &block, &keys, &mut access, place));
+            }
+            Handled::Blocks(block) => reply.nil(block.nil),
+        }
+        // Also after an error: it may tell of a change that is not durable yet.
+        let lsn = access.finish();
+        let ran = parked.map_or(Ran::Done(Done { lsn }), Ran::Parked);
+        Ok(Tried::Ran(ran))
+    }
+
+    /// Runs the handler; `reply` gets its reply or error, or nothing if it has not
+    /// replied.
     fn run_handler<'k>(
         &self,
         route: Route,
@@ -114,11 +232,12 @@ impl Executor {
         access: &mut Access<'_, 'k>,
         reply: &mut ReplyBuffer,
         surroundings: &mut Surroundings<'_>,
-    ) -> Result<(), Fault> {
+    ) -> Result<Handled, Fault> {
         let mark = reply.checkpoint();
         let outcome = (route.handler)(&mut Context {
             access,
             keys,
+            further: surroundings.further,
             arguments: call.arguments,
             database: call.database,
             reply,
@@ -127,17 +246,18 @@ impl Executor {
             settings: self.store.settings(),
             string_max_bytes: self.string_max_bytes,
         });
-        match outcome {
-            Ok(()) => Ok(()),
-            Err(Failure::Error(error)) => {
-                reply.rollback(mark);
+        let Err(failure) = outcome else {
+            return Ok(Handled::Replied);
+        };
+        reply.rollback(mark);
+        match failure {
+            Failure::Error(error) => {
                 reply.refuse(&error);
-                Ok(())
+                Ok(Handled::Replied)
             }
-            Err(Failure::Fault(fault)) => {
-                reply.rollback(mark);
-                Err(fault)
-            }
+            Failure::Block(block) => Ok(Handled::Blocks(block)),
+            Failure::Further(names) => Ok(Handled::Further(names)),
+            Failure::Fault(fault) => Err(fault),
         }
     }
 
@@ -158,8 +278,10 @@ impl Executor {
             return;
         }
         // Nothing is held longer than the look at it takes: the access is dropped.
-        if let Err(Fault::Reads(reads)) = self.store.access(&names, faults) {
-            wanted.extend(reads);
+        match self.store.access(&names, faults) {
+            Err(Fault::Reads(reads)) => wanted.extend(reads),
+            Err(Fault::Recovering(keys)) => self.store.hydrate_soon(&keys),
+            _ => {}
         }
     }
 }

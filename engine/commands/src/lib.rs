@@ -6,10 +6,11 @@
 //! sockets, sessions, pages or frames.
 //!
 //! Use order: `error` stands alone, as does `glob`; `arguments` and `reply` use `error`;
-//! `table` uses `arguments`; then come `context`, the handlers and `executor`. Nothing here
-//! keeps state beyond a call, so any thread may call it.
+//! `table` uses `arguments`; then come `blocking`, `context`, the handlers and `executor`. Nothing
+//! here but `blocking` keeps state beyond a call; any thread may call it.
 
 pub mod arguments;
+pub mod blocking;
 pub mod context;
 pub mod error;
 pub mod executor;
@@ -18,7 +19,8 @@ mod handlers;
 pub mod reply;
 pub mod table;
 
+pub use blocking::{Parked, Waiters, Woken};
 pub use context::{Context, Failure, Handler};
 pub use error::CommandError;
-pub use executor::{Call, Done, Executor, Watched};
+pub use executor::{Call, Done, Executor, Ran, Watched};
 pub use reply::{Mark, ReplyBuffer, Version};

@@ -64,6 +64,11 @@ impl ReplyBuffer {
         std::mem::take(&mut self.bytes)
     }
 
+    /// Appends what `other` holds, which uses the same version.
+    pub fn append(&mut self, other: &Self) {
+        self.bytes.extend_from_slice(&other.bytes);
+    }
+
     /// Remembers the present end, before a command that may be retried.
     pub fn checkpoint(&self) -> Mark {
         Mark(self.bytes.len())
@@ -118,6 +123,11 @@ impl ReplyBuffer {
     /// Starts an array of `count` elements.
     pub fn array(&mut self, count: usize) {
         self.length(b'*', count);
+    }
+
+    /// Bytes that are a reply, or a part of one, already.
+    pub fn raw(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
     }
 
     /// Starts a map of `pairs` keys and values, written alternately; in RESP2

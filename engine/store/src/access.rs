@@ -14,15 +14,17 @@ use crate::effect::{Effect, KeyRef};
 use crate::fault::{Fault, FaultSet, ReadRequest};
 use crate::index::Position;
 use crate::objects::OBJECT_FORM;
+use crate::observe::{Change, EventClass};
 use crate::record::RecordParts;
 use crate::resolve::{Resolved, State};
 use crate::shard::Shard;
 use crate::store::Store;
+use crate::waiting::Ticket;
 use hashbrown::HashMap;
 use parking_lot::MutexGuard;
 use smallvec::SmallVec;
 use std::cell::Cell;
-use thermocline_base::{DatabaseId, Lsn, ShardId, UnixMillis};
+use thermocline_base::{DatabaseId, KeyHash, Lsn, ShardId, UnixMillis};
 use thermocline_types::{TypeError, Update, Value, ValueRef};
 
 /// A key as a command names it: the number of its database, and its bytes.
@@ -60,6 +62,22 @@ thread_local! {
     /// Lent to one access at a time, so that a write allocates no buffer.
     static EFFECTS: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
+
+/// Calls `write` with an empty buffer for effects.
+pub(crate) fn with_effects<R>(write: impl FnOnce(&mut Vec<u8>) -> R) -> R {
+    let mut effects = EFFECTS.take();
+    let result = write(&mut effects);
+    keep_effects(effects);
+    result
+}
+
+fn keep_effects(mut effects: Vec<u8>) {
+    if effects.capacity() > 0 && effects.capacity() <= KEPT_EFFECTS_BYTES {
+        effects.clear();
+        EFFECTS.set(effects);
+    }
+}
+
 /// The longest key, bytes. The tier repeats it beside each part of a long value,
 /// and both must fit a segment: a longer one could never sink, and no
 /// checkpoint be made of it.
@@ -79,9 +97,15 @@ pub struct Access<'s, 'k> {
     now: UnixMillis,
     effects: Vec<u8>,
     deaths: SmallVec<[(Address, u32); 2]>,
+    /// What observers asked to be told; empty while none does.
+    pub(crate) changes: Vec<Change<'k>>,
     /// The end of the last frame that changed a shard which was looked at
     /// without being held.
     pub(crate) seen: Lsn,
+    /// Waited keys that were touched.
+    raised: Vec<usize>,
+    /// Waited keys that have changed with their database.
+    pub(crate) moved: Vec<(DatabaseId, Box<[u8]>)>,
 }
 
 impl Store {
@@ -130,7 +154,10 @@ impl<'s, 'k> Access<'s, 'k> {
             now: UnixMillis(0),
             effects: Vec::new(),
             deaths: SmallVec::new(),
+            changes: Vec::new(),
             seen: Lsn::ZERO,
+            raised: Vec::new(),
+            moved: Vec::new(),
         }
     }
 
@@ -255,20 +282,24 @@ impl<'s, 'k> Access<'s, 'k> {
 
     fn resolve(&mut self, faults: &FaultSet) -> Result<(), Fault> {
         let mut reads: SmallVec<[ReadRequest; 2]> = SmallVec::new();
+        let mut recovering: SmallVec<[KeyHash; 2]> = SmallVec::new();
         for key in &mut self.keys {
             let guard = &mut self.guards[key.guard];
             if let Some(reason) = &guard.shard.damage {
                 return Err(Fault::Damaged(reason.clone()));
             }
-            if !guard.shard.is_loaded {
-                return Err(Fault::Shard(guard.id));
+            if guard.shard.has_come_up(key.hash) {
+                key.resolve(self.store, &mut guard.shard, faults, &mut reads)?;
+            } else {
+                recovering.push(key.hash);
             }
-            key.resolve(self.store, &mut guard.shard, faults, &mut reads)?;
         }
-        if reads.is_empty() {
-            Ok(())
-        } else {
+        if !recovering.is_empty() {
+            Err(Fault::Recovering(recovering))
+        } else if !reads.is_empty() {
             Err(Fault::Reads(reads))
+        } else {
+            Ok(())
         }
     }
 
@@ -303,6 +334,44 @@ impl<'s, 'k> Access<'s, 'k> {
             self.delete_key(id);
             let guard = self.keys[id].guard;
             self.guards[guard].shard.counters.expired += 1;
+            self.notify_of(id, EventClass::Expired, "expired");
+        }
+    }
+
+    /// Tells observers that ask for the class of an event of the key, whose database has
+    /// this number now.
+    pub fn notify(&mut self, class: EventClass, name: &'static str, database: u8, key: KeyId) {
+        if self.store.observed.wants(class) {
+            self.changes.push(Change::Event {
+                class,
+                name,
+                database,
+                key: self.names[key].key,
+            });
+        }
+    }
+
+    /// Tells observers that a command that is none of the store's ran now.
+    pub fn note_aside(&mut self) {
+        if self.store.observed.wants_any() {
+            self.changes.push(Change::Aside);
+        }
+    }
+
+    /// Whether observers ask for events of the class.
+    #[must_use]
+    pub fn wants(&self, class: EventClass) -> bool {
+        self.store.observed.wants(class)
+    }
+
+    /// As [`Access::notify`], for what the store itself does to the key.
+    fn notify_of(&mut self, id: usize, class: EventClass, name: &'static str) {
+        if !self.store.observed.wants(class) {
+            return;
+        }
+        let first = self.ids.iter().position(|known| *known as usize == id);
+        if let Some(first) = first {
+            self.notify(class, name, self.names[first].database, first);
         }
     }
 
@@ -353,6 +422,7 @@ impl<'s, 'k> Access<'s, 'k> {
         let shard = &mut *self.guards[guard].shard;
         let Some(position) = position else {
             shard.counters.misses += 1;
+            self.notify_of(id, EventClass::Miss, "keymiss");
             return None;
         };
         shard.counters.hits += 1;
@@ -463,6 +533,9 @@ impl<'s, 'k> Access<'s, 'k> {
             }
         }
         resolved.state = State::Hot;
+        if position.is_none() {
+            self.notify_of(id, EventClass::New, "new");
+        }
     }
 
     /// The key holds this value and expiry, whatever it held. The value is not
@@ -671,6 +744,35 @@ impl<'s, 'k> Access<'s, 'k> {
         guard.wrote = true;
         guard.shard.changed = true;
         guard.shard.watchers.touch(resolved.database, resolved.key);
+        let is_waited = (guard.shard.queues).is_waited(resolved.database, resolved.key);
+        if is_waited && !self.raised.contains(&id) {
+            // Named when the access ends: SWAPDB may follow.
+            self.raised.push(id);
+        }
+        if self.store.observed.wants_changes() {
+            self.changes.push(Change::Key(resolved.key));
+        }
+    }
+
+    /// Has the ticket join the queue at the key until `Store::unwait`: once the
+    /// key has been touched, it is among the ready keys. `wants_absence`: also if
+    /// it is gone then.
+    pub fn wait(&mut self, key: KeyId, ticket: Ticket, wants_absence: bool) {
+        let id = self.id(key);
+        let resolved = &self.keys[id];
+        let queues = &mut self.guards[resolved.guard].shard.queues;
+        queues.add(resolved.database, resolved.key, ticket, wants_absence);
+    }
+
+    /// What became ready, in the order in which it was touched.
+    fn raise(&mut self) {
+        for id in std::mem::take(&mut self.raised) {
+            let resolved = &self.keys[id];
+            self.store.raise(resolved.database, resolved.key);
+        }
+        for (database, key) in std::mem::take(&mut self.moved) {
+            self.store.raise(database, &key);
+        }
     }
 
     /// Every guard's shard was changed, by a flush or a swap.
@@ -721,15 +823,24 @@ impl<'s, 'k> Access<'s, 'k> {
                 }
             }
         }
+        if !self.raised.is_empty() || !self.moved.is_empty() {
+            self.raise();
+        }
         let seen = self.guards.iter().map(|guard| guard.shard.last_lsn).max();
+        if !self.changes.is_empty() {
+            self.store
+                .observed
+                .tell(&self.changes, seen.unwrap_or_default());
+        }
         self.guards.clear();
+        if !self.changes.is_empty() {
+            self.changes.clear();
+            self.store.observed.settle();
+        }
         for (address, bytes) in self.deaths.drain(..) {
             self.store.volume.record_died(address, u64::from(bytes));
         }
-        if self.effects.capacity() > 0 && self.effects.capacity() <= KEPT_EFFECTS_BYTES {
-            self.effects.clear();
-            EFFECTS.set(std::mem::take(&mut self.effects));
-        }
+        keep_effects(std::mem::take(&mut self.effects));
         seen.unwrap_or_default().max(self.seen)
     }
 }

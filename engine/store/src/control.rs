@@ -8,7 +8,7 @@ use parking_lot::{Condvar, Mutex};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
-use thermocline_base::{Lsn, ShardId};
+use thermocline_base::{KeyHash, Lsn};
 use tokio::sync::Notify;
 
 /// What is known of checkpoints.
@@ -39,7 +39,7 @@ pub(crate) struct Control {
     last_checkpoint: AtomicBool,
     requested: AtomicU64,
     checkpoint: Mutex<CheckpointState>,
-    wanted: Mutex<VecDeque<ShardId>>,
+    wanted: Mutex<VecDeque<KeyHash>>,
     settled: AtomicBool,
     /// Why that cannot be, as far as it shows now.
     damage: Mutex<Option<String>>,
@@ -147,12 +147,13 @@ impl Control {
         change(&mut self.checkpoint.lock());
     }
 
-    pub(crate) fn want_shard(&self, shard: ShardId) {
-        self.wanted.lock().push_back(shard);
+    /// Asks for what the image and the log hold for these keys.
+    pub(crate) fn want(&self, keys: &[KeyHash]) {
+        self.wanted.lock().extend(keys);
         self.wake();
     }
 
-    pub(crate) fn wanted_shard(&self) -> Option<ShardId> {
+    pub(crate) fn wanted(&self) -> Option<KeyHash> {
         self.wanted.lock().pop_front()
     }
 

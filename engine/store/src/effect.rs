@@ -111,6 +111,18 @@ impl<'a> Effect<'a> {
         matches!(self, Self::Put { .. } | Self::Delete { .. })
     }
 
+    /// Bytes of its key and of what it says of it.
+    #[must_use]
+    pub const fn data_bytes(&self) -> usize {
+        let (key, data): (_, &[u8]) = match *self {
+            Self::Put { key, value, .. } => (key, value),
+            Self::Update { key, update } => (key, update),
+            Self::Delete { key } | Self::Expire { key, .. } => (key, &[]),
+            Self::Databases(_) => return 0,
+        };
+        key.key.len().saturating_add(data.len())
+    }
+
     /// Appends the effect's bytes.
     pub fn encode_into(&self, out: &mut Vec<u8>) {
         match *self {
@@ -182,12 +194,20 @@ impl<'a> Effect<'a> {
 /// # Errors
 /// [`CodecError`] if any effect is malformed: then none may be applied.
 pub fn decode_all(payload: &[u8]) -> Result<Vec<Effect<'_>>, CodecError> {
-    let mut reader = Reader::new(payload);
-    let mut effects = Vec::new();
-    while !reader.is_empty() {
-        effects.push(Effect::decode(&mut reader)?);
-    }
-    Ok(effects)
+    effects(payload).collect()
+}
+
+/// The effects of a payload one by one; after an error none follow.
+pub fn effects(payload: &[u8]) -> impl Iterator<Item = Result<Effect<'_>, CodecError>> {
+    let mut reader = Some(Reader::new(payload));
+    std::iter::from_fn(move || {
+        let at = reader.as_mut().filter(|it| !it.is_empty())?;
+        let effect = Effect::decode(at);
+        if effect.is_err() {
+            reader = None;
+        }
+        Some(effect)
+    })
 }
 
 fn put_key(out: &mut Vec<u8>, tag: u8, key: KeyRef<'_>) {

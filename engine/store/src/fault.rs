@@ -14,7 +14,7 @@ use crate::tier::{Corruption, PagePlace, TierRecord, page};
 use hashbrown::HashMap;
 use smallvec::SmallVec;
 use std::sync::Arc;
-use thermocline_base::{DatabaseId, ShardId, UnixMillis};
+use thermocline_base::{DatabaseId, KeyHash, UnixMillis};
 use thermocline_disk::AlignedBuffer;
 
 /// A page or run of the tier to be read.
@@ -31,9 +31,10 @@ pub struct ReadRequest {
 pub enum Fault {
     /// These pages must be read and put into the [`FaultSet`].
     Reads(SmallVec<[ReadRequest; 2]>),
-    /// The shard's part of the index has not come up since the start: wait
-    /// for [`crate::Store::hydrate`].
-    Shard(ShardId),
+    /// These keys have not come up since the start, neither their parts of the
+    /// index nor what the log holds for them: wait for
+    /// [`crate::Store::hydrate`].
+    Recovering(SmallVec<[KeyHash; 2]>),
     /// What is on the disk is not what was written, or cannot be read: the
     /// command fails with this reason.
     Damaged(String),

@@ -8,7 +8,7 @@
 //! parse commands, speak protocols or decide what a value means.
 //!
 //! Modules, lowest first: [`address`], [`record`], [`index`], [`effect`],
-//! [`pending`], [`tier`], [`manifest`], [`image`], then the running store and,
+//! [`pending`], [`observe`], [`tier`], [`manifest`], [`image`], then the running store and,
 //! beside it, [`offline`].
 
 pub mod access;
@@ -23,26 +23,32 @@ mod log;
 pub mod manifest;
 mod memory;
 mod objects;
+pub mod observe;
 pub mod offline;
 pub mod payload;
 pub mod pending;
 mod prefetch;
+mod quick;
 mod reader;
 pub mod record;
 mod recovery;
+mod references;
 mod resolve;
 pub mod settings;
 mod shard;
 pub mod statistics;
 pub mod store;
 pub mod tier;
+mod waiting;
 mod whole;
 
 pub use access::{Access, Entry, KeyId, KeyName};
 pub use address::Address;
 pub use fault::{Fault, FaultSet, FetchedPage, ReadRequest};
+pub use observe::{Change, EventClass, Observer};
 pub use reader::{Fetched, PageReader};
 pub use settings::{Policy, Settings};
 pub use statistics::Statistics;
 pub use store::{Admission, StartReport, Store, StoreError, StoreOptions};
+pub use waiting::{ReadyKey, Ticket};
 pub use whole::ScannedKey;

@@ -80,6 +80,9 @@ impl Log {
 
     /// Why writes are refused, if they are.
     pub(crate) fn failure(&self) -> Option<String> {
+        if self.wal.is_ready() {
+            return None;
+        }
         match self.wal.status() {
             Status::Ready => None,
             Status::Refusing { reason } => Some(reason),
@@ -157,7 +160,7 @@ impl Log {
     /// looks older than it is by much; two threads that set both at once differ
     /// by the moment between them.
     pub(crate) fn is_overdue(&self) -> bool {
-        let now_ms = self.clock.monotonic().as_millis() as u64;
+        let now_ms = self.clock.monotonic_ns() / 1_000_000;
         if self.wal.durable_lsn().0 >= self.watched_lsn.load(Ordering::Acquire) {
             self.watched_since_ms.store(now_ms, Ordering::Relaxed);
             self.watched_lsn

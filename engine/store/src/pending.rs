@@ -1,6 +1,6 @@
-//! Effects of the log's tail that were read after a restart and not applied
-//! yet: each waits on its key until the key is next needed, or until the
-//! background gets to it.
+//! Effects of the log's tail that were read again after a restart and not
+//! applied yet: each waits on its key until the key is next needed, or until
+//! the background gets to it.
 //!
 //! Owns the waiting effects and the rule which of them count. Does not read
 //! the log, load records or apply anything. One table for each shard, under
@@ -132,12 +132,23 @@ impl Pending {
         self.keys.keys().take(most).cloned().collect()
     }
 
+    /// Takes over what waits in `other` on keys that nothing waits on here.
+    pub fn absorb(&mut self, other: Self) {
+        self.bytes += other.bytes;
+        self.keys.extend(other.keys);
+    }
+
     /// Drops the effects on databases that `lives` does not know: a flush made
     /// them void.
     pub fn retain_databases(&mut self, lives: impl Fn(DatabaseId) -> bool) {
+        self.retain(|database, _| lives(database));
+    }
+
+    /// Drops the effects on keys that `keep` does not want.
+    pub fn retain(&mut self, keep: impl Fn(DatabaseId, &[u8]) -> bool) {
         let bytes = &mut self.bytes;
         self.keys.retain(|(database, key), list| {
-            let keep = lives(*database);
+            let keep = keep(*database, key);
             if !keep {
                 let key = KeyRef {
                     database: *database,

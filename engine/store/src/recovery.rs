@@ -11,12 +11,13 @@
 //! 2. The manifest, made durable before anything else exists: an empty store.
 //! 3. The log's first segment: an empty store with an empty log.
 
-use crate::effect::{DatabaseMap, Effect, decode_all};
+use crate::effect::{self, DatabaseMap, Effect};
 use crate::image;
 use crate::index::Slot;
 use crate::manifest::{self, History, MANIFEST_MAX_BYTES, Manifest};
 use crate::payload::Chains;
 use crate::record::ChunkPool;
+use crate::references::TAIL_BYTES_MAX;
 use crate::shard::Shard;
 use crate::store::{StartReport, StoreError, StoreOptions};
 use crate::tier::volume::Volume;
@@ -29,7 +30,7 @@ use thermocline_base::{DatabaseId, HashSeed, Lsn, Random, ShardId};
 use thermocline_disk::{DirectoryLock, Disk, OpenMode};
 use thermocline_wal::frame::FrameKind;
 use thermocline_wal::scan::Frame;
-use thermocline_wal::{Flusher, Recovered, Wal, WalOptions};
+use thermocline_wal::{Flusher, FrameReader, Recovered, Wal, WalOptions};
 
 /// The directory of the log, below the data directory.
 pub(crate) const LOG_DIRECTORY: &str = "wal";
@@ -56,6 +57,8 @@ pub(crate) struct Opened {
     pub(crate) wal: Wal,
     pub(crate) flusher: Flusher,
     pub(crate) ring_bytes: usize,
+    /// Reads the log's tail again.
+    pub(crate) tail: FrameReader,
 }
 
 pub(crate) fn open(disk: &Disk, options: &StoreOptions) -> Result<Opened, StoreError> {
@@ -110,6 +113,7 @@ pub(crate) fn open(disk: &Disk, options: &StoreOptions) -> Result<Opened, StoreE
         wal,
         flusher,
         ring_bytes: LOG_RING_BYTES,
+        tail: FrameReader::new(disk, &recovered),
     })
 }
 
@@ -205,12 +209,18 @@ fn read_log(
             let Some((start, effects)) = fed.map_err(|error| error.to_string())? else {
                 return Ok(());
             };
-            for effect in decode_all(&effects).map_err(|error| error.to_string())? {
+            for effect in effect::effects(&effects) {
+                let effect = effect.map_err(|error| error.to_string())?;
                 match effect.key() {
                     Some(key) => {
                         let hash = manifest.hash_seed.hash(key.database, key.key);
                         if let Some(shard) = shards.get_mut(hash.shard().index()) {
-                            shard.pending.push(start, &effect);
+                            let distance = start.bytes_since(manifest.checkpoint_lsn);
+                            if distance >= TAIL_BYTES_MAX {
+                                return Err("the log's tail is too long".to_owned());
+                            }
+                            shard.is_loaded = false;
+                            (shard.references).push(hash, distance, effect.data_bytes());
                         }
                     }
                     None => {
@@ -241,11 +251,6 @@ fn read_log(
     if let Some(failure) = failure {
         return Err(failure);
     }
-    for shard in shards {
-        shard
-            .pending
-            .retain_databases(|database| map.identities.contains(&database));
-    }
     Ok((recovered, map))
 }
 
@@ -271,6 +276,9 @@ pub(crate) fn read_piece(
     shard: ShardId,
 ) -> Result<Vec<(DatabaseId, Vec<Slot>)>, StoreError> {
     let piece = directory.pieces[shard.index()];
+    if piece.bytes == 0 {
+        return Ok(Vec::new());
+    }
     let name = image::file_name(piece.file);
     let file = disk.open_file(&name, OpenMode::Read, false)?;
     let size_bytes = file.size_bytes()?;

@@ -3,7 +3,9 @@
 //! Owns the numbers, each behind an atomic. Does not know their names in a
 //! configuration file. Any thread reads and writes.
 
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{
+    AtomicBool, AtomicI32, AtomicU8, AtomicU64, AtomicUsize, Ordering::Relaxed,
+};
 
 /// What happens when memory (or, with a tier, the tier) is full:
 /// `maxmemory-policy`.
@@ -89,6 +91,7 @@ pub struct Settings {
     tier_max_bytes: AtomicU64,
     hash_max_listpack_entries: AtomicUsize,
     hash_max_listpack_value: AtomicUsize,
+    list_max_listpack_size: AtomicI32,
     /// Bytes of log after which a checkpoint begins.
     checkpoint_wal_bytes: AtomicU64,
     /// After how long with changes a checkpoint begins, in ms.
@@ -104,6 +107,7 @@ impl Default for Settings {
             tier_max_bytes: AtomicU64::new(u64::MAX),
             hash_max_listpack_entries: AtomicUsize::new(512),
             hash_max_listpack_value: AtomicUsize::new(64),
+            list_max_listpack_size: AtomicI32::new(-2),
             checkpoint_wal_bytes: AtomicU64::new(256 << 20),
             checkpoint_interval_ms: AtomicU64::new(60_000),
             active_expire: AtomicBool::new(true),
@@ -139,6 +143,9 @@ impl Settings {
     setting!(
         /// Bytes of a field or value of a hash in its compact form.
         hash_max_listpack_value, set_hash_max_listpack_value, usize);
+    setting!(
+        /// What a node of a list holds: elements if positive, -1 to -5 for 4 to 64 KiB.
+        list_max_listpack_size, set_list_max_listpack_size, i32);
     setting!(
         /// Bytes of log after which a checkpoint begins.
         checkpoint_wal_bytes, set_checkpoint_wal_bytes, u64);

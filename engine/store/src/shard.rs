@@ -1,7 +1,8 @@
 //! One of the 1,024 lock-protected parts of the key space.
 //!
 //! Owns its keys, one table for each database that has some here, their large
-//! values, the effects that wait since the start, and the flags of watchers.
+//! values, the effects that wait since the start, the flags of watchers and the
+//! queues of those who wait.
 //! Does not own the log or the tier. Under its lock, any thread.
 //!
 //! INVARIANT: `changed` is set by whatever makes the shard's piece of the last
@@ -13,11 +14,13 @@ use crate::index::KeyTable;
 use crate::objects::Objects;
 use crate::pending::Pending;
 use crate::record::ChunkPool;
+use crate::references::References;
+use crate::waiting::Queues;
 use hashbrown::HashMap;
 use smallvec::SmallVec;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use thermocline_base::{DatabaseId, HashSeed, Lsn};
+use thermocline_base::{DatabaseId, HashSeed, KeyHash, Lsn};
 
 /// Chunks of a table that are emptied under one hold of the lock.
 const COMPACTED_CHUNKS: usize = 4;
@@ -89,8 +92,12 @@ pub(crate) struct Shard {
     /// The first inline: most directories use one database.
     tables: SmallVec<[KeyTable; 1]>,
     pub(crate) objects: Objects,
+    /// Where the log holds more.
+    pub(crate) references: References,
     pub(crate) pending: Pending,
     pub(crate) watchers: Watchers,
+    /// Those who wait for keys of it.
+    pub(crate) queues: Queues,
     pub(crate) counters: Counters,
     /// The end of the last frame that changed a key here.
     pub(crate) last_lsn: Lsn,
@@ -112,8 +119,10 @@ impl Shard {
             pool: Arc::clone(pool),
             tables: SmallVec::new(),
             objects: Objects::default(),
+            references: References::default(),
             pending: Pending::default(),
             watchers: Watchers::default(),
+            queues: Queues::default(),
             counters: Counters::default(),
             last_lsn: Lsn::ZERO,
             damage: None,
@@ -122,6 +131,11 @@ impl Shard {
             epoch: 0,
             counted_bytes: 0,
         }
+    }
+
+    /// Whether all is here that the image and the log hold for keys of `hash`.
+    pub(crate) fn has_come_up(&self, hash: KeyHash) -> bool {
+        self.is_loaded && !self.references.contains(hash)
     }
 
     /// The table of a database, if it has keys here.

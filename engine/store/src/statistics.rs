@@ -184,8 +184,9 @@ impl Statistics {
         self.evicted_keys += shard.counters.evicted;
         self.promotions += shard.counters.promotions;
         self.demotions += shard.counters.demotions;
-        self.pending_keys += shard.pending.key_count() as u64;
-        self.pending_bytes += shard.pending.memory_bytes() as u64;
+        self.pending_keys += (shard.pending.key_count() + shard.references.len()) as u64;
+        self.pending_bytes +=
+            (shard.pending.memory_bytes() + shard.references.memory_bytes()) as u64;
         self.shards_not_loaded += u64::from(!shard.is_loaded);
         self.record_bytes += shard.objects.heap_bytes() as u64;
         for table in shard.tables() {

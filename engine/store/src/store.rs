@@ -12,19 +12,21 @@ use crate::keeper::Keeper;
 use crate::log::Log;
 use crate::memory::{BEGIN_PERCENT, Memory, WAIT_PERCENT};
 use crate::objects::{OBJECT_FORM, Objects};
+use crate::observe::Observed;
 use crate::record::{ChunkPool, RecordParts};
 use crate::recovery::{self, Opened};
 use crate::settings::Settings;
 use crate::shard::Shard;
 use crate::tier::volume::Volume;
 use crate::tier::{Dictionary, SpaceState};
+use crate::waiting::{Ready, ReadyKey, Ticket};
 use parking_lot::{Mutex, RwLock};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use thermocline_base::limits::{DATABASE_COUNT, PAGE_BYTES};
-use thermocline_base::{Clock, DatabaseId, HashSeed, Lsn, Random, ShardId, UnixMillis};
+use thermocline_base::{Clock, DatabaseId, HashSeed, KeyHash, Lsn, Random, ShardId, UnixMillis};
 use thermocline_disk::{Backend, DirectoryLock, Disk, DiskError};
 use thermocline_types::Limits;
 use thermocline_wal::FlusherThread;
@@ -134,6 +136,8 @@ pub struct Store {
     pub(crate) memory: Memory,
     pub(crate) control: Control,
     pub(crate) totals: Totals,
+    pub(crate) ready: Ready,
+    pub(crate) observed: Observed,
     pub(crate) has_tier: bool,
     pub(crate) clock: Clock,
     identities: [AtomicU32; DATABASE_COUNT],
@@ -165,6 +169,7 @@ impl Store {
             wal,
             flusher,
             ring_bytes,
+            tail,
         } = recovery::open(&disk, &options)?;
         let policy = options.log.unwrap_or_default();
         let store = Arc::new(Self {
@@ -183,6 +188,8 @@ impl Store {
             memory: Memory::default(),
             control: Control::new(&manifest),
             totals: Totals::default(),
+            ready: Ready::default(),
+            observed: Observed::default(),
             has_tier: options.tier,
             identities: map.identities.map(|identity| AtomicU32::new(identity.0)),
             map: Mutex::new(map),
@@ -203,7 +210,7 @@ impl Store {
                 store.control.durable.notify_waiters();
             }
         }));
-        let mut keeper = Keeper::new(Arc::clone(&store), manifest, directory)?;
+        let mut keeper = Keeper::new(Arc::clone(&store), manifest, directory, tail)?;
         let flusher = thermocline_wal::spawn(flusher).map_err(StoreError::Thread)?;
         let thread = std::thread::Builder::new()
             .name("keeper".to_owned())
@@ -260,6 +267,7 @@ impl Store {
         Limits {
             hash_max_listpack_entries: self.settings.hash_max_listpack_entries(),
             hash_max_listpack_value: self.settings.hash_max_listpack_value(),
+            list_max_listpack_size: self.settings.list_max_listpack_size(),
             field_seed: self.seed,
         }
     }
@@ -277,6 +285,13 @@ impl Store {
 
     pub(crate) fn database_map(&self) -> DatabaseMap {
         *self.map.lock()
+    }
+
+    /// The number that a database's identity has now; `None` for a flushed one. It stays
+    /// while any shard's lock is held.
+    pub(crate) fn number(&self, identity: DatabaseId) -> Option<u8> {
+        let mut numbers = (0..).zip(&self.identities);
+        numbers.find_map(|(number, known)| (known.load(Relaxed) == identity.0).then_some(number))
     }
 
     /// Under all shard locks.
@@ -397,6 +412,59 @@ impl Store {
         }
     }
 
+    /// The ticket leaves the queue at a key: see `Access::wait`.
+    pub fn unwait(&self, name: KeyName<'_>, ticket: Ticket) {
+        self.with_watchers(name, |shard, identity| {
+            shard.queues.remove(identity, name.key, ticket);
+        });
+    }
+
+    /// The first ticket above `after` that waits for the key; only of those who
+    /// want to know that the key is gone, if it is `absent`.
+    #[must_use]
+    pub fn next_ticket(&self, name: KeyName<'_>, after: Ticket, absent: bool) -> Option<Ticket> {
+        let mut next = None;
+        self.with_watchers(name, |shard, identity| {
+            next = shard.queues.next(identity, name.key, after, absent);
+        });
+        next
+    }
+
+    /// Whether a waited key may have changed: one load.
+    #[must_use]
+    pub fn has_ready_key(&self) -> bool {
+        self.ready.is_some()
+    }
+
+    /// Takes the waited key that has changed first.
+    #[must_use]
+    pub fn take_ready_key(&self) -> Option<ReadyKey> {
+        self.ready.pop()
+    }
+
+    /// Has those served who wait for the key behind `after`.
+    pub fn make_ready(&self, name: KeyName<'_>, after: Ticket) {
+        self.ready.push(ReadyKey {
+            database: name.database,
+            key: name.key.into(),
+            after,
+        });
+    }
+
+    /// Returns when a waited key has changed without a command: it expired or was
+    /// evicted.
+    pub async fn ready_key(&self) {
+        Control::wait(&self.ready.told, || self.ready.is_some()).await;
+    }
+
+    /// Under its shard's lock: those who wait for a key have to look at it.
+    pub(crate) fn raise(&self, database: DatabaseId, key: &[u8]) {
+        let number = (0..DATABASE_COUNT as u8).find(|number| self.identity(*number) == database);
+        if let Some(database) = number {
+            self.make_ready(KeyName { database, key }, 0);
+        }
+    }
+
     /// Whether a write may begin; `needs_memory` says that it may take more.
     #[must_use]
     pub fn admit(&self, needs_memory: bool) -> Admission {
@@ -451,15 +519,20 @@ impl Store {
         self.control.is_settled()
     }
 
-    /// Returns when the shard has come up from the image, or cannot: an access
-    /// then says why.
-    pub async fn hydrate(&self, shard: ShardId) {
-        self.control.want_shard(shard);
-        let is_over = || {
-            let shard = self.shards[shard.index()].lock();
-            shard.is_loaded || shard.damage.is_some()
+    /// Returns when what the image and the log hold for these keys has come up,
+    /// or cannot: an access then says why.
+    pub async fn hydrate(&self, keys: &[KeyHash]) {
+        self.control.want(keys);
+        let is_over = |key: &KeyHash| {
+            let shard = self.shards[key.shard().index()].lock();
+            shard.has_come_up(*key) || shard.damage.is_some()
         };
-        Control::wait(&self.control.loaded, is_over).await;
+        Control::wait(&self.control.loaded, || keys.iter().all(is_over)).await;
+    }
+
+    /// As [`Store::hydrate`], without waiting: for what will be needed soon.
+    pub fn hydrate_soon(&self, keys: &[KeyHash]) {
+        self.control.want(keys);
     }
 
     /// Returns when all shards have come up and the log's tail is applied, or

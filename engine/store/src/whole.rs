@@ -16,6 +16,7 @@ use crate::access::Access;
 use crate::effect::{DatabaseMap, Effect};
 use crate::fault::{Fault, FaultSet, ReadRequest};
 use crate::index::{Found, Location};
+use crate::observe::Change;
 use crate::shard::Shard;
 use crate::store::Store;
 use smallvec::SmallVec;
@@ -233,6 +234,9 @@ impl Access<'_, '_> {
         for (old, new) in emptied {
             self.follow_flush(old, new);
         }
+        if self.store.observed.wants_changes() {
+            self.changes.push(Change::Flushed);
+        }
         Ok(())
     }
 
@@ -292,12 +296,34 @@ impl Access<'_, '_> {
                 }
             }
         }
+        self.move_queues(old, new);
         for (database, (key, flags)) in moved {
             let hash = self.store.seed.hash(database, &key);
             let watchers = &mut self.guards[hash.shard().index()].shard.watchers;
             for flag in &flags {
                 watchers.add(database, &key, flag);
             }
+        }
+    }
+
+    /// So do those who wait for a key, and they look at it again: what was there
+    /// may be gone, and what was not may be there. Named by their new identities,
+    /// which are in force when the access ends.
+    fn move_queues(&mut self, old: DatabaseMap, new: DatabaseMap) {
+        let mut moved = Vec::new();
+        for (old, new) in old.identities.into_iter().zip(new.identities) {
+            for guard in &mut self.guards {
+                if old != new && !guard.shard.queues.is_empty() {
+                    let taken = guard.shard.queues.take(old);
+                    moved.extend(taken.into_iter().map(|waited| (new, waited)));
+                }
+            }
+        }
+        for (database, waited) in moved {
+            let hash = self.store.seed.hash(database, &waited.0);
+            self.moved.push((database, waited.0.clone()));
+            let queues = &mut self.guards[hash.shard().index()].shard.queues;
+            queues.put(database, waited);
         }
     }
 

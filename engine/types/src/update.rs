@@ -19,6 +19,7 @@
 
 use crate::hash::packed::{self, Entries, PackedHash};
 use crate::hash::{FullHash, HashEntry};
+use crate::list::{ListUpdate, NodeLimit, update as lists};
 use crate::string;
 use crate::value::{Form, Limits, Object, TypeError, Value, ValueKind, ValueRef};
 use std::sync::Arc;
@@ -63,6 +64,8 @@ pub enum Update<'a> {
         /// When it expires; `None`: never.
         expiry: Option<UnixMillis>,
     },
+    /// A change of a list.
+    List(ListUpdate<'a>),
 }
 
 impl<'a> Update<'a> {
@@ -74,6 +77,7 @@ impl<'a> Update<'a> {
             Self::HashSet { .. } | Self::HashDelete { .. } | Self::HashExpire { .. } => {
                 ValueKind::Hash
             }
+            Self::List(_) => ValueKind::List,
         }
     }
 
@@ -106,6 +110,7 @@ impl<'a> Update<'a> {
                 // An entry without a value: one layout for all.
                 packed::put_entry(out, (field, &[], *expiry));
             }
+            Self::List(update) => update.encode_into(out),
         }
     }
 
@@ -144,6 +149,9 @@ impl<'a> Update<'a> {
                 }
                 Ok(Self::HashExpire { field, expiry })
             }
+            number if lists::NUMBERS.contains(&number) => {
+                Ok(Self::List(ListUpdate::decode(number, &mut reader)?))
+            }
             found => Err(TypeError::UnknownUpdate { found }),
         }
     }
@@ -177,6 +185,7 @@ impl<'a> Update<'a> {
             Self::HashDelete { .. } | Self::HashExpire { .. } => {
                 current.ok_or(TypeError::NoValue)?;
             }
+            Self::List(update) => update.check(current)?,
         }
         Ok(())
     }
@@ -205,6 +214,10 @@ pub fn apply(
         Update::StringSetRange { offset, bytes } => change_string(current, true, |string| {
             string::set_range(string, *offset, bytes)
         }),
+        Update::List(update) => {
+            let limit = NodeLimit(limits.list_max_listpack_size);
+            Ok(update.apply(current, limit))
+        }
         _ => Ok(change_hash(current, update, limits)),
     }
 }
@@ -219,7 +232,7 @@ fn change_string(
         Some(Value::Object(object)) => match *object {
             // Takes the bytes over unless a capture shares them.
             Object::String { bytes, .. } => Arc::unwrap_or_clone(bytes),
-            Object::Hash(_) => Vec::new(),
+            Object::Hash(_) | Object::List(_) => Vec::new(),
         },
         None => Vec::new(),
     };
@@ -274,7 +287,7 @@ fn change_hash(current: Option<Value>, update: &Update<'_>, limits: &Limits) -> 
                 packed::set(&mut body, (field, &value, *expiry));
             }
         }
-        Update::StringAppend(_) | Update::StringSetRange { .. } => {}
+        Update::StringAppend(_) | Update::StringSetRange { .. } | Update::List(_) => {}
     }
     let mut prefix = Vec::new();
     PackedHash::put(&mut prefix, count, &[]);
@@ -303,7 +316,7 @@ fn change_full(full: &mut FullHash, update: &Update<'_>) {
                 full.set((field, &value, *expiry));
             }
         }
-        Update::StringAppend(_) | Update::StringSetRange { .. } => {}
+        Update::StringAppend(_) | Update::StringSetRange { .. } | Update::List(_) => {}
     }
 }
 

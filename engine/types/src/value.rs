@@ -15,6 +15,7 @@
 )]
 
 use crate::hash::{self, FullHash, HashEntry, HashRef, PackedHash};
+use crate::list::{self, List, ListRef, PackedList};
 use crate::string;
 use std::sync::Arc;
 use thermocline_base::limits::STRING_MAX_BYTES;
@@ -69,6 +70,8 @@ pub enum ValueKind {
     String,
     /// Fields with values.
     Hash,
+    /// Elements in an order.
+    List,
 }
 
 impl ValueKind {
@@ -78,6 +81,7 @@ impl ValueKind {
         match self {
             Self::String => "string",
             Self::Hash => "hash",
+            Self::List => "list",
         }
     }
 }
@@ -95,6 +99,10 @@ pub enum Form {
     HashPacked = 3,
     /// A full hash.
     HashFull = 4,
+    /// A list that is one listpack.
+    ListPacked = 5,
+    /// A list of nodes.
+    ListFull = 6,
 }
 
 impl Form {
@@ -108,6 +116,8 @@ impl Form {
             2 => Ok(Self::StringRaw),
             3 => Ok(Self::HashPacked),
             4 => Ok(Self::HashFull),
+            5 => Ok(Self::ListPacked),
+            6 => Ok(Self::ListFull),
             found => Err(TypeError::UnknownForm { found }),
         }
     }
@@ -118,6 +128,7 @@ impl Form {
         match self {
             Self::StringBytes | Self::StringRaw => ValueKind::String,
             Self::HashPacked | Self::HashFull => ValueKind::Hash,
+            Self::ListPacked | Self::ListFull => ValueKind::List,
         }
     }
 }
@@ -129,6 +140,9 @@ pub struct Limits {
     pub hash_max_listpack_entries: usize,
     /// `hash-max-listpack-value`: bytes of a field or value in a packed hash.
     pub hash_max_listpack_value: usize,
+    /// `list-max-listpack-size`: what a node of a list may hold, as
+    /// [`crate::list::NodeLimit`] reads it.
+    pub list_max_listpack_size: i32,
     /// Spreads the fields of hashes that become full; secret, so that no client
     /// can make its fields collide. Stored with each full hash.
     pub field_seed: HashSeed,
@@ -140,6 +154,7 @@ impl Default for Limits {
         Self {
             hash_max_listpack_entries: 512,
             hash_max_listpack_value: 64,
+            list_max_listpack_size: -2,
             field_seed: HashSeed(0),
         }
     }
@@ -157,6 +172,8 @@ pub enum Object {
     },
     /// A hash above the [`Limits`].
     Hash(FullHash),
+    /// A list above a kilobyte.
+    List(List),
 }
 
 impl Object {
@@ -167,6 +184,7 @@ impl Object {
         match self {
             Self::String { bytes, .. } => bytes.capacity(),
             Self::Hash(full) => full.heap_bytes(),
+            Self::List(list) => list.heap_bytes(),
         }
     }
 }
@@ -193,6 +211,7 @@ impl<'a> ValueRef<'a> {
             Self::Inline { form, .. } => form.kind(),
             Self::Object(Object::String { .. }) => ValueKind::String,
             Self::Object(Object::Hash(_)) => ValueKind::Hash,
+            Self::Object(Object::List(_)) => ValueKind::List,
         }
     }
 
@@ -205,9 +224,13 @@ impl<'a> ValueRef<'a> {
                 Form::StringRaw => "raw",
                 Form::HashPacked => "listpack",
                 Form::HashFull => "hashtable",
+                Form::ListPacked => "listpack",
+                Form::ListFull => "quicklist",
             },
             Self::Object(Object::String { .. }) => "raw",
             Self::Object(Object::Hash(_)) => "hashtable",
+            Self::Object(Object::List(list)) if list.is_quicklist() => "quicklist",
+            Self::Object(Object::List(_)) => "listpack",
         }
     }
 
@@ -248,10 +271,26 @@ impl<'a> ValueRef<'a> {
         }
     }
 
+    /// A list, to read.
+    ///
+    /// # Errors
+    /// [`TypeError::WrongKind`] for another value.
+    pub fn list(&self) -> Result<ListRef<'a>, TypeError> {
+        match *self {
+            Self::Inline {
+                form: Form::ListPacked,
+                bytes,
+            } => Ok(ListRef::Packed(PackedList::trusted(bytes))),
+            Self::Object(Object::List(list)) => Ok(ListRef::Full(list)),
+            _ => Err(self.wrong_kind(ValueKind::List)),
+        }
+    }
+
     /// Whether it is a collection without an element: its key is to be deleted.
     #[must_use]
     pub fn is_empty_collection(&self) -> bool {
         self.hash().is_ok_and(|hash| hash.is_empty())
+            || self.list().is_ok_and(|list| list.is_empty())
     }
 
     /// Appends its serialised bytes; the form they are to be read in.
@@ -269,6 +308,7 @@ impl<'a> ValueRef<'a> {
                 hash::serialize_full(full, out);
                 Form::HashFull
             }
+            Self::Object(Object::List(list)) => list::serialize_full(list, out),
         }
     }
 
@@ -336,6 +376,13 @@ impl Value {
         })
     }
 
+    /// A list in the form that the limits ask for. It is not empty.
+    #[must_use]
+    pub fn from_list(mut list: List, limits: &Limits) -> Self {
+        list.settle(list::NodeLimit(limits.list_max_listpack_size));
+        list::into_value(list)
+    }
+
     /// A string in the form its length asks for.
     pub(crate) fn string(bytes: Vec<u8>, raw: bool) -> Self {
         if bytes.len() > STRING_INLINE_MAX_BYTES {
@@ -393,6 +440,11 @@ impl Value {
             Form::HashFull => {
                 let full = hash::deserialize_full(bytes)?;
                 Ok(Self::Object(Box::new(Object::Hash(full))))
+            }
+            Form::ListPacked => Ok(list::deserialize_packed(bytes)?),
+            Form::ListFull => {
+                let list = list::deserialize_full(bytes)?;
+                Ok(Self::Object(Box::new(Object::List(list))))
             }
         }
     }

@@ -105,6 +105,8 @@ pub enum Kind {
     String,
     /// Hashes.
     Hash,
+    /// Lists.
+    List,
 }
 
 impl Kind {
@@ -114,6 +116,7 @@ impl Kind {
         match self {
             Self::String => ValueKind::String,
             Self::Hash => ValueKind::Hash,
+            Self::List => ValueKind::List,
         }
     }
 }

@@ -5,11 +5,13 @@
 //! ```text
 //! {"db":0,"key":"k","type":"string","value":"v","expires_at_ms":1700000000000}
 //! {"db":0,"key":{"base64":"/w=="},"type":"hash","value":[["f","v"],["g","w",1700000000000]]}
+//! {"db":0,"key":"l","type":"list","value":["a","b"]}
 //! ```
 //!
 //! Bytes are a string if they are UTF-8, else an object with their base64 (RFC
 //! 4648, padded). Times are Unix milliseconds; a key or field that does not
-//! expire has none. A hash has at least one field and none twice.
+//! expire has none. A hash has at least one field and none twice, a list at least one
+//! element.
 //!
 //! INVARIANT: what is read has been checked against the limits of the store;
 //! unknown members are refused, so that no later version's line is half read.
@@ -26,8 +28,11 @@ use thermocline_base::UnixMillis;
 use thermocline_base::limits::{DATABASE_COUNT, KEY_MAX_BYTES, STRING_MAX_BYTES};
 use thermocline_store::offline::OfflineKey;
 use thermocline_types::hash::SHOW_EXPIRED;
-use thermocline_types::{Limits, Update, Value, ValueKind, ValueRef, apply};
+use thermocline_types::list::End;
+use thermocline_types::{Limits, ListUpdate, Update, Value, ValueKind, ValueRef, apply};
 
+const NO_FIELDS: &str = "the value of a hash is a list of [field, value]";
+const NO_ELEMENTS: &str = "the value of a list is a list of elements";
 const TEXT_OR_BASE64: &str = "a string or {\"base64\": \"...\"}";
 
 /// A key as a line has it.
@@ -105,6 +110,14 @@ impl Serialize for WrittenValue<'_> {
                 }
                 fields.end()
             }
+            ValueKind::List => {
+                let list = self.0.list().map_err(serde::ser::Error::custom)?;
+                let mut elements = serializer.serialize_seq(Some(list.len()))?;
+                for element in list.iter() {
+                    element.with_text(|text| elements.serialize_element(&Bytes(text)))?;
+                }
+                elements.end()
+            }
         }
     }
 }
@@ -135,12 +148,14 @@ pub fn read(bytes: &[u8], limits: &Limits) -> Result<Line, String> {
         (RawKind::String, RawValue::Bytes(bytes)) => {
             Value::from_string(bytes).map_err(|error| error.to_string())?
         }
-        (RawKind::Hash, RawValue::Fields(fields)) => hash(&fields, limits)?,
-        (RawKind::String, RawValue::Fields(_)) => {
+        (RawKind::Hash, RawValue::Items(items)) => hash(&fields(items)?, limits)?,
+        (RawKind::List, RawValue::Items(items)) => list(&elements(items)?, limits)?,
+        (RawKind::String, RawValue::Items(_)) => {
             return Err(format!("the value of a string is {TEXT_OR_BASE64}"));
         }
+        (RawKind::List, RawValue::Bytes(_)) => return Err(NO_ELEMENTS.to_owned()),
         (RawKind::Hash, RawValue::Bytes(_)) => {
-            return Err("the value of a hash is a list of [field, value]".to_owned());
+            return Err(NO_FIELDS.to_owned());
         }
     };
     Ok(Line {
@@ -174,6 +189,33 @@ fn hash(fields: &[RawField], limits: &Limits) -> Result<Value, String> {
     apply(None, &Update::HashSet { fields }, limits).map_err(|error| error.to_string())
 }
 
+fn fields(items: Vec<RawItem>) -> Result<Vec<RawField>, &'static str> {
+    let field = |item| match item {
+        RawItem::Field(field) => Ok(field),
+        RawItem::Element(_) => Err(NO_FIELDS),
+    };
+    items.into_iter().map(field).collect()
+}
+
+fn elements(items: Vec<RawItem>) -> Result<Vec<RawBytes>, &'static str> {
+    let element = |item| match item {
+        RawItem::Element(element) => Ok(element),
+        RawItem::Field(_) => Err(NO_ELEMENTS),
+    };
+    items.into_iter().map(element).collect()
+}
+
+fn list(elements: &[RawBytes], limits: &Limits) -> Result<Value, String> {
+    if elements.is_empty() {
+        return Err("a list has at least one element".to_owned());
+    }
+    let push = ListUpdate::Push {
+        end: End::Tail,
+        elements: elements.iter().map(|element| &element.0[..]).collect(),
+    };
+    apply(None, &Update::List(push), limits).map_err(|error| error.to_string())
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawLine {
@@ -191,13 +233,20 @@ struct RawLine {
 enum RawKind {
     String,
     Hash,
+    List,
 }
 
 struct RawBytes(Vec<u8>);
 
 enum RawValue {
     Bytes(Vec<u8>),
-    Fields(Vec<RawField>),
+    Items(Vec<RawItem>),
+}
+
+/// An item of a list: a field of a hash or an element.
+enum RawItem {
+    Element(RawBytes),
+    Field(RawField),
 }
 
 struct RawField(RawBytes, RawBytes, Option<i64>);
@@ -251,7 +300,7 @@ impl<'de> Visitor<'de> for ValueVisitor {
     type Value = RawValue;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{TEXT_OR_BASE64}, or a list of fields")
+        write!(formatter, "{TEXT_OR_BASE64}, or a list")
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<RawValue, E> {
@@ -267,11 +316,11 @@ impl<'de> Visitor<'de> for ValueVisitor {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<RawValue, A::Error> {
-        let mut fields = Vec::new();
-        while let Some(field) = list.next_element()? {
-            fields.push(field);
+        let mut items = Vec::new();
+        while let Some(item) = list.next_element()? {
+            items.push(item);
         }
-        Ok(RawValue::Fields(fields))
+        Ok(RawValue::Items(items))
     }
 }
 
@@ -281,26 +330,38 @@ impl<'de> Deserialize<'de> for RawValue {
     }
 }
 
-struct FieldVisitor;
+struct ItemVisitor;
 
-impl<'de> Visitor<'de> for FieldVisitor {
-    type Value = RawField;
+impl<'de> Visitor<'de> for ItemVisitor {
+    type Value = RawItem;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("[field, value] or [field, value, expires_at_ms]")
+        write!(
+            formatter,
+            "[field, value], [field, value, expires_at_ms], {TEXT_OR_BASE64}"
+        )
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<RawField, A::Error> {
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<RawItem, E> {
+        BytesVisitor.visit_str(text).map(RawItem::Element)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<RawItem, A::Error> {
+        base64_member(map).map(|bytes| RawItem::Element(RawBytes(bytes)))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<RawItem, A::Error> {
         let missing = || de::Error::invalid_length(0, &"a field and a value");
         let field = list.next_element()?.ok_or_else(missing)?;
         let value = list.next_element()?.ok_or_else(missing)?;
-        Ok(RawField(field, value, list.next_element()?))
+        let field = RawField(field, value, list.next_element()?);
+        Ok(RawItem::Field(field))
     }
 }
 
-impl<'de> Deserialize<'de> for RawField {
+impl<'de> Deserialize<'de> for RawItem {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_seq(FieldVisitor)
+        deserializer.deserialize_any(ItemVisitor)
     }
 }
 

@@ -302,7 +302,7 @@ impl Target {
                     faults.insert(fetched.request.address, page);
                 }
             }
-            Fault::Shard(shard) => self.runtime.block_on(self.store.hydrate(shard)),
+            Fault::Recovering(keys) => self.runtime.block_on(self.store.hydrate(&keys)),
             Fault::Unsettled => self.runtime.block_on(self.store.settled()),
             Fault::Damaged(reason) => return Err(Failure::Damaged(reason)),
         }

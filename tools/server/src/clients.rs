@@ -14,6 +14,12 @@ use std::sync::atomic::{
 use std::task::Waker;
 
 use parking_lot::Mutex;
+use thermocline_commands::Parked;
+use thermocline_commands::blocking::Unblock;
+
+use crate::registry;
+
+use crate::inbox::Inbox;
 
 /// What a client calls itself.
 #[derive(Clone, Debug, Default)]
@@ -69,6 +75,18 @@ pub(crate) struct Client {
     pub(crate) pending_bytes: AtomicU64,
     /// Since when the pending bytes are above the soft limit, ns; 0 if they are not.
     pub(crate) above_soft_since_ns: AtomicU64,
+    /// The wait for keys that it is in.
+    parked: Mutex<Option<Arc<Parked>>>,
+    /// What other connections have for it.
+    pub(crate) inbox: Inbox,
+    /// To how many channels, patterns and shard channels it is subscribed.
+    pub(crate) subscriptions: [AtomicU32; 3],
+    pub(crate) is_monitor: AtomicBool,
+    /// The client that gets its invalidations, 0 for itself; -1 while it does not track.
+    pub(crate) tracking_redirection: AtomicI64,
+    pub(crate) tracking_is_broadcast: AtomicBool,
+    /// Whether the client to redirect to is gone.
+    pub(crate) tracking_is_broken: AtomicBool,
     end: AtomicU8,
     waker: Mutex<Option<Waker>>,
 }
@@ -107,6 +125,13 @@ impl Client {
             query_bytes: AtomicU64::new(0),
             pending_bytes: AtomicU64::new(0),
             above_soft_since_ns: AtomicU64::new(0),
+            parked: Mutex::new(None),
+            inbox: Inbox::default(),
+            subscriptions: std::array::from_fn(|_| AtomicU32::new(0)),
+            is_monitor: AtomicBool::new(false),
+            tracking_redirection: AtomicI64::new(-1),
+            tracking_is_broadcast: AtomicBool::new(false),
+            tracking_is_broken: AtomicBool::new(false),
             end: AtomicU8::new(0),
             waker: Mutex::new(None),
         }
@@ -121,6 +146,31 @@ impl Client {
         }
     }
 
+    /// It waits for keys.
+    pub(crate) fn begin_wait(&self, parked: &Arc<Parked>) {
+        self.is_blocked.store(true, Relaxed);
+        let command = registry::number(parked.command());
+        self.last_command.store(command, Relaxed);
+        *self.parked.lock() = Some(Arc::clone(parked));
+    }
+
+    /// It waits for keys no more.
+    pub(crate) fn end_wait(&self) {
+        *self.parked.lock() = None;
+        self.is_blocked.store(false, Relaxed);
+    }
+
+    /// Whether it waits for something else: the disk, a pause.
+    pub(crate) fn waits_for_no_key(&self) -> bool {
+        self.is_blocked.load(Relaxed) && self.parked.lock().is_none()
+    }
+
+    /// CLIENT UNBLOCK. Whether it was waiting for keys.
+    pub(crate) fn unblock(&self, how: Unblock) -> bool {
+        let parked = self.parked.lock().clone();
+        parked.is_some_and(|parked| parked.unblock(how))
+    }
+
     /// Where the connection's task is woken.
     pub(crate) fn register(&self, waker: &Waker) {
         *self.waker.lock() = Some(waker.clone());
@@ -128,18 +178,49 @@ impl Client {
 
     /// Ends the connection and wakes it for it.
     pub(crate) fn ask_to_end(&self, end: End) {
+        self.end_when_woken(end);
+        self.wake();
+    }
+
+    /// As [`Client::ask_to_end`], for one that somebody wakes soon.
+    pub(crate) fn end_when_woken(&self, end: End) {
         self.end.fetch_max(end as u8, Ordering::AcqRel);
+    }
+
+    /// Has the connection's task look at its inbox and at its end.
+    pub(crate) fn wake(&self) {
         if let Some(waker) = self.waker.lock().as_ref() {
             waker.wake_by_ref();
         }
+    }
+
+    /// Whether it is subscribed to anything.
+    pub(crate) fn is_subscribed(&self) -> bool {
+        let mut counts = self.subscriptions.iter();
+        counts.any(|count| count.load(Relaxed) > 0)
+    }
+
+    /// Whether keys are tracked for it.
+    pub(crate) fn is_tracking(&self) -> bool {
+        self.tracking_redirection.load(Relaxed) >= 0
+    }
+
+    /// Bytes of replies and letters that the socket did not take yet.
+    pub(crate) fn waiting_bytes(&self) -> u64 {
+        self.pending_bytes.load(Relaxed) + self.inbox.bytes()
     }
 
     /// The letters of CLIENT LIST's `flags`.
     pub(crate) fn flags(&self) -> String {
         let mut flags = String::new();
         for (set, letter) in [
+            (self.is_monitor.load(Relaxed), 'O'),
+            (self.is_subscribed(), 'P'),
             (self.queued.load(Relaxed) >= 0, 'x'),
             (self.is_blocked.load(Relaxed), 'b'),
+            (self.is_tracking(), 't'),
+            (self.tracking_is_broken.load(Relaxed), 'R'),
+            (self.tracking_is_broadcast.load(Relaxed), 'B'),
             (self.end() == End::Now, 'A'),
             (self.is_unix, 'U'),
             (self.no_evict.load(Relaxed), 'e'),
@@ -168,7 +249,9 @@ impl Client {
     /// Appends the line of CLIENT LIST, its end included.
     pub(crate) fn describe(&self, command: &str, now_ns: u64, out: &mut String) {
         let names = self.names.lock().clone();
-        let pending = self.pending_bytes.load(Relaxed);
+        let pending = self.waiting_bytes();
+        let [channels, patterns, shard_channels] =
+            [0, 1, 2].map(|kind| self.subscriptions[kind].load(Relaxed));
         let query = self.query_bytes.load(Relaxed);
         let events = if pending > 0 { "rw" } else { "r" };
         let capabilities = if self.can_redirect.load(Relaxed) {
@@ -180,9 +263,9 @@ impl Client {
         let _ = writeln!(
             out,
             "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} capa={capabilities} \
-             db={} sub=0 psub=0 ssub=0 multi={} watch={} qbuf={query} qbuf-free=0 argv-mem=0 \
+             db={} sub={channels} psub={patterns} ssub={shard_channels} multi={} watch={} qbuf={query} qbuf-free=0 argv-mem=0 \
              multi-mem=0 rbs=0 rbp=0 obl=0 oll={} omem={pending} tot-mem={} events={events} \
-             cmd={command} user=default redir=-1 resp={} lib-name={} lib-ver={} tot-net-in={} \
+             cmd={command} user=default redir={} resp={} lib-name={} lib-ver={} tot-net-in={} \
              tot-net-out={} tot-cmds={}",
             self.id,
             self.address,
@@ -197,6 +280,7 @@ impl Client {
             self.watched.load(Relaxed),
             u64::from(pending > 0),
             query + pending,
+            self.tracking_redirection.load(Relaxed),
             self.version.load(Relaxed),
             names.library,
             names.library_version,
@@ -244,6 +328,11 @@ impl Clients {
     /// How many places are taken.
     pub(crate) fn count(&self) -> usize {
         self.count.load(Relaxed)
+    }
+
+    /// The client of that number.
+    pub(crate) fn find(&self, id: u64) -> Option<Arc<Client>> {
+        self.by_id.lock().get(&id).cloned()
     }
 
     /// All clients, the oldest first.

@@ -60,6 +60,8 @@ pub(crate) struct Connection {
     decoder: Decoder,
     socket: Socket,
     output: Output,
+    /// Read while a command waited for its keys; comes before what the socket has.
+    held: Vec<u8>,
     /// Kept while the connection holds no reply buffer.
     version: Version,
     /// Bytes the request at the front still lacks, by its client's word.
@@ -85,6 +87,7 @@ impl Connection {
             decoder: Decoder::new(),
             socket,
             output: Output::default(),
+            held: Vec::new(),
             version: Version::default(),
             needed: 1,
             is_registered: false,
@@ -98,8 +101,11 @@ impl Connection {
         if self.serve_batches().await.is_err() {
             debug!("client {} is gone", self.client.address);
         }
-        let store = &self.thread.server.store;
-        self.runner.session.end_transaction(store);
+        let server = Arc::clone(&self.thread.server);
+        let session = &mut self.runner.session;
+        session.end_transaction(&server.store);
+        self.client.inbox.close();
+        session.leave(&server);
     }
 
     async fn serve_batches(&mut self) -> Result<(), Ended> {
@@ -129,9 +135,12 @@ impl Connection {
         }
     }
 
-    /// Returns once something was read; meanwhile sends what is left to be sent.
+    /// Returns once something was read or has come into the inbox; meanwhile sends what is left to be sent.
     async fn receive(&mut self) -> Result<(), Ended> {
         let read = poll_fn(|context| self.poll_receive(context)).await?;
+        if read == 0 {
+            return Ok(());
+        }
         let server = &self.thread.server;
         self.thread.statistics.reads.add(1);
         self.thread.statistics.input_bytes.add(read as u64);
@@ -164,6 +173,18 @@ impl Connection {
         if !self.output.is_empty() {
             self.send_output(context)?;
         }
+        if !self.held.is_empty() {
+            let held = std::mem::take(&mut self.held);
+            let room = self.input.room(&self.thread.pool, held.len());
+            let taken = held.len().min(room.len());
+            room[..taken].copy_from_slice(&held[..taken]);
+            self.input.filled(taken);
+            self.held = held[taken..].to_vec();
+            return Poll::Ready(Ok(taken));
+        }
+        if self.output.is_empty() && self.client.inbox.is_filled() {
+            return Poll::Ready(Ok(0));
+        }
         let room = self.input.room(&self.thread.pool, self.needed);
         match self.socket.poll_read(context, room) {
             Poll::Ready(Ok(read)) if read > 0 => {
@@ -176,6 +197,32 @@ impl Connection {
                     self.input.settle(&self.thread.pool);
                 }
                 Poll::Pending
+            }
+        }
+    }
+
+    /// While a command waits for its keys: sends what is left, and reads what the client
+    /// sends, which the window must not see yet. An error at the end of the connection.
+    pub(crate) fn poll_hold(&mut self, context: &mut Context<'_>) -> Result<(), Ended> {
+        /// Bytes read at once.
+        const STEP_BYTES: usize = 16 * 1024;
+        self.send_output(context)?;
+        loop {
+            let before = self.held.len();
+            self.held.resize(before + STEP_BYTES, 0);
+            let read = self.socket.poll_read(context, &mut self.held[before..]);
+            let Poll::Ready(read) = read else {
+                self.held.truncate(before);
+                if before == 0 {
+                    self.held = Vec::new();
+                }
+                return Ok(());
+            };
+            let read = read.ok().filter(|read| *read > 0).ok_or(Ended)?;
+            self.held.truncate(before + read);
+            let limit = self.thread.server.live.query_buffer_bytes.load(Relaxed);
+            if self.held.len() as u64 > limit {
+                return Err(Ended);
             }
         }
     }
@@ -285,6 +332,9 @@ impl Connection {
     /// long pipeline before it reads the first reply.
     pub(crate) async fn send(&mut self) -> Result<(), Ended> {
         self.count_answers();
+        if self.client.inbox.is_filled() && self.output.is_empty() {
+            self.runner.take_letters();
+        }
         if self.runner.reply.as_bytes().is_empty() {
             return Ok(());
         }
@@ -311,8 +361,9 @@ impl Connection {
         }
         self.runner.reply = emptied(std::mem::take(&mut self.runner.reply));
         self.count_sent(sent);
-        let hard_bytes = self.thread.server.live.output_hard_bytes.load(Relaxed);
-        if hard_bytes > 0 && self.output.unsent().len() as u64 > hard_bytes {
+        let live = &self.thread.server.live;
+        let [hard_bytes, _, _] = live.output_limits(self.client.is_subscribed());
+        if hard_bytes > 0 && self.client.waiting_bytes() > hard_bytes {
             warn!(
                 "closing {}: it reached client-output-buffer-limit",
                 self.client.address
@@ -337,6 +388,25 @@ impl Connection {
                 Poll::Ready(_) => return Err(Ended),
                 Poll::Pending => break,
             }
+        }
+        Ok(())
+    }
+
+    /// Sends what is in the inbox, as far as the socket takes it now and the log has come, if
+    /// no reply is under construction.
+    fn send_letters(&mut self, context: &mut Context<'_>) -> Result<(), Ended> {
+        self.send_output(context)?;
+        while self.client.inbox.is_filled()
+            && self.output.is_empty()
+            && self.runner.reply.as_bytes().is_empty()
+        {
+            self.runner.take_letters();
+            let store = &self.thread.server.store;
+            if !store.may_acknowledge(self.runner.lsn) {
+                // They leave with the next reply, or the next letter.
+                return Ok(());
+            }
+            self.send_replies(context)?;
         }
         Ok(())
     }
@@ -376,15 +446,23 @@ impl Connection {
             .unwrap_or(Err(Ended))
     }
 
-    /// The output of `wait`, unless the connection is to end first.
-    pub(crate) async fn unless_ended<T>(&self, wait: impl Future<Output = T>) -> Result<T, Ended> {
+    /// The output of `wait`, unless the connection is to end first. Meanwhile letters are
+    /// sent.
+    pub(crate) async fn unless_ended<T>(
+        &mut self,
+        wait: impl Future<Output = T>,
+    ) -> Result<T, Ended> {
         let mut wait = pin!(wait);
         self.client.is_blocked.store(true, Relaxed);
         let output = poll_fn(|context| {
             if self.client.end() != End::No {
                 return Poll::Ready(Err(Ended));
             }
-            wait.as_mut().poll(context).map(Ok)
+            if let Poll::Ready(output) = wait.as_mut().poll(context) {
+                return Poll::Ready(Ok(output));
+            }
+            self.send_letters(context)?;
+            Poll::Pending
         })
         .await;
         self.client.is_blocked.store(false, Relaxed);

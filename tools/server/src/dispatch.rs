@@ -7,17 +7,27 @@
 
 mod books;
 mod exec;
+mod hooks;
+mod parked;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use thermocline_base::{Lsn, Random};
 use thermocline_commands::table::{self, Command, Flag};
-use thermocline_commands::{Call, CommandError, Executor, Mark, ReplyBuffer, executor};
+use thermocline_commands::{
+    Call, CommandError, Executor, Mark, Parked, Ran, ReplyBuffer, Version, executor,
+};
 use thermocline_store::{Admission, Fault, FaultSet};
 use tracing::warn;
 
-use crate::commands::{Invocation, Outcome, Refusal, ServerCommand, Wait};
+pub(crate) use parked::Resumed;
+
+use crate::commands::{
+    Invocation, Outcome, Refusal, ServerCommand, Wait, forbidden_while_subscribed,
+    is_for_no_monitor,
+};
+use crate::hub::{Hub, TRACKING};
 use crate::registry::{self, Runs};
 use crate::server::Server;
 use crate::session::Session;
@@ -41,6 +51,8 @@ pub(crate) enum Step {
     Paused(u64),
     /// It is run; the connection writes the reply after a wait.
     Wait(Wait),
+    /// It waits for its keys.
+    Parked(Arc<Parked>),
 }
 
 /// Where a reply begins.
@@ -132,6 +144,7 @@ impl Runner {
         call: Call<'_>,
         reply: &mut ReplyBuffer,
     ) -> Result<(), Fault> {
+        Hub::set_source(self.session.client.id);
         let done = self
             .executor
             .run(call, reply, &self.faults, &mut self.random)?;
@@ -165,7 +178,11 @@ impl Runner {
                 Err(error) => return self.reject(Some(command), &error.into()),
             }
         }
-        if let Some(left_ms) = self.server.paused_ms(command, writes) {
+        // A message would reach replicas as a write does.
+        let reaches_replicas = writes || matches!(command.name, "publish" | "spublish");
+        if let Some(left_ms) = self.server.paused_ms(command, reaches_replicas) {
+            let number = registry::number(command);
+            self.session.client.last_command.store(number, Relaxed);
             return Step::Paused(left_ms);
         }
         if self.session.transaction.is_some() && is_queued(command) {
@@ -176,6 +193,9 @@ impl Runner {
             self.reply.error(&text);
             return self.finish(number, started_ns, place, words, Step::Done);
         }
+        if self.server.hub.hooks() & TRACKING != 0 {
+            self.before_tracked(command, words);
+        }
         let step = match registry::runner(command) {
             Runs::Executor => {
                 let call = Call {
@@ -183,11 +203,15 @@ impl Runner {
                     database: self.session.database,
                     arguments: words,
                 };
-                let ran = self
-                    .executor
-                    .run(call, &mut self.reply, &self.faults, &mut self.random);
+                let ran = self.executor.run_or_park(
+                    call,
+                    &mut self.reply,
+                    &self.faults,
+                    &mut self.random,
+                );
                 match ran {
-                    Ok(done) => {
+                    Ok(Ran::Parked(parked)) => return Step::Parked(parked),
+                    Ok(Ran::Done(done)) => {
                         self.lsn = self.lsn.max(done.lsn);
                         Step::Done
                     }
@@ -247,6 +271,15 @@ impl Runner {
     fn forbidden(&self, command: &'static Command) -> Option<CommandError> {
         if !self.session.is_authenticated && !command.flags.contains(Flag::NoAuth) {
             return Some(CommandError::NotAuthenticated);
+        }
+        if self.session.subscriptions.is_any()
+            && self.reply.version() == Version::Two
+            && let Some(error) = forbidden_while_subscribed(command.name)
+        {
+            return Some(error);
+        }
+        if self.session.is_monitor && is_for_no_monitor(command) {
+            return Some(CommandError::KeysWhileMonitoring);
         }
         let in_transaction = self.session.transaction.is_some();
         (in_transaction && command.flags.contains(Flag::NoMulti))
@@ -311,20 +344,20 @@ impl Runner {
             lsn: self.lsn,
             snapshot: None,
         };
-        match run(&mut invocation) {
-            Ok(outcome) => outcome,
-            Err(refusal) => {
-                self.reply.rollback(mark);
-                refusal.write(&mut self.reply);
-                Outcome::Done
-            }
-        }
+        let outcome = run(&mut invocation).unwrap_or_else(|refusal| {
+            self.reply.rollback(mark);
+            refusal.write(&mut self.reply);
+            Outcome::Done
+        });
+        self.lsn = self.lsn.max(self.session.heard_lsn);
+        outcome
     }
 }
 
-fn executor_for(server: &Server, bulk_bytes: u64) -> Executor {
+pub(crate) fn executor_for(server: &Server, bulk_bytes: u64) -> Executor {
     let bulk_bytes = usize::try_from(bulk_bytes).unwrap_or(usize::MAX);
-    Executor::new(Arc::clone(&server.store), bulk_bytes)
+    let (store, waiters) = (Arc::clone(&server.store), Arc::clone(&server.waiters));
+    Executor::new(store, waiters, bulk_bytes)
 }
 
 /// Whether a transaction queues the command; the others act at once.

@@ -10,10 +10,11 @@
 //! tier), and `connection` sends the reply.
 //!
 //! Modules, lowest first: [`huge_pages`], `resp`, [`config_file`], `histogram`, `statistics`, `slowlog`,
-//! `clients`, `log`, `config`, `server`, `session`, `commands`, `registry`, `dispatch`,
+//! `inbox`, `clients`, `log`, `config`, `post`, `pubsub`, `tracking`, `hub`, `server`, `session`, `commands`, `registry`, `dispatch`,
 //! `window` with `buffers`, `socket`, `cold`, `connection` with `waits` and `jobs`, `listener`, `thread`,
 //! `notify`, `command_line`, `daemon`. (`config::apply` and `limits` use `server`.)
 
+mod blocked;
 mod buffers;
 mod clients;
 mod cold;
@@ -25,12 +26,16 @@ mod connection;
 mod daemon;
 mod dispatch;
 mod histogram;
+mod hub;
 pub mod huge_pages;
+mod inbox;
 mod jobs;
 mod limits;
 mod listener;
 mod log;
 mod notify;
+mod post;
+mod pubsub;
 mod registry;
 pub mod resp;
 mod resp_reader;
@@ -40,6 +45,7 @@ mod slowlog;
 mod socket;
 mod statistics;
 mod thread;
+mod tracking;
 mod waits;
 mod window;
 

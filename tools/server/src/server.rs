@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use parking_lot::Mutex;
 use thermocline_base::{Clock, Random};
+use thermocline_commands::Waiters;
 use thermocline_commands::table::Command;
 use thermocline_store::{StartReport, Store};
 use tokio::sync::{Notify, watch};
@@ -15,7 +16,9 @@ use tokio::sync::{Notify, watch};
 use crate::clients::Clients;
 use crate::config::Config;
 use crate::config::live::Live;
+use crate::hub::Hub;
 use crate::log::Level;
+use crate::post::Post;
 use crate::slowlog::{LatencyMonitor, SlowLog};
 use crate::statistics::Statistics;
 
@@ -96,12 +99,17 @@ impl Pause {
 /// See the module.
 pub(crate) struct Server {
     pub(crate) store: Arc<Store>,
+    /// Clients that wait for keys.
+    pub(crate) waiters: Arc<Waiters>,
     pub(crate) config: Config,
-    pub(crate) live: Live,
+    pub(crate) live: Arc<Live>,
+    pub(crate) hub: Arc<Hub>,
     pub(crate) facts: Facts,
     pub(crate) clients: Clients,
-    pub(crate) statistics: Statistics,
+    pub(crate) statistics: Arc<Statistics>,
     pub(crate) slowlog: SlowLog,
+    pub(crate) large_requests: SlowLog,
+    pub(crate) large_replies: SlowLog,
     pub(crate) latencies: LatencyMonitor,
     pub(crate) pause: Pause,
     pub(crate) clock: Clock,
@@ -124,14 +132,23 @@ impl Server {
         seed: u64,
     ) -> Self {
         let commands = crate::registry::all().len();
+        let live = Arc::new(Live::default());
+        let statistics = Arc::new(Statistics::new(facts.io_threads, commands));
+        let post = Post::new(Arc::clone(&live), Arc::clone(&statistics));
+        let hub = Arc::new(Hub::new(post));
+        store.set_observer(Arc::clone(&hub) as _);
         Self {
             store,
+            waiters: Arc::default(),
             config,
-            live: Live::default(),
+            live,
+            hub,
             clients: Clients::default(),
-            statistics: Statistics::new(facts.io_threads, commands),
+            statistics,
             facts,
             slowlog: SlowLog::default(),
+            large_requests: SlowLog::default(),
+            large_replies: SlowLog::default(),
             latencies: LatencyMonitor::default(),
             pause: Pause::default(),
             clock,
@@ -144,7 +161,7 @@ impl Server {
 
     /// Time since the start, in ns; never jumps.
     pub(crate) fn now_ns(&self) -> u64 {
-        u64::try_from(self.clock.monotonic().as_nanos()).unwrap_or(u64::MAX)
+        self.clock.monotonic_ns()
     }
 
     /// Time since the start, in ms; never jumps.
@@ -155,6 +172,17 @@ impl Server {
     /// The wall clock, Unix seconds.
     pub(crate) fn unix_s(&self) -> i64 {
         self.clock.now().0.div_euclid(1000)
+    }
+
+    /// The wall clock, Unix microseconds: the clock gives milliseconds, and the monotonic one
+    /// fills in what lies below.
+    pub(crate) fn unix_us(&self) -> i64 {
+        let below_us = i64::try_from(self.now_ns() / 1000 % 1000).unwrap_or(0);
+        self.clock
+            .now()
+            .0
+            .saturating_mul(1000)
+            .saturating_add(below_us)
     }
 
     /// A seed for a thread or connection.

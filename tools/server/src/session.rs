@@ -6,10 +6,41 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
+use std::collections::BTreeSet;
+
+use thermocline_base::Lsn;
+use thermocline_commands::ReplyBuffer;
 use thermocline_commands::table::Command;
 use thermocline_store::{KeyName, Store};
 
 use crate::clients::Client;
+use crate::pubsub::Subscriptions;
+use crate::server::Server;
+use crate::tracking::Tracker;
+
+/// Bytes of letters that are put between two replies at once.
+const LETTER_BYTES: u64 = 256 * 1024;
+
+/// Which of the keys a session reads are tracked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CachingMode {
+    /// All.
+    Always,
+    /// Those of the command after CLIENT CACHING YES.
+    OptIn,
+    /// All but those of the command after CLIENT CACHING NO.
+    OptOut,
+}
+
+/// What a session asked for with CLIENT TRACKING.
+#[derive(Debug)]
+pub(crate) struct SessionTracking {
+    pub(crate) tracker: Arc<Tracker>,
+    pub(crate) mode: CachingMode,
+    /// Whether CLIENT CACHING came before the command.
+    pub(crate) is_caching_named: bool,
+    pub(crate) prefixes: BTreeSet<Box<[u8]>>,
+}
 
 /// Whether replies are sent: CLIENT REPLY.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,6 +82,13 @@ pub(crate) struct Session {
     pub(crate) transaction: Option<Transaction>,
     pub(crate) replies: Replies,
     pub(crate) watch: Watch,
+    pub(crate) subscriptions: Subscriptions,
+    pub(crate) tracking: Option<SessionTracking>,
+    pub(crate) is_monitor: bool,
+    /// Whether the reply at hand leaves whatever the reply mode is.
+    pub(crate) is_pushing: bool,
+    /// What was written of letters depends on the log up to here.
+    pub(crate) heard_lsn: Lsn,
     /// Whether the store's counters are set back once the transaction has ended.
     pub(crate) resets_statistics: bool,
 }
@@ -109,6 +147,11 @@ impl Session {
             replies: Replies::On,
             watch: Watch::default(),
             resets_statistics: false,
+            subscriptions: Subscriptions::default(),
+            tracking: None,
+            is_monitor: false,
+            is_pushing: false,
+            heard_lsn: Lsn::ZERO,
         }
     }
 
@@ -163,6 +206,36 @@ impl Session {
     fn show_watched(&self) {
         let count = u32::try_from(self.watch.keys.len()).unwrap_or(u32::MAX);
         self.client.watched.store(count, Relaxed);
+    }
+
+    /// Writes what came into the inbox: `all` of it or a portion.
+    pub(crate) fn write_letters(&mut self, reply: &mut ReplyBuffer, all: bool) {
+        let most_bytes = if all { u64::MAX } else { LETTER_BYTES };
+        let is_subscribed = self.subscriptions.is_any();
+        for letter in self.client.inbox.take(most_bytes) {
+            letter.write(reply, is_subscribed);
+            self.heard_lsn = self.heard_lsn.max(letter.lsn);
+        }
+    }
+
+    /// Tracks the keys it reads no more.
+    pub(crate) fn untrack(&mut self, server: &Server) {
+        if self.tracking.take().is_some() {
+            server.hub.untrack(&server.store, &self.client);
+            self.client.tracking_redirection.store(-1, Relaxed);
+            self.client.tracking_is_broadcast.store(false, Relaxed);
+            self.client.tracking_is_broken.store(false, Relaxed);
+        }
+    }
+
+    /// Hears nothing of others any more: at its end, or RESET.
+    pub(crate) fn leave(&mut self, server: &Server) {
+        self.subscriptions.clear(&server.hub.pubsub, &self.client);
+        self.untrack(server);
+        if std::mem::take(&mut self.is_monitor) {
+            server.hub.remove_monitor(&self.client);
+            self.client.is_monitor.store(false, Relaxed);
+        }
     }
 
     /// Moves the reply mode on after a command. Whether the command's reply is sent.

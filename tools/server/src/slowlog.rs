@@ -1,4 +1,4 @@
-//! The slow log and the latency events.
+//! The command logs (slow commands, large requests, large replies) and the latency events.
 //!
 //! Owns the entries. Does not time anything. Any thread, under a lock that only slow
 //! commands and their readers take.
@@ -14,13 +14,14 @@ const ARGUMENT_BYTES: usize = 128;
 /// Samples kept of a latency event.
 const SAMPLES: usize = 160;
 
-/// A command that took long.
+/// A command that took long, or a request or reply that is large.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SlowEntry {
     pub(crate) id: u64,
     /// When it ended, Unix seconds.
     pub(crate) at_s: i64,
-    pub(crate) spent_us: u64,
+    /// What it is kept for: microseconds, or bytes of the request or reply.
+    pub(crate) measure: u64,
     pub(crate) arguments: Vec<Vec<u8>>,
     pub(crate) address: String,
     pub(crate) name: String,
@@ -32,7 +33,7 @@ struct Entries {
     newest_first: VecDeque<SlowEntry>,
 }
 
-/// The slow log.
+/// One command log.
 #[derive(Debug, Default)]
 pub(crate) struct SlowLog {
     entries: Mutex<Entries>,
@@ -167,11 +168,11 @@ mod tests {
     #[test]
     fn the_newest_entries_stay() {
         let log = SlowLog::default();
-        for spent_us in 0..5 {
+        for measure in 0..5 {
             let entry = SlowEntry {
                 id: 0,
                 at_s: 0,
-                spent_us,
+                measure,
                 arguments: Vec::new(),
                 address: String::new(),
                 name: String::new(),

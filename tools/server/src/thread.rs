@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
+use thermocline_base::Random;
 use tokio::net::UnixStream;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::{Notify, watch};
@@ -22,6 +23,7 @@ use crate::buffers::Pool;
 use crate::clients::{Client, End};
 use crate::cold::Cold;
 use crate::connection::Connection;
+use crate::dispatch;
 use crate::listener;
 use crate::server::Server;
 use crate::socket::Socket;
@@ -117,11 +119,25 @@ async fn serve(start: Start) -> io::Result<()> {
             ticking.tick();
         }
     }));
+    if index == 0 {
+        accepting.push(spawn_local(serve_ready(Arc::clone(&thread.server))));
+    }
     // An error means that the sender is gone, which is a stop too.
     let _ = stopping.wait_for(|stopping| *stopping).await;
     accepting.iter().for_each(JoinHandle::abort);
     thread.finish().await;
     Ok(())
+}
+
+/// Serves clients that wait for keys which expired or were evicted. (A command serves those
+/// whose keys it changed.)
+async fn serve_ready(server: Arc<Server>) {
+    let executor = dispatch::executor_for(&server, server.live.bulk_bytes.load(Relaxed));
+    let mut random = Random::new(server.seed());
+    loop {
+        server.store.ready_key().await;
+        executor.serve_ready(&mut random);
+    }
 }
 
 impl Thread {
@@ -167,18 +183,16 @@ impl Thread {
         let live = &self.server.live;
         let now_ns = self.server.now_ns();
         let timeout_s = live.timeout_s.load(Relaxed);
-        let soft_bytes = live.output_soft_bytes.load(Relaxed);
-        let soft_ns = live
-            .output_soft_s
-            .load(Relaxed)
-            .saturating_mul(1_000_000_000);
         for client in self.clients.borrow().values() {
             let is_blocked = client.is_blocked.load(Relaxed);
-            if timeout_s > 0 && !is_blocked && client.idle_s(now_ns) > timeout_s {
+            let may_idle = is_blocked || client.is_subscribed() || client.is_monitor.load(Relaxed);
+            if timeout_s > 0 && !may_idle && client.idle_s(now_ns) > timeout_s {
                 info!("closing idle client {}", client.address);
                 client.ask_to_end(End::Now);
             }
-            let pending = client.pending_bytes.load(Relaxed);
+            let [_, soft_bytes, soft_s] = live.output_limits(client.is_subscribed());
+            let soft_ns = soft_s.saturating_mul(1_000_000_000);
+            let pending = client.waiting_bytes();
             if soft_bytes == 0 || pending <= soft_bytes {
                 client.above_soft_since_ns.store(0, Relaxed);
                 continue;

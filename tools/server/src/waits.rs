@@ -42,6 +42,14 @@ impl Connection {
                 let server = Arc::clone(&self.thread.server);
                 self.unless_ended(server.pause.ended(left_ms)).await
             }
+            Step::Parked(parked) => {
+                // `send` may end the connection, and the wait with it.
+                if let Err(ended) = self.send().await {
+                    self.runner.release(&parked);
+                    return Err(ended);
+                }
+                self.wait_for_keys(&parked).await
+            }
             Step::Wait(wait) => {
                 self.send().await?;
                 let place = self.runner.place();
@@ -61,8 +69,11 @@ impl Connection {
     pub(crate) async fn fault(&mut self, fault: Fault, is_front: bool) -> Result<(), Ended> {
         let server = Arc::clone(&self.thread.server);
         match fault {
-            Fault::Shard(shard) => {
-                server.store.hydrate(shard).await;
+            Fault::Recovering(keys) => {
+                if is_front {
+                    self.look_ahead(&mut Vec::new());
+                }
+                server.store.hydrate(&keys).await;
                 Ok(())
             }
             Fault::Unsettled => self.unless_ended(server.store.settled()).await,
@@ -196,8 +207,8 @@ impl Connection {
         Ok(())
     }
 
-    async fn until_durable(&self, lsn: Lsn, limit: Option<Duration>) -> Result<bool, Ended> {
-        let server = &self.thread.server;
+    async fn until_durable(&mut self, lsn: Lsn, limit: Option<Duration>) -> Result<bool, Ended> {
+        let server = Arc::clone(&self.thread.server);
         let durable = server.store.durable(lsn);
         let Some(limit) = limit else {
             self.unless_ended(durable).await?;

@@ -162,8 +162,11 @@ fn bytes<'a>(request: &'a Request, input: &'a Input) -> &'a [u8] {
 
 fn words<'a>(request: &'a Request, input: &'a Input) -> Words<'a> {
     let bytes = bytes(request, input);
-    let arguments = request.arguments.iter();
-    arguments.map(|range| &bytes[range.clone()]).collect()
+    let mut words = Words::new();
+    for range in &request.arguments {
+        words.push(&bytes[range.clone()]);
+    }
+    words
 }
 
 #[cfg(test)]

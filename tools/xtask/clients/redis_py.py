@@ -113,6 +113,96 @@ def errors(client):
             check(client.ping(), True)
 
 
+def next_message(pubsub):
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        message = pubsub.get_message(ignore_subscribe_messages=True, timeout=1)
+        if message is not None:
+            return message
+    raise AssertionError("no message came")
+
+
+def channels(client):
+    with client.pubsub() as pubsub:
+        pubsub.subscribe("news", "other")
+        pubsub.psubscribe("n?ws*")
+        pubsub.ssubscribe("shard")
+        deadline = time.monotonic() + 10
+        while dict(client.pubsub_numsub("news"))[b"news"] != 1 or not client.pubsub_shardchannels():
+            assert time.monotonic() < deadline, "the subscription never shows"
+        check(client.publish("news", "hello"), 2)
+        message = next_message(pubsub)
+        check((message["type"], message["channel"], message["data"]), ("message", b"news", b"hello"))
+        message = next_message(pubsub)
+        check((message["type"], message["pattern"], message["data"]), ("pmessage", b"n?ws*", b"hello"))
+        check(client.spublish("shard", "part"), 1)
+        check(client.pubsub_numpat(), 1)
+        check(sorted(client.pubsub_channels()), [b"news", b"other"])
+        pubsub.unsubscribe("news")
+        pubsub.ping()
+        deadline = time.monotonic() + 10
+        while client.publish("news", "to the pattern only") != 1:
+            assert time.monotonic() < deadline, "the subscription never goes"
+    heard = []
+    with client.pubsub() as pubsub:
+        pubsub.subscribe(**{"handled": lambda message: heard.append(message["data"])})
+        thread = pubsub.run_in_thread(sleep_time=0.01)
+        deadline = time.monotonic() + 10
+        while client.publish("handled", "done") != 1 or not heard:
+            assert time.monotonic() < deadline, "the handler never runs"
+        thread.stop()
+        thread.join()
+        check(heard[0], b"done")
+
+
+def events_of_keys(client):
+    check(client.config_set("notify-keyspace-events", "KEA"), True)
+    with client.pubsub() as pubsub:
+        pubsub.psubscribe("__keyevent@0__:*")
+        pubsub.get_message(timeout=10)
+        client.set("event", "x", px=50)
+        client.hset("event:hash", "f", "v")
+        client.delete("event:hash")
+        seen = [next_message(pubsub) for _ in range(5)]
+        check(
+            sorted((message["channel"].decode()[15:], message["data"]) for message in seen),
+            [
+                ("del", b"event:hash"),
+                ("expire", b"event"),
+                ("expired", b"event"),
+                ("hset", b"event:hash"),
+                ("set", b"event"),
+            ],
+        )
+    check(client.config_set("notify-keyspace-events", ""), True)
+
+
+def client_side_cache(client):
+    """What a cache in the client rests on: it is told which of the keys it read changed."""
+    caching = redis.Redis(port=PORT, protocol=3, single_connection_client=True)
+    told = []
+    caching.connection._parser.set_invalidation_push_handler(told.append)
+    check(caching.execute_command("CLIENT", "TRACKING", "ON"), b"OK")
+    client.set("cached", "one")
+    check(caching.get("cached"), b"one")
+    check(told, [])
+    client.set("cached", "two")
+    deadline = time.monotonic() + 10
+    while not told:
+        check(caching.ping(), True)
+        assert time.monotonic() < deadline, "the invalidation never comes"
+    check(told, [[b"invalidate", [b"cached"]]])
+    check(caching.get("cached"), b"two")
+    caching.close()
+
+
+def watching_commands(client):
+    with client.monitor() as monitor:
+        client.set("seen", "by the monitor")
+        listener = monitor.listen()
+        check(next(listener)["command"], "SET seen by the monitor")
+
+
 def server(client):
     info = client.info()
     check(info["role"], "master")
@@ -135,6 +225,11 @@ def main():
         pipelines(client)
         optimistic_counter(client)
         errors(client)
+        channels(client)
+        events_of_keys(client)
+        if protocol == 3:
+            client_side_cache(client)
+        watching_commands(client)
         server(client)
         other = redis.Redis(port=PORT, db=5, protocol=protocol)
         check(other.get("greeting"), None)

@@ -5,19 +5,26 @@
 //! Invariants: hostile arguments never panic, nothing is allocated from a declared count.
 //! Pure functions, called by any thread.
 
+mod blocking;
 mod expire;
 mod keyspace;
 mod lcs;
+mod lists;
 mod scan;
 mod set;
+mod sort;
 
+pub use blocking::{parse_timeout_ms, parse_timeout_s};
 pub use expire::{ExpireCondition, ExpireTime, ExpireUnit, parse_expire, parse_expire_conditions};
 pub use keyspace::{CopyOptions, RestoreOptions, parse_copy, parse_database, parse_restore};
 pub use keyspace::{parse_flush, parse_memory_usage, parse_restore_ttl, parse_swapdb};
 pub use lcs::{LcsOptions, parse_lcs};
+pub use lists::{PopOptions, PositionOptions, parse_end, parse_pop, parse_pop_count};
+pub use lists::{parse_position, parse_symmetric};
 pub use scan::{ScanOptions, ScanTarget, parse_cursor, parse_scan};
 pub use set::{Condition, Expiry, GetExOptions, MsetExOptions, SetOptions};
 pub use set::{parse_getex, parse_msetex, parse_set};
+pub use sort::{SortOptions, SortSource, parse_sort, sort_source};
 
 use crate::error::CommandError;
 

@@ -8,7 +8,7 @@ use super::Call;
 use crate::arguments::{parse_copy, parse_database};
 use crate::context::Handler;
 use crate::handlers::{DATABASES, FAMILIES};
-use crate::table::{self, Command};
+use crate::table::{self, Command, KeySearch, KeySpec};
 use hashbrown::HashMap;
 use smallvec::SmallVec;
 use std::sync::LazyLock;
@@ -25,6 +25,28 @@ pub(super) type Keys = SmallVec<[KeyId; 4]>;
 pub(super) struct Route {
     pub(super) handler: Handler,
     pub(super) reach: Reach,
+    pub(super) quick: Option<Quick>,
+    /// Where the key stands, if there is always one and it is of the session's database.
+    only_key: Option<usize>,
+}
+
+/// A command that has a short road where its request has no options.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Quick {
+    /// GET.
+    Get,
+    /// SET.
+    Set,
+}
+
+impl Quick {
+    fn of(command: &Command) -> Option<Self> {
+        match command.name {
+            "get" => Some(Self::Get),
+            "set" => Some(Self::Set),
+            _ => None,
+        }
+    }
 }
 
 /// What a command touches.
@@ -32,6 +54,8 @@ pub(super) struct Route {
 pub(super) enum Reach {
     /// The keys the table tells.
     Keys,
+    /// The keys the table tells, and others that depend on what the first holds.
+    FurtherKeys,
     /// COPY: the second of them may be in another database.
     CopyKeys,
     /// MOVE: its key, and that key in another database.
@@ -45,6 +69,7 @@ pub(super) enum Reach {
 impl Reach {
     fn of(command: &Command) -> Self {
         match command.name {
+            "sort" | "sort_ro" => Self::FurtherKeys,
             "copy" => Self::CopyKeys,
             "move" => Self::MoveKeys,
             "dbsize" | "keys" | "randomkey" | "scan" => Self::Database,
@@ -59,6 +84,20 @@ impl Reach {
     }
 }
 
+/// Where the one key of the command stands, if it has always one.
+fn only_key(command: &Command) -> Option<usize> {
+    match command.keys {
+        [
+            KeySpec {
+                start,
+                search: KeySearch::Range { last: 0 },
+                ..
+            },
+        ] => usize::try_from(*start).ok(),
+        _ => None,
+    }
+}
+
 /// The routes by `Command::index`; `None` for what the server runs itself.
 static ROUTES: LazyLock<Box<[Option<Route>]>> = LazyLock::new(|| {
     let handlers: HashMap<&str, Handler> = FAMILIES
@@ -68,7 +107,12 @@ static ROUTES: LazyLock<Box<[Option<Route>]>> = LazyLock::new(|| {
     let route = |command: &Command| {
         let handler = *handlers.get(command.name)?;
         let reach = Reach::of(command);
-        Some(Route { handler, reach })
+        Some(Route {
+            handler,
+            reach,
+            quick: Quick::of(command),
+            only_key: only_key(command).filter(|_| reach == Reach::Keys),
+        })
     };
     table::entries().map(route).collect()
 });
@@ -89,6 +133,13 @@ impl Route {
         names: &mut Names<'k>,
     ) {
         let database = resolve(call.database);
+        if let Some(position) = self.only_key {
+            let key = call.arguments.get(position);
+            if let Some(key) = key {
+                names.push(KeyName { database, key });
+            }
+            return;
+        }
         for range in table::request_keys(call.command, call.arguments) {
             names.extend(range.positions().map(|position| KeyName {
                 database,
@@ -183,8 +234,10 @@ mod tests {
         for command in table::entries() {
             let keyspace =
                 command.categories.contains(table::Category::Keyspace) || !command.keys.is_empty();
-            // WATCH takes keys and is of the session.
-            if keyspace && command.subcommands.is_empty() && command.name != "watch" {
+            // WATCH takes keys and is of the session; shard channels are no keys.
+            let is_of_server =
+                command.name == "watch" || command.flags.contains(table::Flag::Pubsub);
+            if keyspace && command.subcommands.is_empty() && !is_of_server {
                 let count = handled.iter().filter(|name| **name == command.name).count();
                 assert_eq!(count, 1, "{}", command.name);
             }

@@ -11,22 +11,25 @@
 //!    settled. KEYS is rehearsed over its whole database. Of SCAN and RANDOMKEY, a
 //!    step of the scan is rehearsed that is larger than the real one by as many
 //!    keys as the transaction can delete.
-//! 3. The calls run. One that faults in spite of this gets an error as its reply.
+//! 3. The keys that SORT's patterns name are guessed from what its key holds and what
+//!    earlier calls bring. If there are such that were not named in 1, it all begins
+//!    again with them.
+//! 4. The calls run. One that faults in spite of this gets an error as its reply.
 //!
 //! SWAPDB and the flushes count from the next call on. A name means the database
 //! that had its number when the access began, and goes with that database where
 //! SWAPDB puts it; so names are made through the swaps in front of their call.
 
 use super::route::{Keys, Names, Reach, Route};
-use super::{Call, Done, Executor, Surroundings, Watched};
+use super::{Call, Done, Executor, Handled, Surroundings, Watched};
 use crate::arguments::{ScanTarget, parse_cursor, parse_flush, parse_scan, parse_swapdb};
 use crate::error::CommandError;
-use crate::handlers::{DATABASES, KEYS_STEP};
+use crate::handlers::{DATABASES, KEYS_STEP, further_keys, further_keys_of};
 use crate::reply::ReplyBuffer;
 use std::sync::atomic::Ordering;
 use thermocline_base::Random;
 use thermocline_base::limits::DATABASE_COUNT;
-use thermocline_store::{Access, Fault, FaultSet};
+use thermocline_store::{Access, Fault, FaultSet, KeyName};
 
 /// How often RANDOMKEY draws before it takes the key of a rehearsed scan.
 const RANDOM_DRAWS: usize = 8;
@@ -89,6 +92,17 @@ struct Step<'c, 'k> {
     call: &'c Call<'k>,
     route: Option<Route>,
     keys: Keys,
+    /// The names of the last of its keys, which the request does not tell.
+    further: &'c [Box<[u8]>],
+}
+
+/// What became of one try at a transaction.
+enum Tried {
+    Ran(Done),
+    /// A watched key has changed.
+    Changed,
+    /// It has to be tried again with these keys too, call by call.
+    Further(Vec<Vec<Box<[u8]>>>),
 }
 
 impl Executor {
@@ -108,18 +122,54 @@ impl Executor {
         random: &mut Random,
         other: &mut dyn FnMut(&Call<'_>, &mut ReplyBuffer),
     ) -> Result<Option<Done>, Fault> {
+        let mut further = vec![Vec::new(); calls.len()];
+        loop {
+            let tried =
+                self.try_transaction(calls, &further, watched, reply, faults, random, other)?;
+            match tried {
+                Tried::Further(names) => further = names,
+                Tried::Ran(done) => {
+                    self.serve_ready(random);
+                    return Ok(Some(done));
+                }
+                Tried::Changed => return Ok(None),
+            }
+        }
+    }
+
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "those of its one caller, and `further`"
+    )]
+    fn try_transaction(
+        &self,
+        calls: &[Call<'_>],
+        further: &[Vec<Box<[u8]>>],
+        watched: Option<Watched<'_>>,
+        reply: &mut ReplyBuffer,
+        faults: &FaultSet,
+        random: &mut Random,
+        other: &mut dyn FnMut(&Call<'_>, &mut ReplyBuffer),
+    ) -> Result<Tried, Fault> {
         let mut names = Names::new();
         let mut databases = Databases::new();
         let mut steps = Vec::with_capacity(calls.len());
-        for call in calls {
+        for (call, further) in calls.iter().zip(further) {
             let route = Route::find(call.command);
             let before = names.len();
             if let Some(route) = route {
                 let resolve = |number| databases.first_number(number);
                 route.add_names(call, resolve, &mut names);
             }
+            let database = databases.first_number(call.database);
+            names.extend(further.iter().map(|key| KeyName { database, key }));
             let keys = (before..names.len()).collect();
-            steps.push(Step { call, route, keys });
+            steps.push(Step {
+                call,
+                route,
+                keys,
+                further,
+            });
             databases.follow(call);
         }
         let whole = steps
@@ -133,23 +183,33 @@ impl Executor {
         let mut access = Access::new(&self.store, &names);
         access.acquire(faults, whole)?;
         if watched.is_some_and(|watched| watched.changed.load(Ordering::Acquire)) {
-            return Ok(None);
+            return Ok(Tried::Changed);
         }
         if whole {
             rehearse(&steps, names.len(), &mut access, faults)?;
         }
-        let mut surroundings = Surroundings { faults, random };
+        if let Some(further) = more_keys(&steps, &access) {
+            return Ok(Tried::Further(further));
+        }
         reply.array(steps.len());
         for step in &steps {
             match step.route {
-                None => other(step.call, reply),
+                None => {
+                    other(step.call, reply);
+                    access.note_aside();
+                }
                 Some(route) => {
+                    let mut surroundings = Surroundings {
+                        faults,
+                        random,
+                        further: step.further,
+                    };
                     self.run_step(route, step, &mut access, reply, &mut surroundings);
                 }
             }
         }
         let lsn = access.commit();
-        Ok(Some(Done { lsn }))
+        Ok(Tried::Ran(Done { lsn }))
     }
 
     /// Runs a call that may not fault any more.
@@ -166,8 +226,12 @@ impl Executor {
         for _ in 0..draws {
             let outcome =
                 self.run_handler(route, step.call, &step.keys, access, reply, surroundings);
-            if outcome.is_ok() {
-                return;
+            match outcome {
+                Ok(Handled::Replied) => return,
+                // Nothing waits within a transaction.
+                Ok(Handled::Blocks(block)) => return reply.nil(block.nil),
+                Ok(Handled::Further(_)) => break,
+                Err(_) => {}
             }
         }
         if is_random {
@@ -179,6 +243,38 @@ impl Executor {
         }
         reply.refuse(&CommandError::ReadWithinTransaction);
     }
+}
+
+/// The keys that calls need beyond those of their requests, if any is not among the
+/// names yet. What their elements will be is guessed: those of now, and whatever words
+/// earlier calls bring. One that is guessed wrong gets an error as its reply.
+fn more_keys(steps: &[Step<'_, '_>], access: &Access<'_, '_>) -> Option<Vec<Vec<Box<[u8]>>>> {
+    let mut is_more = false;
+    let mut more = Vec::with_capacity(steps.len());
+    for (number, step) in steps.iter().enumerate() {
+        let reach = step.route.map(|route| route.reach);
+        let key = step
+            .keys
+            .first()
+            .filter(|_| reach == Some(Reach::FurtherKeys));
+        let mut wanted = Vec::new();
+        if let Some(key) = key {
+            let arguments = step.call.arguments;
+            if let Some(entry) = access.peek(*key) {
+                wanted = further_keys_of(arguments, entry.value);
+            }
+            let before = steps[..number].iter();
+            wanted.extend(further_keys(
+                arguments,
+                before.flat_map(|step| step.call.arguments),
+            ));
+            wanted.sort_unstable();
+            wanted.dedup();
+        }
+        is_more |= wanted != step.further;
+        more.push(wanted);
+    }
+    is_more.then_some(more)
 }
 
 /// Has everything fault that calls on whole databases may lack; `names` is how

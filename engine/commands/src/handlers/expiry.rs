@@ -7,6 +7,7 @@
 use crate::arguments::{ExpireUnit, parse_expire};
 use crate::context::{Context, Failure, Handler};
 use thermocline_base::UnixMillis;
+use thermocline_store::EventClass;
 
 pub(super) const HANDLERS: &[(&str, Handler)] = &[
     ("expire", |context| {
@@ -52,8 +53,10 @@ fn expire(
     if allowed {
         if at_ms <= context.now().0 {
             context.delete(0);
+            context.notify(EventClass::Expired, "expired", 0);
         } else {
             context.set_expiry(0, Some(UnixMillis(at_ms)));
+            context.notify(EventClass::Generic, "expire", 0);
         }
     }
     context.reply.integer(allowed.into());
@@ -64,6 +67,7 @@ fn persist(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
     let expires = context.peek(0).is_some_and(|entry| entry.expiry.is_some());
     if expires {
         context.set_expiry(0, None);
+        context.notify(EventClass::Generic, "persist", 0);
     }
     context.reply.integer(expires.into());
     Ok(())
@@ -72,7 +76,7 @@ fn persist(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
 /// Replies what `answer` makes of the key's expiry and the time, both in Unix
 /// milliseconds; -1 for a key that does not expire, -2 for none.
 fn tell(context: &mut Context<'_, '_, '_>, answer: fn(i64, i64) -> i64) -> Result<(), Failure> {
-    let number = match context.peek(0) {
+    let number = match context.look(0) {
         None => -2,
         Some(entry) => match entry.expiry {
             None => -1,

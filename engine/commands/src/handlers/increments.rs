@@ -6,6 +6,7 @@
 use crate::arguments::parse_integer;
 use crate::context::{Context, Failure, Handler};
 use crate::error::CommandError;
+use thermocline_store::EventClass;
 use thermocline_types::number::LongDouble;
 
 pub(super) const HANDLERS: &[(&str, Handler)] = &[
@@ -38,6 +39,7 @@ fn add(context: &mut Context<'_, '_, '_>, difference: i64) -> Result<(), Failure
         .checked_add(difference)
         .ok_or(CommandError::Overflow)?;
     context.put_string(0, itoa::Buffer::new().format(sum).as_bytes(), expiry);
+    context.notify(EventClass::String, "incrby", 0);
     context.reply.integer(sum);
     Ok(())
 }
@@ -54,6 +56,7 @@ fn incrbyfloat(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
         .ok_or(CommandError::NotFinite)?
         .to_string();
     context.put_string(0, sum.as_bytes(), expiry);
+    context.notify(EventClass::String, "incrbyfloat", 0);
     context.reply.bulk(sum.as_bytes());
     Ok(())
 }

@@ -3,6 +3,7 @@
 //! Owns their meaning. Does not know values. Runs under the locks of the access.
 
 use crate::context::{Context, Failure, Handler};
+use thermocline_store::EventClass;
 
 pub(super) const HANDLERS: &[(&str, Handler)] = &[
     ("del", delete),
@@ -15,17 +16,21 @@ pub(super) const HANDLERS: &[(&str, Handler)] = &[
 /// DEL and UNLINK: the memory of a large value is the store's to free in slices
 /// either way.
 fn delete(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
-    let deleted = (0..context.keys.len())
-        .filter(|index| context.delete(*index))
-        .count();
-    context.reply.integer(deleted as i64);
+    let mut deleted = 0;
+    for index in 0..context.keys.len() {
+        if context.delete(index) {
+            context.notify(EventClass::Generic, "del", index);
+            deleted += 1;
+        }
+    }
+    context.reply.integer(deleted);
     Ok(())
 }
 
 /// A key named twice counts twice.
 fn exists(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
     let present = (0..context.keys.len())
-        .filter(|index| context.peek(*index).is_some())
+        .filter(|index| context.look(*index).is_some())
         .count();
     context.reply.integer(present as i64);
     Ok(())
@@ -40,7 +45,7 @@ fn touch(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
 }
 
 fn kind(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
-    let kind = context.peek(0).map(|entry| entry.value.kind());
+    let kind = context.look(0).map(|entry| entry.value.kind());
     context
         .reply
         .simple(kind.map_or("none", |kind| kind.name()));

@@ -13,12 +13,15 @@ mod increments;
 mod inspection;
 mod keys;
 mod lcs;
+mod lists;
 mod multiple;
 mod serialized;
+mod sorting;
 mod strings;
 mod whole;
 
 use crate::context::Handler;
+pub(crate) use sorting::{further_keys, further_keys_of};
 use thermocline_base::limits::DATABASE_COUNT;
 pub(crate) use whole::KEYS_STEP;
 
@@ -36,6 +39,8 @@ pub(crate) static FAMILIES: &[&[(&str, Handler)]] = &[
     expiry::HANDLERS,
     inspection::HANDLERS,
     serialized::HANDLERS,
+    sorting::HANDLERS,
     hashes::HANDLERS,
+    lists::HANDLERS,
     whole::HANDLERS,
 ];

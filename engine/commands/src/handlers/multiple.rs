@@ -7,6 +7,7 @@ use crate::arguments::{Condition, Expiry, parse_msetex};
 use crate::context::{Context, Failure, Handler};
 use crate::error::CommandError;
 use thermocline_base::UnixMillis;
+use thermocline_store::EventClass;
 
 pub(super) const HANDLERS: &[(&str, Handler)] = &[
     ("mget", mget),
@@ -83,11 +84,19 @@ fn put_all(context: &mut Context<'_, '_, '_>, pairs: &[&[u8]], expiry: Expiry) {
         let Some(value) = pairs.get(2 * index + 1) else {
             break;
         };
-        let expiry = match expiry {
+        let given = expiry;
+        let expiry = match given {
             Expiry::Unspecified | Expiry::Remove => None,
             Expiry::Keep => context.peek(index).and_then(|entry| entry.expiry),
             Expiry::At(at_ms) => Some(UnixMillis(at_ms)),
         };
         context.put_string(index, value, expiry);
+        context.notify(EventClass::String, "set", index);
+        if matches!(given, Expiry::At(_)) {
+            context.notify(EventClass::Generic, "expire", index);
+            if context.access.wants(EventClass::Expired) && context.peek(index).is_none() {
+                context.notify(EventClass::Expired, "expired", index);
+            }
+        }
     }
 }

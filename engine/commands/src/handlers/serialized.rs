@@ -7,8 +7,9 @@ use crate::arguments::{parse_restore, parse_restore_ttl};
 use crate::context::{Context, Failure, Handler};
 use crate::error::CommandError;
 use thermocline_base::UnixMillis;
+use thermocline_store::EventClass;
 use thermocline_types::rdb::{self, HashField, RdbError, RdbValue};
-use thermocline_types::{HashEntry, Update, Value, ValueKind, ValueRef};
+use thermocline_types::{HashEntry, Limits, Update, Value, ValueKind, ValueRef};
 
 pub(super) const HANDLERS: &[(&str, Handler)] = &[("dump", dump), ("restore", restore)];
 
@@ -38,6 +39,7 @@ fn in_transit(value: ValueRef<'_>, now: UnixMillis) -> Option<RdbValue> {
                 .collect();
             (!fields.is_empty()).then_some(RdbValue::Hash(fields))
         }
+        ValueKind::List => Some(RdbValue::List(value.list().ok()?.capture())),
     }
 }
 
@@ -58,7 +60,11 @@ fn restore(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
     let expiry = at_ms.map(UnixMillis);
     match value {
         _ if at_ms.is_some_and(|at_ms| at_ms <= now_ms) => {
-            context.delete(0);
+            if context.delete(0) {
+                context.notify(EventClass::Generic, "del", 0);
+            }
+            context.reply.simple("OK");
+            return Ok(());
         }
         RdbValue::String(bytes) => context.put_string(0, &bytes, expiry),
         RdbValue::Hash(fields) => {
@@ -66,7 +72,15 @@ fn restore(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
                 && fields.len() <= context.settings.hash_max_listpack_entries();
             put_hash(context, &fields, is_compact, expiry)?;
         }
+        RdbValue::List(list) => {
+            let limits = Limits {
+                list_max_listpack_size: context.settings.list_max_listpack_size(),
+                ..Limits::default()
+            };
+            context.put(0, Value::from_list(list, &limits), expiry);
+        }
     }
+    context.notify(EventClass::Generic, "restore", 0);
     context.reply.simple("OK");
     Ok(())
 }

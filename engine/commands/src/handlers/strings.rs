@@ -8,6 +8,7 @@ use crate::arguments::{parse_getex, parse_integer, parse_set};
 use crate::context::{Context, Failure, Handler};
 use crate::error::CommandError;
 use thermocline_base::UnixMillis;
+use thermocline_store::EventClass;
 use thermocline_types::Update;
 
 pub(super) const HANDLERS: &[(&str, Handler)] = &[
@@ -36,6 +37,7 @@ fn set(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
     let options = &context.arguments[3..];
     if options.is_empty() {
         context.put_string(0, value, None);
+        context.notify(EventClass::String, "set", 0);
         context.reply.simple("OK");
         return Ok(());
     }
@@ -59,7 +61,17 @@ fn set(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
             Expiry::Keep => present.and_then(|entry| entry.expiry),
             Expiry::At(at_ms) => Some(UnixMillis(at_ms)),
         };
+        let was_there = present.is_some();
         context.put_string(0, value, expiry);
+        match options.expiry {
+            Expiry::At(at_ms) if at_ms <= context.now().0 => {
+                if was_there {
+                    context.notify(EventClass::Expired, "expired", 0);
+                }
+            }
+            Expiry::At(_) => notify_set_expiring(context),
+            _ => context.notify(EventClass::String, "set", 0),
+        }
     }
     match (options.get, allowed) {
         (true, _) => {}
@@ -73,6 +85,7 @@ fn setnx(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
     let absent = context.peek(0).is_none();
     if absent {
         context.put_string(0, context.argument(2), None);
+        context.notify(EventClass::String, "set", 0);
     }
     context.reply.integer(absent.into());
     Ok(())
@@ -95,19 +108,29 @@ fn set_expiring(
     let time = ExpireTime { value, unit };
     let at_ms = time.resolve_positive(context.now().0, command)?;
     context.put_string(0, context.argument(3), Some(UnixMillis(at_ms)));
+    notify_set_expiring(context);
     context.reply.simple("OK");
     Ok(())
+}
+
+/// A string was set together with its expiry.
+fn notify_set_expiring(context: &mut Context<'_, '_, '_>) {
+    context.notify(EventClass::String, "set", 0);
+    context.notify(EventClass::Generic, "expire", 0);
 }
 
 fn getset(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
     context.reply_string(0)?;
     context.put_string(0, context.argument(2), None);
+    context.notify(EventClass::String, "set", 0);
     Ok(())
 }
 
 fn getdel(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
     context.reply_string(0)?;
-    context.delete(0);
+    if context.delete(0) {
+        context.notify(EventClass::Generic, "del", 0);
+    }
     Ok(())
 }
 
@@ -118,7 +141,13 @@ fn getex(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
         Expiry::Unspecified | Expiry::Keep => {}
         Expiry::Remove => remove_expiry(context),
         Expiry::At(at_ms) => {
-            context.set_expiry(0, Some(UnixMillis(at_ms)));
+            if context.set_expiry(0, Some(UnixMillis(at_ms))) {
+                if at_ms <= context.now().0 {
+                    context.notify(EventClass::Expired, "expired", 0);
+                } else {
+                    context.notify(EventClass::Generic, "expire", 0);
+                }
+            }
         }
     }
     Ok(())
@@ -128,6 +157,7 @@ fn getex(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
 fn remove_expiry(context: &mut Context<'_, '_, '_>) {
     if context.peek(0).is_some_and(|entry| entry.expiry.is_some()) {
         context.set_expiry(0, None);
+        context.notify(EventClass::Generic, "persist", 0);
     }
 }
 
@@ -138,6 +168,7 @@ fn delifeq(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
     };
     if equal {
         context.delete(0);
+        context.notify(EventClass::Generic, "del", 0);
     }
     context.reply.integer(equal.into());
     Ok(())
@@ -154,6 +185,7 @@ fn append(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
     let present_bytes = string_bytes(context)?.unwrap_or(0);
     let length = grown(context, present_bytes as u64, added.len())?;
     context.update(0, &Update::StringAppend(added))?;
+    context.notify(EventClass::String, "append", 0);
     context.reply.integer(length);
     Ok(())
 }
@@ -170,6 +202,7 @@ fn setrange(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
     let end = grown(context, offset, written.len())?;
     let bytes = written;
     context.update(0, &Update::StringSetRange { offset, bytes })?;
+    context.notify(EventClass::String, "setrange", 0);
     context.reply.integer(end.max(present_bytes));
     Ok(())
 }

@@ -6,7 +6,10 @@
 mod connection;
 mod hashes;
 mod keys;
+mod lists;
+mod pubsub;
 mod server;
+mod sorting;
 mod strings;
 mod transactions;
 
@@ -17,7 +20,10 @@ pub(super) static FAMILIES: &[&[Command]] = &[
     connection::COMMANDS,
     hashes::COMMANDS,
     keys::COMMANDS,
+    lists::COMMANDS,
+    pubsub::COMMANDS,
     server::COMMANDS,
+    sorting::COMMANDS,
     strings::COMMANDS,
     transactions::COMMANDS,
 ];

@@ -98,6 +98,8 @@ words! {
         Movablekeys = "movablekeys",
         /// Allowed while a script overruns its time.
         AllowBusy = "allow_busy",
+        /// On channels.
+        Pubsub = "pubsub",
     }
 }
 
@@ -112,6 +114,12 @@ words! {
         Read = "read",
         /// Writes keys.
         Write = "write",
+        /// On sets.
+        Set = "set",
+        /// On sorted sets.
+        Sortedset = "sortedset",
+        /// On lists.
+        List = "list",
         /// On hashes.
         Hash = "hash",
         /// On strings.
@@ -130,6 +138,8 @@ words! {
         Connection = "connection",
         /// On transactions.
         Transaction = "transaction",
+        /// On channels.
+        Pubsub = "pubsub",
     }
 }
 
@@ -156,5 +166,7 @@ words! {
         Delete = "delete",
         /// The other flags depend on the arguments.
         VariableFlags = "variable_flags",
+        /// It is no key of the data set but is placed like one: a shard channel.
+        NotKey = "not_key",
     }
 }

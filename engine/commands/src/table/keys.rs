@@ -31,6 +31,12 @@ pub enum KeySearch {
         /// Relative position of the first key.
         first: u32,
     },
+    /// Not by position: by what a value holds, or behind STORE wherever that stands. Only
+    /// of SORT and SORT_RO.
+    Unknown {
+        /// What a client is told of it.
+        notes: &'static str,
+    },
 }
 
 /// One group of keys in the arguments of a command.
@@ -72,6 +78,15 @@ impl KeySpec {
         }
     }
 
+    pub(super) const fn unknown(notes: &'static str, flags: &[KeyFlag]) -> Self {
+        Self {
+            start: 0,
+            search: KeySearch::Unknown { notes },
+            step: 1,
+            flags: KeyFlags::of(flags),
+        }
+    }
+
     /// The keys of this group, or `None` where the request breaks the specification.
     fn evaluate<A: AsRef<[u8]>>(&self, request: &[A]) -> Option<KeyRange> {
         let start = usize::try_from(self.start).ok()?;
@@ -93,6 +108,13 @@ impl KeySpec {
                 let first = start.checked_add(usize::try_from(first).ok()?)?;
                 (first, usize::try_from(declared).ok()?)
             }
+            KeySearch::Unknown { .. } if self.flags.contains(KeyFlag::Overwrite) => {
+                match store_target(request) {
+                    Some(position) => (position, 1),
+                    None => (start, 0),
+                }
+            }
+            KeySearch::Unknown { .. } => (start, 0),
         };
         let range = KeyRange {
             first,
@@ -134,13 +156,19 @@ impl KeyRange {
 /// The groups of keys of a request; no command has more than two.
 pub type KeyRanges = SmallVec<[KeyRange; 2]>;
 
+/// Where the command's keys are, shard channels left out.
+fn keys_of(command: &Command) -> impl Iterator<Item = &'static KeySpec> {
+    let specs = command.keys.iter();
+    specs.filter(|spec| !spec.flags.contains(KeyFlag::NotKey))
+}
+
 /// The keys of a request that [`super::find`] resolved to `command`.
 ///
 /// A request that breaks the specification (a count that is not a number or larger than the
 /// request) has no keys here: the command itself reports the error.
 pub fn request_keys<A: AsRef<[u8]>>(command: &Command, request: &[A]) -> KeyRanges {
     let mut ranges = KeyRanges::new();
-    for spec in command.keys {
+    for spec in keys_of(command) {
         let Some(mut range) = spec.evaluate(request) else {
             return KeyRanges::new();
         };
@@ -152,6 +180,29 @@ pub fn request_keys<A: AsRef<[u8]>>(command: &Command, request: &[A]) -> KeyRang
         }
     }
     ranges
+}
+
+/// Where the target of SORT stands: behind the last STORE that is no other option's
+/// argument.
+fn store_target<A: AsRef<[u8]>>(request: &[A]) -> Option<usize> {
+    let mut target = None;
+    let mut position = 2_usize;
+    while let Some(option) = request.get(position) {
+        let is = |name: &[u8]| option.as_ref().eq_ignore_ascii_case(name);
+        let arguments = if is(b"limit") {
+            2
+        } else if is(b"get") || is(b"by") || is(b"store") {
+            1
+        } else {
+            0
+        };
+        let next = position.saturating_add(1);
+        if is(b"store") && next < request.len() {
+            target = Some(next);
+        }
+        position = next.saturating_add(arguments);
+    }
+    target
 }
 
 /// `SET` alone has variable flags: it reads the old value only when asked to return it.
@@ -171,7 +222,7 @@ fn set_flags<A: AsRef<[u8]>>(request: &[A]) -> KeyFlags {
 /// arguments from which the keys cannot be told.
 pub fn get_keys<A: AsRef<[u8]>>(request: &[A]) -> Result<KeyRanges, CommandError> {
     let command = find(request).ok_or(CommandError::InvalidCommand)?;
-    if command.keys.is_empty() {
+    if keys_of(command).next().is_none() {
         return Err(CommandError::NoKeyArguments);
     }
     if !command.accepts(request.len()) {

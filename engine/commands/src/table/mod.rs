@@ -10,8 +10,6 @@ mod keys;
 
 use std::sync::LazyLock;
 
-use hashbrown::HashMap;
-
 pub use flags::{Categories, Category, Flag, Flags, KeyFlag, KeyFlags};
 pub use keys::{KeyRange, KeyRanges, KeySearch, KeySpec, get_keys, request_keys};
 
@@ -29,6 +27,10 @@ pub enum Group {
     Generic,
     /// Hashes.
     Hash,
+    /// Lists.
+    List,
+    /// Channels and their subscribers.
+    PubSub,
     /// Server management.
     Server,
     /// Strings.
@@ -45,6 +47,8 @@ impl Group {
             Self::Connection => "connection",
             Self::Generic => "generic",
             Self::Hash => "hash",
+            Self::List => "list",
+            Self::PubSub => "pubsub",
             Self::Server => "server",
             Self::String => "string",
             Self::Transactions => "transactions",
@@ -174,7 +178,37 @@ impl Command {
 
 struct Table {
     sorted: Vec<&'static Command>,
-    by_name: HashMap<&'static [u8], &'static Command>,
+    /// By [`place`], the next free one where that is taken; mostly empty, so that a search
+    /// is one look.
+    by_name: Box<[Option<&'static Command>]>,
+}
+
+impl Table {
+    fn find(&self, name: &[u8]) -> Option<&'static Command> {
+        let mask = self.by_name.len().wrapping_sub(1);
+        let mut at = place(name) & mask;
+        loop {
+            let command = (*self.by_name.get(at)?)?;
+            if is_name(command.name.as_bytes(), name) {
+                return Some(command);
+            }
+            at = at.wrapping_add(1) & mask;
+        }
+    }
+}
+
+/// Whether `given` is `name`, which is short and lower case.
+fn is_name(name: &[u8], given: &[u8]) -> bool {
+    let pairs = || name.iter().zip(given);
+    name.len() == given.len() && pairs().all(|(name, given)| *name == given.to_ascii_lowercase())
+}
+
+/// Where a search for `name` begins. Letter case does not matter.
+fn place(name: &[u8]) -> usize {
+    let hash = name.iter().fold(name.len() as u64, |hash, byte| {
+        (hash ^ u64::from(byte | 0x20)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    });
+    (hash >> 40) as usize
 }
 
 /// A copy of the entry with its subcommands, numbered from `next` on.
@@ -205,10 +239,15 @@ static TABLE: LazyLock<Table> = LazyLock::new(|| {
     // Built once and never dropped, as the table lives as long as the process.
     let commands: &'static [Command] = commands.leak();
     let sorted: Vec<&'static Command> = commands.iter().collect();
-    let by_name = sorted
-        .iter()
-        .map(|command| (command.name.as_bytes(), *command))
-        .collect();
+    let places = sorted.len().saturating_mul(8).next_power_of_two();
+    let mut by_name = vec![None; places].into_boxed_slice();
+    for command in &sorted {
+        let mut at = place(command.name.as_bytes()) & (places - 1);
+        while by_name[at].is_some() {
+            at = (at + 1) & (places - 1);
+        }
+        by_name[at] = Some(*command);
+    }
     Table { sorted, by_name }
 });
 
@@ -229,11 +268,10 @@ pub fn entries() -> impl Iterator<Item = &'static Command> {
 /// The command of that name, letter case ignored; it is `None` for subcommands.
 #[must_use]
 pub fn lookup(name: &[u8]) -> Option<&'static Command> {
-    let mut lower = [0_u8; NAME_LIMIT_BYTES];
-    let lower = lower.get_mut(..name.len())?;
-    lower.copy_from_slice(name);
-    lower.make_ascii_lowercase();
-    TABLE.by_name.get(&*lower).copied()
+    if name.len() > NAME_LIMIT_BYTES {
+        return None;
+    }
+    TABLE.find(name)
 }
 
 /// The entry of a whole request, subcommand included; the arity is not looked at. A

@@ -59,7 +59,7 @@ impl Client {
             .enable_time()
             .build();
         Self {
-            executor: Executor::new(Arc::clone(&store), STRING_MAX_BYTES),
+            executor: Executor::new(Arc::clone(&store), Arc::default(), STRING_MAX_BYTES),
             store,
             runtime: runtime.expect("a runtime starts"),
             time,
@@ -78,7 +78,7 @@ impl Client {
         self.runtime.block_on(self.store.settled());
         self.store.close(true).expect("the store closes");
         self.store = open(self.directory.path(), &self.time);
-        self.executor = Executor::new(Arc::clone(&self.store), STRING_MAX_BYTES);
+        self.executor = Executor::new(Arc::clone(&self.store), Arc::default(), STRING_MAX_BYTES);
     }
 
     /// Moves the time forward.
@@ -197,7 +197,7 @@ impl Client {
     fn resolve(&mut self, fault: Fault, faults: &mut FaultSet) {
         match fault {
             Fault::Reads(reads) => self.read(&reads, faults),
-            Fault::Shard(shard) => self.runtime.block_on(self.store.hydrate(shard)),
+            Fault::Recovering(keys) => self.runtime.block_on(self.store.hydrate(&keys)),
             Fault::Unsettled => self.runtime.block_on(self.store.settled()),
             Fault::Damaged(reason) => panic!("{reason}"),
         }

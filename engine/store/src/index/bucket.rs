@@ -14,6 +14,7 @@
 //! record for its hash.
 
 use super::Slot;
+use super::slot::Wanted;
 
 /// Slots in a bucket.
 pub(super) const SLOTS: usize = 7;
@@ -64,16 +65,19 @@ impl Bucket {
             .find_map(|(index, found, _)| (found == home).then_some(index))
     }
 
-    /// Calls `visit` with place and slot of each key whose home is `home` and
-    /// that may have the stored hash.
+    /// Calls `visit` with place and slot of whatever may be the key of `home` that is
+    /// `wanted`, until it says that it has found it. Whether it has.
     #[inline]
-    pub(super) fn for_each_match(&self, home: u8, stored: u32, mut visit: impl FnMut(usize, Slot)) {
-        for index in 0..SLOTS {
+    pub(super) fn any_match(
+        &self,
+        home: u8,
+        wanted: Wanted,
+        mut visit: impl FnMut(usize, Slot) -> bool,
+    ) -> bool {
+        (0..SLOTS).any(|index| {
             let slot = self.slots[index];
-            if slot.may_have(stored) && self.homes[index] == home {
-                visit(index, slot);
-            }
-        }
+            wanted.may_be(slot) && self.homes[index] == home && visit(index, slot)
+        })
     }
 
     /// Place, home and slot of each key.

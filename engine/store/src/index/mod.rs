@@ -98,15 +98,32 @@ impl Index {
     /// compares keys; the tier's by reading.
     #[inline]
     pub fn for_each_match(&self, hash: KeyHash, mut visit: impl FnMut(Position, Slot)) {
+        self.any_match(hash, |position, slot| {
+            visit(position, slot);
+            false
+        });
+    }
+
+    /// As [`Index::for_each_match`], until `visit` says that it has found the key. Whether
+    /// it has.
+    #[inline]
+    pub fn any_match(&self, hash: KeyHash, mut visit: impl FnMut(Position, Slot) -> bool) -> bool {
         if self.directory.is_empty() {
-            return;
+            return false;
         }
         let stored = hash.stored();
-        for index in self.chain(self.head(stored)) {
-            self.segments[index as usize].for_each_match(stored, |bucket, place, slot| {
-                visit(position(index, bucket, place), slot);
+        let mut index = self.head(stored);
+        while index != NO_SEGMENT {
+            let segment = &self.segments[index as usize];
+            let is_found = segment.any_match(stored, |bucket, place, slot| {
+                visit(position(index, bucket, place), slot)
             });
+            if is_found {
+                return true;
+            }
+            index = segment.next;
         }
+        false
     }
 
     /// Calls `touch` with the addresses of the cache lines a lookup of `hash`

@@ -13,6 +13,7 @@
 
 use super::Slot;
 use super::bucket::Bucket;
+use super::slot::Wanted;
 use thermocline_base::KeyHash;
 
 /// Sizes of a segment in buckets. From 2 KiB on they are exactly the
@@ -121,31 +122,36 @@ impl Segment {
         slot
     }
 
-    /// Calls `visit` with bucket, place and slot of each key that may have the
-    /// stored hash.
+    /// Calls `visit` with the bucket, place and slot of whatever may be the key of `stored`,
+    /// until it says that it has found it. Whether it has.
     #[inline]
-    pub(super) fn for_each_match(&self, stored: u32, mut visit: impl FnMut(usize, usize, Slot)) {
+    pub(super) fn any_match(
+        &self,
+        stored: u32,
+        mut visit: impl FnMut(usize, usize, Slot) -> bool,
+    ) -> bool {
         let main = usize::from(self.main);
+        let wanted = Wanted::new(stored);
         let mut first_of_stash = 0;
         let mut home = 0;
         if main > 0 {
             home = self.home(stored);
             let next = if home + 1 == main { 0 } else { home + 1 };
             for at in [home, next] {
-                self.buckets[at].for_each_match(home as u8, stored, |place, slot| {
-                    visit(at, place, slot);
-                });
+                let bucket = &self.buckets[at];
+                if bucket.any_match(home as u8, wanted, |place, slot| visit(at, place, slot)) {
+                    return true;
+                }
             }
             if self.buckets[home].stashed == 0 {
-                return;
+                return false;
             }
             first_of_stash = main;
         }
-        for at in first_of_stash..self.buckets.len() {
-            self.buckets[at].for_each_match(home as u8, stored, |place, slot| {
-                visit(at, place, slot);
-            });
-        }
+        (first_of_stash..self.buckets.len()).any(|at| {
+            let bucket = &self.buckets[at];
+            bucket.any_match(home as u8, wanted, |place, slot| visit(at, place, slot))
+        })
     }
 
     /// Bucket, place and slot of each key whose home is `home`.

@@ -163,22 +163,37 @@ impl Slot {
         Self((self.0 & !(3 << FREQUENCY_SHIFT)) | bits)
     }
 
-    /// Whether the key may have the stored hash `stored`, as far as the slot
-    /// knows: all 29 bits of a cold one, 15 of a hot one.
-    pub(super) const fn may_have(self, stored: u32) -> bool {
-        match self.0 >> STATE_SHIFT {
-            HOT => (self.0 >> POINTER_BITS) as u32 & TAG_MASK == stored & TAG_MASK,
-            COLD => (self.0 >> Address::BITS) as u32 & STORED_MASK == stored,
-            _ => false,
-        }
-    }
-
     /// The stored hash of the key; a hot record is asked for it.
     pub(super) fn stored(self, hasher: &impl Fn(RawRecord) -> KeyHash) -> u32 {
         match self.location() {
             Some(Location::Hot(record)) => hasher(record).stored(),
             Some(Location::Cold(_)) | None => (self.0 >> Address::BITS) as u32 & STORED_MASK,
         }
+    }
+}
+
+/// What a slot of a key looks like, hot or cold, but for its frequency and location.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wanted {
+    hot: u64,
+    cold: u64,
+}
+
+impl Wanted {
+    const HOT_MASK: u64 = (3 << STATE_SHIFT) | ((TAG_MASK as u64) << POINTER_BITS);
+    const COLD_MASK: u64 = (3 << STATE_SHIFT) | ((STORED_MASK as u64) << Address::BITS);
+
+    /// For the key whose stored hash bits these are.
+    pub(super) const fn new(stored: u32) -> Self {
+        Self {
+            hot: (HOT << STATE_SHIFT) | (((stored & TAG_MASK) as u64) << POINTER_BITS),
+            cold: (COLD << STATE_SHIFT) | (((stored & STORED_MASK) as u64) << Address::BITS),
+        }
+    }
+
+    /// Whether the slot may be that key's.
+    pub(super) const fn may_be(self, slot: Slot) -> bool {
+        (slot.0 & Self::HOT_MASK == self.hot) | (slot.0 & Self::COLD_MASK == self.cold)
     }
 }
 
@@ -196,8 +211,8 @@ mod tests {
             prop_assert_eq!(slot.location(), Some(Location::Cold(address)));
             prop_assert_eq!(slot.frequency(), frequency);
             prop_assert_eq!(slot.stored(&|_| unreachable!("cold")), hash.stored());
-            prop_assert!(slot.may_have(hash.stored()));
-            prop_assert!(!slot.may_have(hash.stored() ^ (1 << 20)));
+            prop_assert!(Wanted::new(hash.stored()).may_be(slot));
+            prop_assert!(!Wanted::new(hash.stored() ^ (1 << 20)).may_be(slot));
             prop_assert_eq!(slot.cold_stored(), Some(hash.stored()));
             prop_assert_eq!(Slot::from_bits(slot.to_bits()), Some(slot));
         }
@@ -210,8 +225,8 @@ mod tests {
             prop_assert_eq!(slot.location(), Some(Location::Hot(record)));
             prop_assert_eq!(slot.frequency(), frequency);
             prop_assert_eq!(slot.stored(&|_| hash), hash.stored());
-            prop_assert!(slot.may_have(hash.stored()));
-            prop_assert!(!slot.may_have(hash.stored() ^ 1));
+            prop_assert!(Wanted::new(hash.stored()).may_be(slot));
+            prop_assert!(!Wanted::new(hash.stored() ^ 1).may_be(slot));
             prop_assert_eq!(slot.cold_stored(), None);
             prop_assert_eq!(Slot::from_bits(slot.to_bits()), None);
             let elsewhere = RawRecord::from_exposed(8).expect("not null");
@@ -224,7 +239,7 @@ mod tests {
     fn empty_slot_has_nothing() {
         assert!(Slot::default().is_empty());
         assert_eq!(Slot::EMPTY.location(), None);
-        assert!(!Slot::EMPTY.may_have(0));
+        assert!(!Wanted::new(0).may_be(Slot::EMPTY));
         assert!(Slot::EMPTY.with_frequency(3).is_empty());
         assert_eq!(Slot::from_bits(0), None);
         assert_eq!(Slot::from_bits(3 << 62), None);

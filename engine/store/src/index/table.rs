@@ -20,6 +20,9 @@ use smallvec::SmallVec;
 use std::sync::Arc;
 use thermocline_base::{DatabaseId, HashSeed, KeyHash, UnixMillis};
 
+/// A line of the processor's cache, bytes.
+const LINE_BYTES: usize = 64;
+
 /// A slot that may be the key: its place and where its record is.
 pub type Candidate = (Position, Address);
 
@@ -30,6 +33,17 @@ pub enum Found {
     Hot(Position),
     /// It is not in memory; these slots may be its, if any.
     Cold(SmallVec<[Candidate; 1]>),
+}
+
+/// What one look at the index tells of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// It is in memory, at this place.
+    Hot(Position),
+    /// There is no such key.
+    Absent,
+    /// It may be on the tier.
+    Unclear,
 }
 
 /// See the module.
@@ -112,22 +126,41 @@ impl KeyTable {
         self.index.memory_bytes()
     }
 
-    /// Looks the key up.
+    /// Looks the key up, without a list of the places on the tier where it may be.
     #[must_use]
-    pub fn find(&self, hash: KeyHash, key: &[u8]) -> Found {
-        let mut hot = None;
-        let mut cold = SmallVec::new();
-        self.index.for_each_match(hash, |position, slot| {
+    #[inline]
+    pub fn look(&self, hash: KeyHash, key: &[u8]) -> Look {
+        let mut look = Look::Absent;
+        self.index.any_match(hash, |position, slot| {
             match slot.location() {
                 // SAFETY: see `borrow`; the record is only compared here.
                 Some(Location::Hot(raw)) if unsafe { raw.borrow() }.key() == key => {
-                    hot = Some(position);
+                    look = Look::Hot(position);
+                    return true;
                 }
-                Some(Location::Cold(address)) => cold.push((position, address)),
+                Some(Location::Cold(_)) => look = Look::Unclear,
                 _ => {}
             }
+            false
         });
-        hot.map_or(Found::Cold(cold), Found::Hot)
+        look
+    }
+
+    /// Looks the key up.
+    #[must_use]
+    pub fn find(&self, hash: KeyHash, key: &[u8]) -> Found {
+        match self.look(hash, key) {
+            Look::Hot(position) => return Found::Hot(position),
+            Look::Absent => return Found::Cold(SmallVec::new()),
+            Look::Unclear => {}
+        }
+        let mut cold = SmallVec::new();
+        self.index.for_each_match(hash, |position, slot| {
+            if let Some(Location::Cold(address)) = slot.location() {
+                cold.push((position, address));
+            }
+        });
+        Found::Cold(cold)
     }
 
     /// Asks the processor for the bucket of `hash`.
@@ -137,10 +170,14 @@ impl KeyTable {
 
     /// Asks the processor for the record that `hash` may lead to.
     pub fn prefetch_record(&self, hash: KeyHash) {
-        self.index.for_each_match(hash, |_, slot| {
-            if let Some(Location::Hot(raw)) = slot.location() {
-                prefetch(raw.as_ptr());
-            }
+        self.index.any_match(hash, |_, slot| {
+            let Some(Location::Hot(raw)) = slot.location() else {
+                return false;
+            };
+            // Most records are longer than what is left of their first line.
+            prefetch(raw.as_ptr());
+            prefetch(raw.as_ptr().wrapping_add(LINE_BYTES));
+            true
         });
     }
 
@@ -155,6 +192,14 @@ impl KeyTable {
         let slot = self.index.get(position);
         if slot.frequency() != frequency {
             self.index.set(position, slot.with_frequency(frequency));
+        }
+    }
+
+    /// Counts a use of the hot key at `position`.
+    pub fn count_use(&mut self, position: Position) {
+        let frequency = self.index.get(position).frequency();
+        if frequency < Slot::FREQUENCY_LIMIT {
+            self.set_frequency(position, frequency + 1);
         }
     }
 
@@ -412,6 +457,14 @@ impl KeyTable {
                 _ => visit(stored, slot, None),
             }
         })
+    }
+}
+
+/// A hint that all of `value` is used soon.
+pub(crate) fn prefetch_all<T>(value: &T) {
+    let start = std::ptr::from_ref(value).cast::<u8>();
+    for offset in (0..size_of::<T>()).step_by(LINE_BYTES) {
+        prefetch(start.wrapping_add(offset));
     }
 }
 

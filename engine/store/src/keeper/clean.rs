@@ -9,8 +9,8 @@
 //! and that the policy does not spare are evicted instead, and expired ones
 //! always are: this is where keys on the tier expire.
 
-use super::Keeper;
 use super::batch::BATCH_BYTES;
+use super::{Cause, Keeper};
 use crate::address::Address;
 use crate::index::{Found, KeyTable, Location, Position};
 use crate::memory::BEGIN_PERCENT;
@@ -243,12 +243,13 @@ impl Keeper {
                 && frequency == 0
                 && evicts(&store, record.expiry.is_some());
             if is_cold && (has_expired || is_evicted) && store.log.has_room() {
-                Self::delete_slot(&store, &mut shard, record.database, position, record.key);
-                if has_expired {
-                    shard.counters.expired += 1;
+                let cause = if has_expired {
+                    Cause::Expired
                 } else {
-                    shard.counters.evicted += 1;
-                }
+                    Cause::Evicted
+                };
+                let (database, key) = (record.database, record.key);
+                Self::delete_slot(&store, &mut shard, database, position, key, cause);
                 store.recount(&mut shard);
                 continue;
             }

@@ -3,7 +3,7 @@
 //! Owns the hand that looks for them. Keys on the tier expire when they are
 //! met, or with their segment (`clean`). The keeper's thread.
 
-use super::Keeper;
+use super::{Cause, Keeper};
 use crate::shard::Shard;
 use crate::store::Store;
 use std::time::Duration;
@@ -79,8 +79,7 @@ fn expire_segment(
         let Some(expiry) = expiry else { continue };
         met += 1;
         if expiry < now && store.log.has_room() {
-            Keeper::delete_hot(store, shard, database, position);
-            shard.counters.expired += 1;
+            Keeper::delete_hot(store, shard, database, position, Cause::Expired);
             expired += 1;
         }
     }

@@ -1,8 +1,8 @@
 //! After the start: bringing up each shard's part of the image, and applying
 //! the log's tail.
 //!
-//! Owns the order: shards that someone waits for first, then one after
-//! another. The keeper's thread.
+//! Owns the order: keys that someone waits for first, then one shard after
+//! another, then what is left in the log. The keeper's thread.
 
 use super::Keeper;
 use crate::fault::{Fault, FaultSet};
@@ -14,9 +14,9 @@ use std::time::Duration;
 use thermocline_base::{DatabaseId, KeyHash, ShardId};
 
 /// How long one round of loading lasts before other work is looked at.
-const SLICE: Duration = Duration::from_millis(20);
+pub(super) const SLICE: Duration = Duration::from_millis(20);
 /// The rest between two tries to read what could not be read.
-const REST: Duration = Duration::from_secs(1);
+pub(super) const REST: Duration = Duration::from_secs(1);
 /// Keys whose waiting effects are applied together.
 const KEYS: usize = 256;
 
@@ -25,8 +25,9 @@ impl Keeper {
     pub(super) fn load(&mut self) -> bool {
         let end = self.store.clock.monotonic() + SLICE;
         while self.store.clock.monotonic() < end {
-            while let Some(shard) = self.store.control.wanted_shard() {
-                self.load_shard(shard);
+            while let Some(hash) = self.store.control.wanted() {
+                self.load_shard(hash.shard());
+                self.load_effects(hash);
             }
             if self.next_load >= self.store.shards.len() {
                 return !self.apply_tail();
@@ -46,6 +47,7 @@ impl Keeper {
         }
         let read = recovery::read_piece(&store.disk, &self.directory, id);
         let mut shard = store.shards[id.index()].lock();
+        shard.references.sort();
         match read {
             Ok(databases) => {
                 let lives = store.database_map().identities;
@@ -81,6 +83,9 @@ impl Keeper {
     /// Applies waiting effects for a while; true when none are left.
     fn apply_tail(&mut self) -> bool {
         let end = self.store.clock.monotonic() + SLICE;
+        if self.store.clock.monotonic() < self.load_rests_until {
+            return true;
+        }
         let mut damage = None;
         for index in 0..self.store.shards.len() {
             let id = ShardId(index as u16);
@@ -111,6 +116,9 @@ impl Keeper {
             self.load_again();
             return true;
         }
+        if self.read_tail() {
+            return false;
+        }
         tracing::info!("everything has come up");
         self.store.control.set_settled();
         true
@@ -119,11 +127,7 @@ impl Keeper {
     /// Tries the shards that could not be read once more, now and then: the
     /// disk may have come back.
     fn load_again(&mut self) {
-        let now = self.store.clock.monotonic();
-        if now < self.load_rests_until {
-            return;
-        }
-        self.load_rests_until = now + REST;
+        self.load_rests_until = self.store.clock.monotonic() + REST;
         for index in 0..self.store.shards.len() {
             self.load_shard(ShardId(index as u16));
         }

@@ -5,7 +5,7 @@
 //! Works in slices of at most about a millisecond under a shard's lock. One
 //! thread, so none of its tasks can meet another half-way.
 //!
-//! Modules, lowest first: `batch` (from memory to the tier), `load`, `relieve`,
+//! Modules, lowest first: `batch` (from memory to the tier), `tail`, `load`, `relieve`,
 //! `expire`, `checkpoint`, `clean`.
 
 mod batch;
@@ -14,6 +14,7 @@ mod clean;
 mod expire;
 mod load;
 mod relieve;
+mod tail;
 
 use crate::effect::{Effect, KeyRef};
 use crate::image::Directory;
@@ -21,6 +22,7 @@ use crate::index::{Location, Position};
 use crate::manifest::Manifest;
 use crate::memory::SHORT_PERCENT;
 use crate::objects::OBJECT_FORM;
+use crate::observe::{Change, EventClass};
 use crate::reader::PageReader;
 use crate::shard::Shard;
 use crate::store::{Store, StoreError};
@@ -30,7 +32,9 @@ use smallvec::SmallVec;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
-use thermocline_base::{DatabaseId, ShardId};
+use tail::Tail;
+use thermocline_base::{DatabaseId, Lsn, ShardId};
+use thermocline_wal::FrameReader;
 
 /// How long the keeper sleeps when nothing wakes it.
 const REST: Duration = Duration::from_millis(10);
@@ -49,6 +53,47 @@ struct Hand {
     segment: usize,
 }
 
+/// Why the keeper deletes a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cause {
+    Expired,
+    Evicted,
+}
+
+impl Cause {
+    fn count(self, shard: &mut Shard) {
+        match self {
+            Self::Expired => shard.counters.expired += 1,
+            Self::Evicted => shard.counters.evicted += 1,
+        }
+    }
+
+    /// Tells observers that the key is gone, under its shard's lock.
+    fn tell(self, store: &Store, database: DatabaseId, key: &[u8], lsn: Lsn) {
+        let (class, name) = match self {
+            Self::Expired => (EventClass::Expired, "expired"),
+            Self::Evicted => (EventClass::Evicted, "evicted"),
+        };
+        let mut changes: SmallVec<[Change<'_>; 2]> = SmallVec::new();
+        if store.observed.wants_changes() {
+            changes.push(Change::Key(key));
+        }
+        if store.observed.wants(class)
+            && let Some(database) = store.number(database)
+        {
+            changes.push(Change::Event {
+                class,
+                name,
+                database,
+                key,
+            });
+        }
+        if !changes.is_empty() {
+            store.observed.tell(&changes, lsn);
+        }
+    }
+}
+
 /// See the module.
 pub(crate) struct Keeper {
     store: Arc<Store>,
@@ -63,6 +108,7 @@ pub(crate) struct Keeper {
     next_image: u64,
     /// The next shard to bring up in the background.
     next_load: usize,
+    tail: Tail,
     demotion: Hand,
     expiry: Hand,
     observed_at: Duration,
@@ -79,12 +125,14 @@ impl Keeper {
         store: Arc<Store>,
         manifest: Manifest,
         directory: Directory,
+        tail: FrameReader,
     ) -> Result<Self, StoreError> {
         let now = store.clock.monotonic();
         Ok(Self {
             writer: TierWriter::new(manifest.dictionaries.clone())?,
             reader: PageReader::new(&store, READ_DEPTH)?,
             batch: Batch::default(),
+            tail: Tail::new(tail, manifest.checkpoint_lsn),
             manifest,
             next_image: directory.number + 1,
             directory,
@@ -134,12 +182,14 @@ impl Keeper {
         is_busy |= self.bury();
         if self.store.is_settled() {
             self.expire();
+            self.store.observed.settle();
             if self.is_checkpoint_due() {
                 // Its failure is told by whoever asks; it is tried again.
                 let _ = self.checkpoint();
             }
             is_busy |= self.clean();
         }
+        self.store.observed.settle();
         is_busy
     }
 
@@ -208,7 +258,13 @@ impl Keeper {
     }
 
     /// Deletes a hot key and logs it, under its shard's lock.
-    fn delete_hot(store: &Store, shard: &mut Shard, database: DatabaseId, position: Position) {
+    fn delete_hot(
+        store: &Store,
+        shard: &mut Shard,
+        database: DatabaseId,
+        position: Position,
+        cause: Cause,
+    ) {
         let Some(table) = shard.table(database) else {
             return;
         };
@@ -225,7 +281,7 @@ impl Keeper {
             let number: SmallVec<[u8; 4]> = parts.value.into();
             shard.objects.remove(&number);
         }
-        Self::delete_slot(store, shard, database, position, &key);
+        Self::delete_slot(store, shard, database, position, &key, cause);
     }
 
     /// Removes the slot of `key` and logs the deletion, under its shard's lock.
@@ -235,6 +291,7 @@ impl Keeper {
         database: DatabaseId,
         position: Position,
         key: &[u8],
+        cause: Cause,
     ) {
         let mut effect = Vec::new();
         Effect::Delete {
@@ -248,7 +305,13 @@ impl Keeper {
         shard.epoch += 1;
         shard.changed = true;
         shard.watchers.touch(database, key);
+        if shard.queues.is_waited(database, key) {
+            store.raise(database, key);
+            store.ready.told.notify_waiters();
+        }
         store.note_change();
+        cause.count(shard);
+        cause.tell(store, database, key, shard.last_lsn);
     }
 
     /// Frees tables of flushed databases, a slice a round; whether there was

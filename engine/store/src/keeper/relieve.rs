@@ -9,8 +9,8 @@
 //! identical leaves without a write. Memory is won when the chunks of the
 //! records that sank are emptied, which is done on the way.
 
-use super::Keeper;
 use super::batch::BATCH_BYTES;
+use super::{Cause, Keeper};
 use crate::index::{KeyTable, Location, Position};
 use crate::memory::{BEGIN_PERCENT, END_PERCENT};
 use crate::objects::OBJECT_FORM;
@@ -255,8 +255,7 @@ fn evict_segment(
         if !store.log.has_room() {
             break;
         }
-        Keeper::delete_hot(store, shard, database, position);
-        shard.counters.evicted += 1;
+        Keeper::delete_hot(store, shard, database, position, Cause::Evicted);
         // What this one frees may be all that was to be freed.
         shard.compact();
         store.recount(shard);

@@ -9,4 +9,6 @@ mod long;
 mod model;
 mod offline;
 mod power;
+mod quick;
 mod restart;
+mod waiting;

@@ -35,15 +35,20 @@ fn step(opened: &mut Opened, model: &mut Model, random: &mut Random) {
             let expiry = random
                 .chance(4)
                 .then(|| UnixMillis(opened.store.now().0 + 3_600_000 + random.below(1000) as i64));
-            opened.set(database, &key, &value, expiry);
+            if expiry.is_none() && random.chance(2) {
+                opened.set_quick(database, &key, &value);
+            } else {
+                opened.set(database, &key, &value, expiry);
+            }
             model.insert(entry, (Held::String(value), expiry));
         }
         45..75 => {
-            assert_eq!(
-                opened.get(database, &key),
-                model.get(&entry).cloned(),
-                "{entry:?}"
-            );
+            let held = if random.chance(2) {
+                opened.get_quick(database, &key)
+            } else {
+                opened.get(database, &key)
+            };
+            assert_eq!(held, model.get(&entry).cloned(), "{entry:?}");
         }
         75..82 => {
             assert_eq!(

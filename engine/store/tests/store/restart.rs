@@ -79,6 +79,59 @@ fn a_checkpoint_and_the_log_behind_it_make_one_state() {
     opened.close(false);
 }
 
+/// More than one pass goes through such a tail, and keys are asked for while the
+/// passes go on.
+#[test]
+fn a_tail_longer_than_memory_is_read_by_need_and_in_passes() {
+    const KEYS: u32 = 3000;
+    let value = |number: u32, version: u8| {
+        let mut value = vec![version; 6000];
+        value.extend(number.to_le_bytes());
+        value
+    };
+    let directory = tempfile::tempdir().expect("a directory");
+    let open = |seed| {
+        let opened = Opened::open(directory.path(), Some(Policy::EverySecond), seed);
+        opened.store.settings().set_maxmemory_bytes(8 << 20);
+        opened
+    };
+    let mut opened = open(1);
+    for number in 0..KEYS {
+        opened.set(0, &number.to_le_bytes(), &value(number, 1), None);
+    }
+    opened.checkpoint();
+    for number in 0..KEYS {
+        if number % 3 == 0 {
+            opened.append(0, &number.to_le_bytes(), b" and more");
+        } else {
+            opened.set(0, &number.to_le_bytes(), &value(number, 2), None);
+            opened.append(0, &number.to_le_bytes(), b" and then");
+        }
+    }
+    opened.set(0, b"long", &[7; 2_000_000], None);
+    opened.abandon();
+    let mut opened = open(2);
+    let mut waited = false;
+    for number in (0..KEYS).rev() {
+        waited |= opened.store.statistics().pending_keys > 0;
+        let expected = match number % 3 {
+            0 => [value(number, 1), b" and more".to_vec()].concat(),
+            _ => [value(number, 2), b" and then".to_vec()].concat(),
+        };
+        let found = opened.get(0, &number.to_le_bytes());
+        assert!(
+            found == Some((Held::String(expected), None)),
+            "key {number}"
+        );
+    }
+    assert!(waited, "the tail was not waited for");
+    let long = opened.get(0, b"long");
+    assert!(long == Some((Held::String(vec![7; 2_000_000]), None)));
+    assert_eq!(opened.len(0), u64::from(KEYS) + 1);
+    assert_eq!(opened.store.statistics().pending_keys, 0);
+    opened.close(false);
+}
+
 #[test]
 fn expired_keys_are_gone_and_stay_gone() {
     let directory = tempfile::tempdir().expect("a directory");

@@ -6,9 +6,9 @@ use std::time::Duration;
 use thermocline_base::{Clock, UnixMillis};
 use thermocline_disk::{BackendChoice, Disk};
 use thermocline_store::{
-    Access, Admission, Fault, FaultSet, KeyName, PageReader, Store, StoreError, StoreOptions,
+    Access, Admission, Entry, Fault, FaultSet, KeyName, PageReader, Store, StoreError, StoreOptions,
 };
-use thermocline_types::{ValueRef, hash::SHOW_EXPIRED};
+use thermocline_types::{Update, ValueRef, hash::SHOW_EXPIRED};
 use thermocline_wal::Policy;
 
 /// An open store and what a thread needs to use it.
@@ -77,7 +77,7 @@ impl Opened {
         let mut access = loop {
             match self.store.access_all(&[], &FaultSet::new()) {
                 Ok(access) => break access,
-                Err(Fault::Shard(shard)) => self.runtime.block_on(self.store.hydrate(shard)),
+                Err(Fault::Recovering(keys)) => self.runtime.block_on(self.store.hydrate(&keys)),
                 Err(fault) => panic!("{fault:?}"),
             }
         };
@@ -95,7 +95,7 @@ impl Opened {
                     faults.insert(fetched.request.address, page);
                 }
             }
-            Fault::Shard(shard) => self.runtime.block_on(self.store.hydrate(shard)),
+            Fault::Recovering(keys) => self.runtime.block_on(self.store.hydrate(&keys)),
             Fault::Unsettled => self.runtime.block_on(self.store.settled()),
             Fault::Damaged(reason) => panic!("{reason}"),
         }
@@ -126,10 +126,45 @@ impl Opened {
         });
     }
 
+    pub(crate) fn append(&mut self, database: u8, key: &[u8], added: &[u8]) {
+        self.admit();
+        self.with(&[KeyName { database, key }], |access, _| {
+            let appended = access.update(0, &Update::StringAppend(added));
+            appended.expect("it is a string");
+            Ok(())
+        });
+    }
+
     pub(crate) fn get(&mut self, database: u8, key: &[u8]) -> Option<(Held, Option<UnixMillis>)> {
         self.with(&[KeyName { database, key }], |access, _| {
             Ok(access.get(0).map(|entry| (held(entry.value), entry.expiry)))
         })
+    }
+
+    /// As [`Opened::set`] without an expiry, on the short road where that can be taken.
+    pub(crate) fn set_quick(&mut self, database: u8, key: &[u8], value: &[u8]) {
+        self.admit();
+        let (name, now) = (KeyName { database, key }, self.store.now());
+        if self.store.set_quick(name, now, value).is_none() {
+            self.set(database, key, value, None);
+        }
+    }
+
+    /// As [`Opened::get`], on the short road where that can be taken.
+    pub(crate) fn get_quick(
+        &mut self,
+        database: u8,
+        key: &[u8],
+    ) -> Option<(Held, Option<UnixMillis>)> {
+        let (name, now) = (KeyName { database, key }, self.store.now());
+        let mut seen = None;
+        let show = |entry: Option<Entry<'_>>| {
+            seen = entry.map(|entry| (held(entry.value), entry.expiry));
+        };
+        if self.store.read_quick(name, now, show).is_some() {
+            return seen;
+        }
+        self.get(database, key)
     }
 
     pub(crate) fn delete(&mut self, database: u8, key: &[u8]) -> bool {

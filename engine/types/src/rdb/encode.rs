@@ -74,6 +74,10 @@ pub fn dump(value: &RdbValue, is_compact: bool) -> Vec<u8> {
                 put_string(&mut out, &field.value);
             }
         }
+        RdbValue::List(list) => {
+            out.push(super::list::TYPE_LIST_QUICKLIST_2);
+            super::list::put(&mut out, list);
+        }
     }
     out.extend_from_slice(&version.to_le_bytes());
     let sum = checksum(CrcAlgorithm::Crc64Redis, &out);
@@ -142,7 +146,7 @@ fn put_entry(out: &mut Vec<u8>, text: &[u8]) {
     put_backward_length(out, length);
 }
 
-fn put_length(out: &mut Vec<u8>, length: u64) {
+pub(super) fn put_length(out: &mut Vec<u8>, length: u64) {
     if length < 1 << 6 {
         out.push(length.to_le_bytes()[0]);
     } else if length < 1 << 14 {
@@ -157,7 +161,7 @@ fn put_length(out: &mut Vec<u8>, length: u64) {
     }
 }
 
-fn put_string(out: &mut Vec<u8>, bytes: &[u8]) {
+pub(super) fn put_string(out: &mut Vec<u8>, bytes: &[u8]) {
     if bytes.len() <= LONGEST_I32_BYTES
         && let Some(value) = parse_integer(bytes)
     {

@@ -8,7 +8,7 @@
 //! ```
 //!
 //! Owns the bytes; does not know how values are kept, nor keys or key expiry.
-//! Reads strings and hashes in every form Redis 2.6 to 7.4 and Valkey 7.2 to
+//! Reads strings, hashes and lists in every form Redis 2.6 to 7.4 and Valkey 7.2 to
 //! 9.1 write them (zipmaps of Redis 2.4 excepted). Pure; runs on any thread.
 //!
 //! INVARIANT: nothing is allocated from a declared length, and what is decoded
@@ -23,12 +23,14 @@
 )]
 
 mod encode;
+mod list;
 mod listpack;
 mod primitive;
 mod ziplist;
 
 use std::collections::HashSet;
 
+use crate::list::List;
 use crc_fast::{CrcAlgorithm, checksum};
 use thermocline_base::UnixMillis;
 use thiserror::Error;
@@ -66,6 +68,8 @@ pub enum RdbValue {
     /// The fields of a hash in the order of the payload; at least one, and all
     /// different.
     Hash(Vec<HashField>),
+    /// A list, its nodes as they stand in the payload; at least one element.
+    List(List),
 }
 
 /// One field of a hash.
@@ -127,6 +131,12 @@ pub fn restore(payload: &[u8], limit_bytes: usize) -> Result<RdbValue, RdbError>
         TYPE_REDIS_HASH_EXPIRY => RdbValue::Hash(redis_expiry_hash(&mut decoder)?),
         TYPE_REDIS_HASH_LISTPACK_EXPIRY => {
             RdbValue::Hash(redis_expiry_listpack_hash(&mut decoder, limit_bytes)?)
+        }
+        kind @ (list::TYPE_LIST
+        | list::TYPE_LIST_ZIPLIST
+        | list::TYPE_LIST_QUICKLIST
+        | list::TYPE_LIST_QUICKLIST_2) => {
+            RdbValue::List(list::restore(kind, &mut decoder, limit_bytes)?)
         }
         found => return Err(RdbError::UnknownType { found }),
     };

@@ -1,12 +1,12 @@
-//! CLIENT, but for LIST, INFO and KILL.
+//! CLIENT, but for LIST, INFO and KILL and for client-side caching.
 //!
-//! Owns the options and texts. Client-side caching does not exist here: its subcommands say
-//! so, and report that it is off.
+//! Owns the options and texts.
 
 use std::sync::atomic::Ordering::Relaxed;
 
 use thermocline_commands::CommandError;
 use thermocline_commands::arguments::parse_integer;
+use thermocline_commands::blocking::Unblock;
 
 use super::connection::is_valid_name;
 use super::persistence::timeout_ms;
@@ -15,10 +15,8 @@ use crate::server::PauseScope;
 use crate::session::Replies;
 
 pub(super) static COMMANDS: Family = &[
-    ("client|caching", caching),
     ("client|capa", capabilities),
     ("client|getname", get_name),
-    ("client|getredir", get_redirection),
     ("client|help", help),
     ("client|id", id),
     ("client|import-source", import_source),
@@ -28,8 +26,6 @@ pub(super) static COMMANDS: Family = &[
     ("client|reply", reply_mode),
     ("client|setinfo", set_info),
     ("client|setname", set_name),
-    ("client|tracking", tracking),
-    ("client|trackinginfo", tracking_info),
     ("client|unblock", unblock),
     ("client|unpause", unpause),
 ];
@@ -127,10 +123,10 @@ fn reply_mode(invocation: &mut Invocation<'_>) -> CommandResult {
 fn pause(invocation: &mut Invocation<'_>) -> CommandResult {
     let scope = match invocation.arguments {
         [_, _, _] => PauseScope::All,
-        [_, _, _, _] if invocation.is(3, "all") => PauseScope::All,
-        [_, _, _, _] if invocation.is(3, "write") => PauseScope::Writes,
-        [_, _, _, _] => return Err(refuse("CLIENT PAUSE mode must be WRITE or ALL")),
-        _ => return Err(CommandError::Syntax.into()),
+        // As in the original, nobody looks at what comes behind.
+        _ if invocation.is(3, "all") => PauseScope::All,
+        _ if invocation.is(3, "write") => PauseScope::Writes,
+        _ => return Err(refuse("CLIENT PAUSE mode must be WRITE or ALL")),
     };
     let timeout_ms = timeout_ms(invocation.arguments[2])?.min(u64::MAX >> 2);
     let server = invocation.server;
@@ -151,42 +147,16 @@ fn unblock(invocation: &mut Invocation<'_>) -> CommandResult {
     {
         return Err(refuse("CLIENT UNBLOCK reason should be TIMEOUT or ERROR"));
     }
-    parse_integer(invocation.arguments[2])?;
-    // No command here waits for another client.
-    invocation.reply.integer(0);
+    let id = u64::try_from(parse_integer(invocation.arguments[2])?).ok();
+    let how = if invocation.is(3, "error") {
+        Unblock::Error
+    } else {
+        Unblock::Timeout
+    };
+    let client = id.and_then(|id| invocation.server.clients.find(id));
+    let was_waiting = client.is_some_and(|client| client.unblock(how));
+    invocation.reply.integer(i64::from(was_waiting));
     Ok(Outcome::Done)
-}
-
-fn tracking(invocation: &mut Invocation<'_>) -> CommandResult {
-    if switch(invocation, 2)? {
-        return Err(refuse("client side caching does not exist in this server"));
-    }
-    invocation.ok()
-}
-
-fn tracking_info(invocation: &mut Invocation<'_>) -> CommandResult {
-    let reply = &mut *invocation.reply;
-    reply.map(3);
-    reply.bulk(b"flags");
-    reply.set(1);
-    reply.bulk(b"off");
-    reply.bulk(b"redirect");
-    reply.integer(-1);
-    reply.bulk(b"prefixes");
-    reply.array(0);
-    Ok(Outcome::Done)
-}
-
-fn get_redirection(invocation: &mut Invocation<'_>) -> CommandResult {
-    invocation.reply.integer(-1);
-    Ok(Outcome::Done)
-}
-
-fn caching(_: &mut Invocation<'_>) -> CommandResult {
-    Err(refuse(
-        "CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or \
-         OPTOUT mode enabled",
-    ))
 }
 
 fn capabilities(invocation: &mut Invocation<'_>) -> CommandResult {
@@ -209,6 +179,8 @@ fn help(invocation: &mut Invocation<'_>) -> CommandResult {
 }
 
 const HELP: &[&str] = &[
+    "CACHING (YES|NO)",
+    "    Enable/disable tracking of the keys for next command in OPTIN/OPTOUT modes.",
     "CAPA <option> [options...]",
     "    The client claims its some capability options. Options are:",
     "    * REDIRECT",
@@ -271,6 +243,9 @@ const HELP: &[&str] = &[
     "    * LIB-VER: the client lib version.",
     "UNBLOCK <clientid> [TIMEOUT|ERROR]",
     "    Unblock the specified blocked client.",
+    "TRACKING (ON|OFF) [REDIRECT <id>] [BCAST] [PREFIX <prefix> [...]]",
+    "         [OPTIN] [OPTOUT] [NOLOOP]",
+    "    Control server assisted client side caching.",
     "TRACKINGINFO",
     "    Report tracking status for the current connection.",
     "NO-EVICT (ON|OFF)",

@@ -22,24 +22,107 @@ pub(super) static COMMANDS: Family = &[
     ("client|list", list),
 ];
 
-/// Which clients are meant.
+/// Conditions on a client; those that are not set say nothing.
 #[derive(Debug, Default)]
-struct Filter {
+struct Conditions {
     ids: Vec<u64>,
-    /// Clients that are no normal ones do not exist here.
-    is_of_other_type: bool,
+    kind: Option<ClientKind>,
+    /// Of the only user there is.
+    is_of_user: bool,
     address: Option<String>,
     local_address: Option<String>,
-    skip_own: Option<bool>,
-    least_age_s: Option<u64>,
-    least_idle_s: Option<u64>,
-    flags: String,
+    flags: Option<String>,
     name: Option<String>,
     library: Option<String>,
     library_version: Option<String>,
     database: Option<u8>,
     needs_redirection: bool,
     ip: Option<String>,
+}
+
+impl Conditions {
+    /// Sets the condition of that name; `prefix` is what stands before it in errors. False if
+    /// there is none.
+    fn set(
+        &mut self,
+        name: &str,
+        prefix: &str,
+        value: &[u8],
+        databases: u64,
+    ) -> Result<bool, Refusal> {
+        let text = String::from_utf8_lossy(value).into_owned();
+        let unknown = |what: &str| {
+            let filter = if prefix.is_empty() {
+                "provided".to_owned()
+            } else {
+                format!("{prefix}{}", what.to_ascii_uppercase())
+            };
+            refuse(format!(
+                "Unknown {what} found in the {filter} filter: {text}"
+            ))
+        };
+        match name {
+            "id" => self.ids.push(client_id(value)?),
+            "type" => self.kind = Some(client_kind(&text)?),
+            "user" if text == "default" => self.is_of_user = true,
+            "user" => return Err(refuse(format!("No such user '{text}'"))),
+            "addr" => self.address = Some(text),
+            "laddr" => self.local_address = Some(text),
+            "flags" if text.chars().all(|flag| FLAGS.contains(flag)) => self.flags = Some(text),
+            "flags" => return Err(unknown("flags")),
+            "name" => self.name = Some(text),
+            "lib-name" => self.library = Some(text),
+            "lib-ver" => self.library_version = Some(text),
+            "db" => self.database = Some(database(value, prefix, databases)?),
+            "capa" if text.chars().all(|capability| capability == 'r') => {
+                self.needs_redirection = true;
+            }
+            "capa" => return Err(unknown("capa")),
+            "ip" => self.ip = Some(text),
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    /// For each condition that is set whether it holds.
+    fn held(&self, client: &Client) -> impl Iterator<Item = bool> {
+        let names = client.names.lock();
+        let is = |wanted: &Option<String>, value: &str| wanted.as_ref().map(|text| text == value);
+        let kind = if client.is_subscribed() {
+            ClientKind::Subscribed
+        } else {
+            ClientKind::Normal
+        };
+        let flags = client.flags();
+        let has_flags = |wanted: &String| wanted.chars().all(|flag| flags.contains(flag));
+        let in_database = |wanted: u8| client.database.load(Relaxed) == wanted;
+        [
+            (!self.ids.is_empty()).then(|| self.ids.contains(&client.id)),
+            self.kind.map(|wanted| wanted == kind),
+            self.is_of_user.then_some(true),
+            is(&self.address, &client.address),
+            is(&self.local_address, &client.local_address),
+            self.flags.as_ref().map(has_flags),
+            is(&self.name, &names.name),
+            is(&self.library, &names.library),
+            is(&self.library_version, &names.library_version),
+            self.database.map(in_database),
+            (self.needs_redirection).then(|| client.can_redirect.load(Relaxed)),
+            self.ip.as_ref().map(|ip| has_ip(&client.address, ip)),
+        ]
+        .into_iter()
+        .flatten()
+    }
+}
+
+/// Which clients are meant.
+#[derive(Debug, Default)]
+struct Filter {
+    wanted: Conditions,
+    unwanted: Conditions,
+    skip_own: Option<bool>,
+    least_age_s: Option<u64>,
+    least_idle_s: Option<u64>,
 }
 
 impl Filter {
@@ -49,46 +132,28 @@ impl Filter {
         let mut rest = options;
         while let [option, value, after @ ..] = rest {
             rest = after;
-            let text = String::from_utf8_lossy(value).into_owned();
             let option = String::from_utf8_lossy(option).to_ascii_lowercase();
             match option.as_str() {
-                "id" => {
-                    filter.ids.push(client_id(value)?);
-                    while let [next, after @ ..] = rest
-                        && parse_integer(next).is_ok()
-                    {
-                        filter.ids.push(client_id(next)?);
-                        rest = after;
-                    }
-                }
-                "type" => filter.is_of_other_type |= is_of_other_type(&text)?,
-                "user" if text == "default" => {}
-                "user" => return Err(refuse(format!("No such user '{text}'"))),
-                "addr" => filter.address = Some(text),
-                "laddr" => filter.local_address = Some(text),
-                "skipme" => filter.skip_own = Some(yes_no(&text)?),
+                "skipme" => filter.skip_own = Some(yes_no(&String::from_utf8_lossy(value))?),
                 "maxage" => filter.least_age_s = Some(positive(value, "maxage")?),
                 "idle" => filter.least_idle_s = Some(positive(value, "idle")?),
-                "flags" => {
-                    if let Some(unknown) = text.chars().find(|flag| !FLAGS.contains(*flag)) {
-                        let reason = "Unknown flags found in the provided filter";
-                        return Err(refuse(format!("{reason}: {unknown}")));
+                _ => {
+                    let (conditions, name, prefix) = match option.strip_prefix("not-") {
+                        Some(name) => (&mut filter.unwanted, name, "NOT-"),
+                        None => (&mut filter.wanted, option.as_str(), ""),
+                    };
+                    if !conditions.set(name, prefix, value, databases)? {
+                        return Err(CommandError::Syntax.into());
                     }
-                    filter.flags = text;
+                    if name == "id" {
+                        while let [next, after @ ..] = rest
+                            && parse_integer(next).is_ok()
+                        {
+                            conditions.ids.push(client_id(next)?);
+                            rest = after;
+                        }
+                    }
                 }
-                "name" => filter.name = Some(text),
-                "lib-name" => filter.library = Some(text),
-                "lib-ver" => filter.library_version = Some(text),
-                "db" => filter.database = Some(database(value, databases)?),
-                "capa" if text.chars().all(|capability| capability == 'r') => {
-                    filter.needs_redirection = true;
-                }
-                "capa" => {
-                    let reason = "Unknown capa found in the provided filter";
-                    return Err(refuse(format!("{reason}: {text}")));
-                }
-                "ip" => filter.ip = Some(text),
-                _ => return Err(CommandError::Syntax.into()),
             }
         }
         if rest.is_empty() {
@@ -99,15 +164,8 @@ impl Filter {
     }
 
     fn fits(&self, client: &Client, own_id: u64, now_ns: u64) -> bool {
-        let names = client.names.lock();
-        let is = |wanted: &Option<String>, value: &str| {
-            wanted.as_ref().is_none_or(|wanted| wanted == value)
-        };
-        let flags = client.flags();
-        !self.is_of_other_type
-            && (self.ids.is_empty() || self.ids.contains(&client.id))
-            && is(&self.address, &client.address)
-            && is(&self.local_address, &client.local_address)
+        self.wanted.held(client).all(|held| held)
+            && !self.unwanted.held(client).any(|held| held)
             && !(self.skip_own == Some(true) && client.id == own_id)
             && self
                 .least_age_s
@@ -115,18 +173,6 @@ impl Filter {
             && self
                 .least_idle_s
                 .is_none_or(|idle_s| client.idle_s(now_ns) >= idle_s)
-            && self.flags.chars().all(|flag| flags.contains(flag))
-            && is(&self.name, &names.name)
-            && is(&self.library, &names.library)
-            && is(&self.library_version, &names.library_version)
-            && self
-                .database
-                .is_none_or(|database| client.database.load(Relaxed) == database)
-            && (!self.needs_redirection || client.can_redirect.load(Relaxed))
-            && self
-                .ip
-                .as_ref()
-                .is_none_or(|ip| has_ip(&client.address, ip))
     }
 }
 
@@ -144,10 +190,20 @@ fn client_id(value: &[u8]) -> Result<u64, Refusal> {
         .ok_or_else(|| refuse("client-id should be greater than 0"))
 }
 
-fn is_of_other_type(name: &str) -> Result<bool, Refusal> {
+/// The types of CLIENT LIST's TYPE.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ClientKind {
+    Normal,
+    Subscribed,
+    /// A primary or replica.
+    Replication,
+}
+
+fn client_kind(name: &str) -> Result<ClientKind, Refusal> {
     match name.to_ascii_lowercase().as_str() {
-        "normal" => Ok(false),
-        "primary" | "master" | "replica" | "slave" | "pubsub" => Ok(true),
+        "normal" => Ok(ClientKind::Normal),
+        "pubsub" => Ok(ClientKind::Subscribed),
+        "primary" | "master" | "replica" | "slave" => Ok(ClientKind::Replication),
         _ => Err(refuse(format!("Unknown client type '{name}'"))),
     }
 }
@@ -169,15 +225,17 @@ fn positive(value: &[u8], name: &str) -> Result<u64, Refusal> {
         .ok_or_else(|| refuse(format!("{name} should be greater than 0")))
 }
 
-fn database(value: &[u8], databases: u64) -> Result<u8, Refusal> {
-    let number =
-        parse_integer(value).map_err(|_| refuse("DB is not an integer or out of range"))?;
+fn database(value: &[u8], prefix: &str, databases: u64) -> Result<u8, Refusal> {
+    let number = parse_integer(value)
+        .map_err(|_| refuse(format!("{prefix}DB is not an integer or out of range")))?;
     u8::try_from(number)
         .ok()
         .filter(|number| u64::from(*number) < databases)
         .ok_or_else(|| {
             let greatest = databases.saturating_sub(1);
-            refuse(format!("DB number should be between 0 and {greatest}"))
+            refuse(format!(
+                "{prefix}DB number should be between 0 and {greatest}"
+            ))
         })
 }
 
@@ -294,6 +352,14 @@ mod tests {
                 "ERR Unknown flags found in the provided filter: Z",
             ),
             ("CAPA x", "ERR Unknown capa found in the provided filter: x"),
+            (
+                "NOT-FLAGS NZ",
+                "ERR Unknown flags found in the NOT-FLAGS filter: NZ",
+            ),
+            ("NOT-DB x", "ERR NOT-DB is not an integer or out of range"),
+            ("NOT-DB 16", "ERR NOT-DB number should be between 0 and 15"),
+            ("NOT-SKIPME yes", "ERR syntax error"),
+            ("NOT-IDLE 1", "ERR syntax error"),
         ] {
             assert_eq!(parse(options).err().as_deref(), Some(expected), "{options}");
         }
@@ -318,6 +384,10 @@ mod tests {
             "NAME me",
             "DB 0",
             "IP 1.2.3.4",
+            "NOT-ID 1",
+            "NOT-TYPE pubsub",
+            "NOT-NAME you NOT-IP 1.2.3.5",
+            "NOT-DB 1",
         ] {
             assert!(fits(options), "{options}");
         }
@@ -336,6 +406,10 @@ mod tests {
             "CAPA r",
             "IP 1.2.3.5",
             "ID 7 NAME you",
+            "NOT-ID 7",
+            "NOT-USER default",
+            "NOT-FLAGS N",
+            "NOT-NAME you NOT-IP 1.2.3.4",
         ] {
             assert!(!fits(options), "{options}");
         }

@@ -91,6 +91,22 @@ fn describe(command: &'static Command, reply: &mut ReplyBuffer) {
 }
 
 fn describe_keys(keys: &KeySpec, reply: &mut ReplyBuffer) {
+    if let KeySearch::Unknown { notes } = keys.search {
+        reply.map(4);
+        reply.bulk(b"notes");
+        reply.bulk(notes.as_bytes());
+        reply.bulk(b"flags");
+        flags(keys.flags, reply);
+        for part in ["begin_search", "find_keys"] {
+            reply.bulk(part.as_bytes());
+            reply.map(2);
+            reply.bulk(b"type");
+            reply.bulk(b"unknown");
+            reply.bulk(b"spec");
+            reply.map(0);
+        }
+        return;
+    }
     reply.map(3);
     reply.bulk(b"flags");
     flags(keys.flags, reply);
@@ -123,6 +139,7 @@ fn describe_keys(keys: &KeySpec, reply: &mut ReplyBuffer) {
                 reply,
             );
         }
+        KeySearch::Unknown { .. } => {}
     }
 }
 

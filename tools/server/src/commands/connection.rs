@@ -141,6 +141,15 @@ fn select(invocation: &mut Invocation<'_>) -> CommandResult {
 }
 
 fn ping(invocation: &mut Invocation<'_>) -> CommandResult {
+    let is_message =
+        invocation.session.subscriptions.is_any() && invocation.reply.version() == Version::Two;
+    if is_message && invocation.arguments.len() <= 2 {
+        let text = invocation.arguments.get(1).copied().unwrap_or_default();
+        invocation.reply.array(2);
+        invocation.reply.bulk(b"pong");
+        invocation.reply.bulk(text);
+        return Ok(Outcome::Done);
+    }
     match invocation.arguments {
         [_] => invocation.reply.simple("PONG"),
         [_, text] => invocation.reply.bulk(text),
@@ -162,6 +171,7 @@ fn quit(invocation: &mut Invocation<'_>) -> CommandResult {
 fn reset(invocation: &mut Invocation<'_>) -> CommandResult {
     let session = &mut *invocation.session;
     session.end_transaction(&invocation.server.store);
+    session.leave(invocation.server);
     session.select(0);
     session.replies = Replies::On;
     session.is_authenticated = !invocation.server.live.has_password();

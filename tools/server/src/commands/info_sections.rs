@@ -11,6 +11,7 @@ use rustix::param::clock_ticks_per_second;
 use super::connection::COMPATIBLE_VERSION;
 use super::info::{Report, Source};
 use crate::histogram::Distribution;
+use crate::pubsub::Kind;
 use crate::registry;
 use crate::server::PauseScope;
 use crate::statistics::ThreadStatistics;
@@ -83,6 +84,7 @@ pub(super) fn clients(source: &Source<'_>, report: &mut Report) {
     let count = |is: &dyn Fn(&crate::clients::Client) -> bool| {
         clients.iter().filter(|client| is(client)).count()
     };
+    let (waited, waited_for_absence) = server.waiters.waited_keys();
     let now_ms = server.now_ms();
     let pause = server.pause.now(now_ms);
     let actions = match pause {
@@ -104,22 +106,25 @@ pub(super) fn clients(source: &Source<'_>, report: &mut Report) {
         ),
         (
             "client_recent_max_output_buffer",
-            &greatest(&|client| client.pending_bytes.load(Relaxed)),
+            &greatest(&|client| client.waiting_bytes()),
         ),
         (
             "blocked_clients",
-            &count(&|client| client.is_blocked.load(Relaxed)),
+            &(server.waiters.count() + count(&|client| client.waits_for_no_key())),
         ),
-        ("tracking_clients", &0),
-        ("pubsub_clients", &0),
+        ("tracking_clients", &server.hub.tracking.clients()),
+        ("pubsub_clients", &count(&|client| client.is_subscribed())),
         (
             "watching_clients",
             &count(&|client| client.watched.load(Relaxed) > 0),
         ),
-        ("clients_in_timeout_table", &0),
+        (
+            "clients_in_timeout_table",
+            &server.waiters.count_with_timeout(),
+        ),
         ("total_watched_keys", &watched),
-        ("total_blocking_keys", &0),
-        ("total_blocking_keys_on_nokey", &0),
+        ("total_blocking_keys", &waited),
+        ("total_blocking_keys_on_nokey", &waited_for_absence),
         (
             "paused_reason",
             &if pause.is_some() {
@@ -142,6 +147,7 @@ pub(super) fn stats(source: &Source<'_>, report: &mut Report) {
     let found = source.statistics;
     let rates = statistics.rates();
     let sum = |counter: fn(&ThreadStatistics) -> u64| statistics.sum(counter);
+    let hub = &server.hub;
     report.fields(&[
         (
             "total_connections_received",
@@ -180,9 +186,9 @@ pub(super) fn stats(source: &Source<'_>, report: &mut Report) {
         ("current_eviction_exceeded_time", &0),
         ("keyspace_hits", &found.hits),
         ("keyspace_misses", &found.misses),
-        ("pubsub_channels", &0),
-        ("pubsub_patterns", &0),
-        ("pubsubshard_channels", &0),
+        ("pubsub_channels", &hub.pubsub.count(Kind::Channel)),
+        ("pubsub_patterns", &hub.pubsub.count(Kind::Pattern)),
+        ("pubsubshard_channels", &hub.pubsub.count(Kind::Shard)),
         ("latest_fork_usec", &0),
         ("total_forks", &0),
         ("migrate_cached_sockets", &0),
@@ -193,9 +199,9 @@ pub(super) fn stats(source: &Source<'_>, report: &mut Report) {
         ("active_defrag_key_misses", &0),
         ("total_active_defrag_time", &0),
         ("current_active_defrag_time", &0),
-        ("tracking_total_keys", &0),
-        ("tracking_total_items", &0),
-        ("tracking_total_prefixes", &0),
+        ("tracking_total_keys", &hub.tracking.keys()),
+        ("tracking_total_items", &hub.tracking.items()),
+        ("tracking_total_prefixes", &hub.tracking.prefixes()),
         ("unexpected_error_replies", &0),
         ("total_error_replies", &sum(|set| set.error_replies.get())),
         ("dump_payload_sanitizations", &0),

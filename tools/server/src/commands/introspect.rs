@@ -1,19 +1,15 @@
-//! SLOWLOG, LATENCY, TIME and LOLWUT.
+//! LATENCY, TIME and LOLWUT.
 //!
-//! Owns the shape of the replies; what is kept of slow commands stands in `crate::slowlog`.
+//! Owns the shape of the replies; what is kept of spikes stands in `crate::slowlog`.
 
 use std::fmt::Write;
 
-use thermocline_commands::arguments::parse_integer;
 use thermocline_commands::table;
 
 use super::{CommandResult, Family, Invocation, Outcome, refuse};
 use crate::histogram::Distribution;
 use crate::registry;
 use crate::slowlog::LatencyEvent;
-
-/// Entries SLOWLOG GET gives without a count.
-const DEFAULT_ENTRIES: usize = 10;
 
 pub(super) static COMMANDS: Family = &[
     ("latency|doctor", latency_doctor),
@@ -24,10 +20,6 @@ pub(super) static COMMANDS: Family = &[
     ("latency|latest", latency_latest),
     ("latency|reset", latency_reset),
     ("lolwut", lolwut),
-    ("slowlog|get", slowlog_get),
-    ("slowlog|help", slowlog_help),
-    ("slowlog|len", slowlog_len),
-    ("slowlog|reset", slowlog_reset),
     ("time", time),
 ];
 
@@ -36,70 +28,12 @@ fn whole(number: u64) -> i64 {
 }
 
 fn time(invocation: &mut Invocation<'_>) -> CommandResult {
-    // The clock gives milliseconds; the monotonic one fills in what lies below.
-    let now_ms = invocation.server.clock.now().0;
-    let below_us = invocation.server.now_ns() / 1000 % 1000;
-    let us = now_ms.rem_euclid(1000) * 1000 + whole(below_us);
+    let now_us = invocation.server.unix_us();
     invocation.reply.array(2);
-    for number in [now_ms.div_euclid(1000), us] {
+    for number in [now_us.div_euclid(1_000_000), now_us.rem_euclid(1_000_000)] {
         invocation.reply.bulk(number.to_string().as_bytes());
     }
     Ok(Outcome::Done)
-}
-
-fn slowlog_get(invocation: &mut Invocation<'_>) -> CommandResult {
-    let count = match invocation.arguments.get(2) {
-        None => DEFAULT_ENTRIES,
-        Some(argument) => match parse_integer(argument) {
-            Ok(-1) => usize::MAX,
-            Ok(count) if count >= 0 => usize::try_from(count).unwrap_or(usize::MAX),
-            _ => return Err(refuse("count should be greater than or equal to -1")),
-        },
-    };
-    let entries = invocation.server.slowlog.newest(count);
-    let reply = &mut *invocation.reply;
-    reply.array(entries.len());
-    for entry in entries {
-        reply.array(6);
-        reply.integer(whole(entry.id));
-        reply.integer(entry.at_s);
-        reply.integer(whole(entry.spent_us));
-        reply.array(entry.arguments.len());
-        for argument in &entry.arguments {
-            reply.bulk(argument);
-        }
-        reply.bulk(entry.address.as_bytes());
-        reply.bulk(entry.name.as_bytes());
-    }
-    Ok(Outcome::Done)
-}
-
-fn slowlog_len(invocation: &mut Invocation<'_>) -> CommandResult {
-    let length = whole(invocation.server.slowlog.len() as u64);
-    invocation.reply.integer(length);
-    Ok(Outcome::Done)
-}
-
-fn slowlog_reset(invocation: &mut Invocation<'_>) -> CommandResult {
-    invocation.server.slowlog.clear();
-    invocation.ok()
-}
-
-fn slowlog_help(invocation: &mut Invocation<'_>) -> CommandResult {
-    invocation.help(
-        "SLOWLOG",
-        &[
-            "GET [<count>]",
-            "    Return top <count> entries from the slowlog (default: 10, -1 mean all).",
-            "    Entries are made of:",
-            "    id, timestamp, time in microseconds, arguments array, client IP and port,",
-            "    client name",
-            "LEN",
-            "    Return the length of the slowlog.",
-            "RESET",
-            "    Reset the slowlog.",
-        ],
-    )
 }
 
 fn latency_latest(invocation: &mut Invocation<'_>) -> CommandResult {

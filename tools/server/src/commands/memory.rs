@@ -84,7 +84,7 @@ pub(super) fn clients_bytes(invocation: &Invocation<'_>) -> u64 {
     let clients = invocation.server.clients.all();
     clients
         .iter()
-        .map(|client| client.query_bytes.load(Relaxed) + client.pending_bytes.load(Relaxed))
+        .map(|client| client.query_bytes.load(Relaxed) + client.waiting_bytes())
         .sum()
 }
 

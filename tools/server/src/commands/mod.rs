@@ -9,6 +9,7 @@
 mod client;
 mod client_list;
 mod command;
+mod commandlog;
 mod config;
 pub(crate) mod connection;
 mod debug;
@@ -17,10 +18,17 @@ mod info_sections;
 mod info_store;
 mod introspect;
 mod memory;
+mod monitor;
 mod persistence;
+mod pubsub;
+mod tracking;
 mod transaction;
 
 pub(crate) use connection::select_argument;
+pub(crate) use monitor::is_refused as is_for_no_monitor;
+pub(crate) use monitor::is_shown as is_shown_to_monitors;
+pub(crate) use monitor::line as monitor_line;
+pub(crate) use pubsub::forbidden_while_subscribed;
 
 use std::time::Duration;
 
@@ -170,13 +178,17 @@ pub(crate) static ALL: &[Family] = &[
     client::COMMANDS,
     client_list::COMMANDS,
     command::COMMANDS,
+    commandlog::COMMANDS,
     config::COMMANDS,
     connection::COMMANDS,
     debug::COMMANDS,
     info::COMMANDS,
     introspect::COMMANDS,
     memory::COMMANDS,
+    monitor::COMMANDS,
     persistence::COMMANDS,
+    pubsub::COMMANDS,
+    tracking::COMMANDS,
     transaction::COMMANDS,
 ];
 

@@ -7,7 +7,8 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use thermocline_store::Policy;
 
-use super::value::normal_limits;
+use super::events::Events;
+use super::value::class_limits;
 use super::{SetError, table};
 use crate::limits;
 use crate::server::Server;
@@ -68,6 +69,9 @@ fn apply(server: &Server, name: &str, value: &str) {
         "hash-max-listpack-value" => {
             settings.set_hash_max_listpack_value(value.parse().unwrap_or(usize::MAX));
         }
+        "list-max-listpack-size" => {
+            settings.set_list_max_listpack_size(value.parse().unwrap_or(-2));
+        }
         "checkpoint-wal-bytes" => settings.set_checkpoint_wal_bytes(number()),
         "checkpoint-interval-ms" => settings.set_checkpoint_interval_ms(number()),
         "appendfsync" if server.config.is_yes("appendonly") => {
@@ -77,11 +81,14 @@ fn apply(server: &Server, name: &str, value: &str) {
         "timeout" => live.timeout_s.store(number(), Relaxed),
         "tcp-keepalive" => live.tcp_keepalive_s.store(number(), Relaxed),
         "client-output-buffer-limit" => {
-            let [hard, soft, seconds] = normal_limits(value);
-            live.output_hard_bytes.store(hard, Relaxed);
-            live.output_soft_bytes.store(soft, Relaxed);
-            live.output_soft_s.store(seconds, Relaxed);
+            live.set_output_limits(false, class_limits(value, 0));
+            live.set_output_limits(true, class_limits(value, 2));
         }
+        "notify-keyspace-events" => {
+            let events = Events::parse(value).unwrap_or_default();
+            server.hub.set_events(&server.store, events);
+        }
+        "tracking-table-max-keys" => server.hub.tracking.set_most_keys(number()),
         "client-query-buffer-limit" => live.query_buffer_bytes.store(number(), Relaxed),
         "proto-max-bulk-len" => live.bulk_bytes.store(number(), Relaxed),
         "protected-mode" => live.protected_mode.store(value == "yes", Relaxed),
@@ -90,6 +97,16 @@ fn apply(server: &Server, name: &str, value: &str) {
             live.slower_than_us
                 .store(value.parse().unwrap_or(-1), Relaxed);
         }
+        "commandlog-request-larger-than" => {
+            live.large_request_bytes
+                .store(value.parse().unwrap_or(-1), Relaxed);
+        }
+        "commandlog-reply-larger-than" => {
+            live.large_reply_bytes
+                .store(value.parse().unwrap_or(-1), Relaxed);
+        }
+        "commandlog-large-request-max-len" => live.large_request_entries.store(number(), Relaxed),
+        "commandlog-large-reply-max-len" => live.large_reply_entries.store(number(), Relaxed),
         "commandlog-slow-execution-max-len" => live.slowlog_entries.store(number(), Relaxed),
         "latency-tracking" => live.latency_tracking.store(value == "yes", Relaxed),
         "latency-monitor-threshold" => live.latency_threshold_ms.store(number(), Relaxed),

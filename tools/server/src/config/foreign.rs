@@ -5,7 +5,7 @@
 //! than the default is logged as a warning. Read-only data.
 
 use super::table::Kind::{Integer, OneOf, SavePoints, Text, Words, YesNo};
-use super::table::{BYTES, COUNT, Directive, PORT, POSITIVE, SMALL, THRESHOLD};
+use super::table::{BYTES, COUNT, Directive, PORT, POSITIVE, SMALL};
 
 /// Sorted by name.
 pub(super) static DIRECTIVES: &[Directive] = &[
@@ -128,10 +128,6 @@ pub(super) static DIRECTIVES: &[Directive] = &[
     Directive::idle("cluster-require-full-coverage", YesNo, "yes"),
     Directive::idle("cluster-slot-migration-log-max-len", COUNT, "1000"),
     Directive::idle("cluster-slot-stats-enabled", YesNo, "no"),
-    Directive::idle("commandlog-large-reply-max-len", COUNT, "128"),
-    Directive::idle("commandlog-large-request-max-len", COUNT, "128"),
-    Directive::idle("commandlog-reply-larger-than", THRESHOLD, "1048576"),
-    Directive::idle("commandlog-request-larger-than", THRESHOLD, "1048576"),
     Directive::idle("crash-log-enabled", YesNo, "yes"),
     Directive::idle("crash-memcheck-enabled", YesNo, "yes"),
     Directive::only("daemonize", YesNo, "no"),
@@ -164,15 +160,6 @@ pub(super) static DIRECTIVES: &[Directive] = &[
     Directive::idle("lfu-decay-time", SMALL, "1"),
     Directive::idle("lfu-log-factor", SMALL, "10"),
     Directive::idle("list-compress-depth", SMALL, "0"),
-    Directive::idle(
-        "list-max-listpack-size",
-        Integer {
-            least: i32::MIN as i64,
-            greatest: i32::MAX as i64,
-        },
-        "-2",
-    )
-    .alias("list-max-ziplist-size"),
     Directive::idle("locale-collate", Text, ""),
     Directive::idle("log-format", OneOf(&["legacy", "logfmt", "json"]), "legacy"),
     Directive::idle(
@@ -217,7 +204,6 @@ pub(super) static DIRECTIVES: &[Directive] = &[
     Directive::idle("min-replicas-to-write", SMALL, "0").alias("min-slaves-to-write"),
     Directive::idle_at_start("mptcp", YesNo, "no"),
     Directive::idle("no-appendfsync-on-rewrite", YesNo, "no"),
-    Directive::idle("notify-keyspace-events", Text, ""),
     Directive::idle(
         "oom-score-adj",
         OneOf(&["no", "yes", "relative", "absolute"]),
@@ -329,7 +315,6 @@ pub(super) static DIRECTIVES: &[Directive] = &[
     Directive::idle("tls-session-cache-size", SMALL, "20480"),
     Directive::idle("tls-session-cache-timeout", SMALL, "300"),
     Directive::idle("tls-session-caching", YesNo, "yes"),
-    Directive::idle("tracking-table-max-keys", COUNT, "1000000"),
     Directive::idle_at_start("unixsocketgroup", Text, ""),
     Directive::idle("zset-max-listpack-entries", COUNT, "128").alias("zset-max-ziplist-entries"),
     Directive::idle("zset-max-listpack-value", BYTES, "64").alias("zset-max-ziplist-value"),

@@ -16,16 +16,21 @@ pub(crate) struct Live {
     pub(crate) timeout_s: AtomicU64,
     /// Seconds of silence before a TCP probe; 0 for none.
     pub(crate) tcp_keepalive_s: AtomicU64,
-    pub(crate) output_hard_bytes: AtomicU64,
-    pub(crate) output_soft_bytes: AtomicU64,
-    /// Seconds a client may stay above the soft limit.
-    pub(crate) output_soft_s: AtomicU64,
+    /// Of normal clients and of those subscribed to something: hard bytes, soft bytes,
+    /// seconds a client may stay above the latter.
+    output_limits: [[AtomicU64; 3]; 2],
     pub(crate) query_buffer_bytes: AtomicU64,
     pub(crate) bulk_bytes: AtomicU64,
     pub(crate) protected_mode: AtomicBool,
     /// Microseconds above which a command goes to the slow log; negative for never.
     pub(crate) slower_than_us: AtomicI64,
     pub(crate) slowlog_entries: AtomicU64,
+    /// Bytes above which a request is logged; negative for never.
+    pub(crate) large_request_bytes: AtomicI64,
+    pub(crate) large_request_entries: AtomicU64,
+    /// Bytes above which a reply is logged; negative for never.
+    pub(crate) large_reply_bytes: AtomicI64,
+    pub(crate) large_reply_entries: AtomicU64,
     pub(crate) latency_tracking: AtomicBool,
     /// Milliseconds from which a latency event is kept; 0 for none.
     pub(crate) latency_threshold_ms: AtomicU64,
@@ -39,14 +44,16 @@ impl Default for Live {
             maxclients: AtomicU64::new(10_000),
             timeout_s: AtomicU64::new(0),
             tcp_keepalive_s: AtomicU64::new(300),
-            output_hard_bytes: AtomicU64::new(0),
-            output_soft_bytes: AtomicU64::new(0),
-            output_soft_s: AtomicU64::new(0),
+            output_limits: Default::default(),
             query_buffer_bytes: AtomicU64::new(1 << 30),
             bulk_bytes: AtomicU64::new(512 << 20),
             protected_mode: AtomicBool::new(true),
             slower_than_us: AtomicI64::new(10_000),
             slowlog_entries: AtomicU64::new(128),
+            large_request_bytes: AtomicI64::new(1 << 20),
+            large_request_entries: AtomicU64::new(128),
+            large_reply_bytes: AtomicI64::new(1 << 20),
+            large_reply_entries: AtomicU64::new(128),
             latency_tracking: AtomicBool::new(true),
             latency_threshold_ms: AtomicU64::new(0),
             has_password: AtomicBool::new(false),
@@ -56,6 +63,21 @@ impl Default for Live {
 }
 
 impl Live {
+    /// Hard bytes, soft bytes and soft seconds of what waits for a client, subscribed to
+    /// something or not.
+    pub(crate) fn output_limits(&self, is_subscribed: bool) -> [u64; 3] {
+        let limits = &self.output_limits[usize::from(is_subscribed)];
+        [0, 1, 2].map(|place| limits[place].load(Relaxed))
+    }
+
+    /// Sets what [`Live::output_limits`] gives.
+    pub(crate) fn set_output_limits(&self, is_subscribed: bool, limits: [u64; 3]) {
+        let places = &self.output_limits[usize::from(is_subscribed)];
+        for (place, limit) in places.iter().zip(limits) {
+            place.store(limit, Relaxed);
+        }
+    }
+
     /// Whether clients have to authenticate.
     pub(crate) fn has_password(&self) -> bool {
         self.has_password.load(Relaxed)

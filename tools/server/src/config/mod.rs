@@ -9,6 +9,7 @@
 //! [`apply`].
 
 pub(crate) mod apply;
+pub(crate) mod events;
 mod foreign;
 pub(crate) mod live;
 pub(crate) mod rewrite;

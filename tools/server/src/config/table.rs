@@ -6,7 +6,7 @@
 
 use std::sync::LazyLock;
 
-use self::Kind::{BufferLimits, Integer, Memory, OneOf, Percentiles, Text, Words, YesNo};
+use self::Kind::{BufferLimits, Events, Integer, Memory, OneOf, Percentiles, Text, Words, YesNo};
 use super::foreign;
 
 /// The shape of a directive's value.
@@ -30,6 +30,8 @@ pub(crate) enum Kind {
     BufferLimits,
     /// Pairs of seconds and changes.
     SavePoints,
+    /// Letters for classes of events.
+    Events,
 }
 
 impl Kind {
@@ -197,12 +199,25 @@ static OWN: &[Directive] = &[
     Directive::live("client-query-buffer-limit", BUFFER, "1073741824"),
     Directive::live("commandlog-execution-slower-than", THRESHOLD, "10000")
         .alias("slowlog-log-slower-than"),
+    Directive::live("commandlog-large-reply-max-len", COUNT, "128"),
+    Directive::live("commandlog-large-request-max-len", COUNT, "128"),
+    Directive::live("commandlog-reply-larger-than", THRESHOLD, "1048576"),
+    Directive::live("commandlog-request-larger-than", THRESHOLD, "1048576"),
     Directive::live("commandlog-slow-execution-max-len", COUNT, "128").alias("slowlog-max-len"),
     Directive::start("databases", POSITIVE, "16"),
     Directive::protected("dir", Text, "./thermocline-data"),
     Directive::start("enable-debug-command", OneOf(&["no", "yes", "local"]), "no"),
     Directive::live("hash-max-listpack-entries", COUNT, "512").alias("hash-max-ziplist-entries"),
     Directive::live("hash-max-listpack-value", BYTES, "64").alias("hash-max-ziplist-value"),
+    Directive::live(
+        "list-max-listpack-size",
+        Integer {
+            least: i32::MIN as i64,
+            greatest: i32::MAX as i64,
+        },
+        "-2",
+    )
+    .alias("list-max-ziplist-size"),
     Directive::start("io-backend", OneOf(&["auto", "io_uring", "posix"]), "auto"),
     Directive::start(
         "io-threads",
@@ -248,6 +263,7 @@ static OWN: &[Directive] = &[
         ]),
         "noeviction",
     ),
+    Directive::live("notify-keyspace-events", Events, ""),
     Directive::start("pidfile", Text, ""),
     Directive::start("port", PORT, "6379"),
     Directive::live("protected-mode", YesNo, "yes"),
@@ -271,6 +287,7 @@ static OWN: &[Directive] = &[
     Directive::start("tier", YesNo, "yes"),
     Directive::live("tier-max-bytes", BYTES, "0"),
     Directive::live("timeout", SMALL, "0"),
+    Directive::live("tracking-table-max-keys", COUNT, "1000000"),
     Directive::start("unixsocket", Text, ""),
     Directive::start("unixsocketperm", Text, "0"),
 ];

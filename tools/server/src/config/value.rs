@@ -3,6 +3,7 @@
 //! Owns the rules of each kind of value and the texts of their errors, which clients see
 //! behind `CONFIG SET failed`. Does not know directives. Pure functions, any thread.
 
+use super::events::Events;
 use super::table::Kind;
 use crate::config_file::parse_size;
 use thermocline_commands::arguments::parse_integer;
@@ -26,6 +27,7 @@ pub(crate) fn normalise(kind: Kind, words: &[&str], current: &str) -> Result<Str
         Kind::Percentiles => percentiles(words),
         Kind::BufferLimits => buffer_limits(words, current),
         Kind::SavePoints => save_points(words),
+        Kind::Events => events(one(words)?),
     }
 }
 
@@ -85,6 +87,12 @@ fn one_of(word: &str, choices: &[&str]) -> Result<String, String> {
             choices.join(", ")
         )
     })
+}
+
+fn events(word: &str) -> Result<String, String> {
+    Events::parse(word)
+        .map(Events::letters)
+        .ok_or_else(|| "Invalid event class character. Use 'Ag$lshzxeKEtmdn'.".to_owned())
 }
 
 fn percentiles(words: &[&str]) -> Result<String, String> {
@@ -151,12 +159,12 @@ fn save_points(words: &[&str]) -> Result<String, String> {
     }
 }
 
-/// Hard bytes, soft bytes and soft seconds of normal clients in a canonical
-/// `client-output-buffer-limit`; 0 is no limit.
-pub(crate) fn normal_limits(canonical: &str) -> [u64; 3] {
+/// Hard bytes, soft bytes and soft seconds of the class, as `CLASSES` counts them, in a
+/// canonical `client-output-buffer-limit`; 0 is no limit.
+pub(crate) fn class_limits(canonical: &str, class: usize) -> [u64; 3] {
     let mut numbers = canonical
         .split(' ')
-        .skip(1)
+        .skip(class * 4 + 1)
         .map(|word| word.parse().unwrap_or(0));
     std::array::from_fn(|_| numbers.next().unwrap_or(0))
 }
@@ -224,8 +232,12 @@ mod tests {
         let expected = "normal 0 0 0 slave 1048576 2097152 60 pubsub 4 5 6";
         assert_eq!(set.as_deref(), Ok(expected));
         assert_eq!(
-            normal_limits("normal 7 8 9 slave 1 2 3 pubsub 4 5 6"),
+            class_limits("normal 7 8 9 slave 1 2 3 pubsub 4 5 6", 0),
             [7, 8, 9]
+        );
+        assert_eq!(
+            class_limits("normal 7 8 9 slave 1 2 3 pubsub 4 5 6", 2),
+            [4, 5, 6]
         );
         assert!(normalise(Kind::BufferLimits, &["normal", "1", "2"], current).is_err());
         assert!(normalise(Kind::BufferLimits, &["x", "1", "2", "3"], current).is_err());

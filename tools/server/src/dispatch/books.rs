@@ -2,11 +2,12 @@
 //!
 //! Owns what of a request goes where, secrets left out. The connection's task.
 
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 
 use thermocline_commands::table::{Command, Flag};
 
 use super::{Place, Runner, Step};
+use crate::hub::MONITOR;
 use crate::registry;
 use crate::session::Replies;
 use crate::slowlog::{SlowEntry, shortened};
@@ -39,48 +40,85 @@ impl Runner {
         if failed {
             self.count_error(place.offset);
         }
-        self.note_slow(number, spent_ns, words);
-        if self.session.replies != Replies::On && !self.session.end_reply() {
+        let reply_bytes = self.reply.as_bytes().len() - place.offset;
+        self.note_slow(number, spent_ns, reply_bytes, words);
+        if self.server.hub.hooks() & MONITOR != 0 {
+            self.show_request(number, words);
+        }
+        let is_pushed = std::mem::take(&mut self.session.is_pushing);
+        if self.session.replies != Replies::On && !self.session.end_reply() && !is_pushed {
             self.reply.rollback(place.mark);
         }
         self.end_request(number);
         step
     }
 
-    fn note_slow(&self, number: u16, spent_ns: u64, words: &[&[u8]]) {
+    /// Logs the request if it was slow, or it or its reply large.
+    fn note_slow(&self, number: u16, spent_ns: u64, reply_bytes: usize, words: &[&[u8]]) {
         let live = &self.server.live;
         let spent_us = spent_ns / 1000;
-        let slower_than_us = live.slower_than_us.load(Relaxed);
         let threshold_ms = live.latency_threshold_ms.load(Relaxed);
-        let slow = u64::try_from(slower_than_us).is_ok_and(|bound_us| spent_us >= bound_us);
+        let reaches = |measure: u64, bound: &AtomicI64| {
+            u64::try_from(bound.load(Relaxed)).is_ok_and(|bound| measure >= bound)
+        };
+        let exceeds = |measure: usize, bound: &AtomicI64| {
+            usize::try_from(bound.load(Relaxed)).is_ok_and(|bound| measure > bound)
+        };
+        let request_bytes = request_bytes(words);
+        let slow = reaches(spent_us, &live.slower_than_us);
+        let is_large = exceeds(request_bytes, &live.large_request_bytes);
+        let has_large_reply = exceeds(reply_bytes, &live.large_reply_bytes);
         let spike = threshold_ms > 0 && spent_us >= threshold_ms.saturating_mul(1000);
-        if !slow && !spike {
+        if !(slow || is_large || has_large_reply || spike) {
             return;
         }
         let Some(entry) = registry::all().get(usize::from(number)) else {
             return;
         };
-        let at_s = self.server.unix_s();
         if spike {
             let event = if entry.flags.contains(Flag::Fast) {
                 "fast-command"
             } else {
                 "command"
             };
+            let at_s = self.server.unix_s();
             self.server.latencies.record(event, at_s, spent_us / 1000);
         }
-        if slow && !entry.flags.contains(Flag::SkipCommandlog) {
-            let entry = SlowEntry {
-                id: 0,
-                at_s,
-                spent_us,
-                arguments: shortened(&redacted(entry, words)),
-                address: self.session.client.address.clone(),
-                name: self.session.client.names.lock().name.clone(),
-            };
-            let limit = live.slowlog_entries.load(Relaxed);
-            let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-            self.server.slowlog.push(entry, limit);
+        if entry.flags.contains(Flag::SkipCommandlog) {
+            return;
+        }
+        let server = &self.server;
+        for (is_kept, log, entries, measure) in [
+            (slow, &server.slowlog, &live.slowlog_entries, spent_us),
+            (
+                is_large,
+                &server.large_requests,
+                &live.large_request_entries,
+                request_bytes as u64,
+            ),
+            (
+                has_large_reply,
+                &server.large_replies,
+                &live.large_reply_entries,
+                reply_bytes as u64,
+            ),
+        ] {
+            if is_kept {
+                let limit = usize::try_from(entries.load(Relaxed)).unwrap_or(usize::MAX);
+                log.push(self.log_entry(entry, measure, words), limit);
+            }
+        }
+    }
+
+    fn log_entry(&self, command: &Command, measure: u64, words: &[&[u8]]) -> SlowEntry {
+        let client = &self.session.client;
+        SlowEntry {
+            id: 0,
+            at_s: self.server.unix_s(),
+            measure,
+            arguments: shortened(&redacted(command, words)),
+            address: client.address.clone(),
+            name: client.names.lock().name.clone(),
         }
     }
 
@@ -92,19 +130,43 @@ impl Runner {
 
     pub(super) fn end_request(&mut self, number: u16) {
         self.session.client.last_command.store(number, Relaxed);
+        if self.session.tracking.is_some() {
+            self.end_caching(number);
+        }
+        if self.session.client.inbox.is_filled() {
+            self.take_letters();
+        }
         self.started_ns = None;
         self.starved_since_ns = None;
     }
 }
 
+/// Bytes of the request as an array of bulk strings.
+fn request_bytes(words: &[&[u8]]) -> usize {
+    let head_bytes = |number: usize| 3 + number.checked_ilog10().unwrap_or(0) as usize + 1;
+    let bytes = words
+        .iter()
+        .map(|word| head_bytes(word.len()) + word.len() + 2);
+    head_bytes(words.len()) + bytes.sum::<usize>()
+}
+
 /// The request without its secrets.
-fn redacted<'a>(command: &Command, words: &[&'a [u8]]) -> Vec<&'a [u8]> {
+pub(super) fn redacted<'a>(command: &Command, words: &[&'a [u8]]) -> Vec<&'a [u8]> {
     const HIDDEN: &[u8] = b"(redacted)";
-    let shown = match command.name {
-        "auth" => 1,
-        "hello" | "config|set" => 2,
-        _ => words.len(),
+    let is_hidden = |index: usize| match command.name {
+        "auth" => index > 0,
+        "config|set" => index > 1,
+        // The user and password after AUTH.
+        "hello" => {
+            let is_auth = |back: usize| {
+                let at = index.checked_sub(back).filter(|at| *at > 1);
+                let word = at.and_then(|at| words.get(at));
+                word.is_some_and(|word| word.eq_ignore_ascii_case(b"auth"))
+            };
+            is_auth(1) || is_auth(2)
+        }
+        _ => false,
     };
-    let word = |(index, word): (usize, &&'a [u8])| if index < shown { *word } else { HIDDEN };
+    let word = |(index, word): (usize, &&'a [u8])| if is_hidden(index) { HIDDEN } else { *word };
     words.iter().enumerate().map(word).collect()
 }

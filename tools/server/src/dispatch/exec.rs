@@ -13,6 +13,7 @@ use thermocline_store::Fault;
 
 use super::{Runner, Step};
 use crate::commands::{Invocation, Outcome, Refusal, select_argument};
+use crate::hub::{Hub, MONITOR, TRACKING};
 use crate::registry::{self, Runs};
 use crate::session::Transaction;
 
@@ -99,12 +100,16 @@ impl Runner {
         } else {
             thermocline_store::Statistics::default()
         };
+        if self.server.hub.hooks() & TRACKING != 0 {
+            self.before_tracked_queue(&calls);
+        }
         let watch = std::mem::take(&mut self.session.watch);
         let names = watch.names();
         let (server, session) = (&self.server, &mut self.session);
         let (executor, faults, lsn) = (&self.executor, &self.faults, self.lsn);
         let mut inner_random = Random::new(self.random.next_u64());
         let mut other = |call: &Call<'_>, reply: &mut ReplyBuffer| {
+            Hub::begin_aside();
             let run = match registry::runner(call.command) {
                 Runs::Server(run) => run,
                 // The executor asks only for what it has no handler for.
@@ -148,15 +153,23 @@ impl Runner {
         if std::mem::take(&mut self.session.resets_statistics) {
             self.server.store.reset_statistics();
         }
-        match ran? {
-            Some(done) => {
-                self.lsn = self.lsn.max(done.lsn);
+        let done = ran.as_ref().ok().copied().flatten();
+        let lsn = done.map(|done| self.lsn.max(done.lsn).max(self.session.heard_lsn));
+        self.server.hub.end_transaction(lsn);
+        ran?;
+        match lsn {
+            Some(lsn) => {
+                self.lsn = lsn;
+                let shows = self.server.hub.hooks() & MONITOR != 0;
                 for call in &calls {
                     let number = registry::number(call.command);
                     if let Some(cell) = self.statistics.cells.get(usize::from(number)) {
                         cell.calls.add(1);
                     }
                     self.answered += 1;
+                    if shows {
+                        self.show_request(number, call.arguments);
+                    }
                 }
             }
             None => self.reply.null_array(),

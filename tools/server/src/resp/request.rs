@@ -175,6 +175,15 @@ impl Decoder {
             match buffer.first() {
                 None => return Ok(Decoded::Empty { consumed: 0 }),
                 Some(b'*') => {
+                    if self.scanned == 0
+                        && let Some((arguments, consumed)) = whole(buffer, limits)
+                    {
+                        return Ok(Decoded::Request {
+                            bytes: buffer,
+                            arguments,
+                            consumed,
+                        });
+                    }
                     let Some(line) = self.line(buffer, limits, ProtocolError::CountTooBig)? else {
                         return Ok(Decoded::Incomplete { needed: 1 });
                     };
@@ -336,6 +345,54 @@ impl Decoder {
         self.missing = 0;
         (std::mem::take(&mut self.arguments), consumed)
     }
+}
+
+/// The arguments of a request that is there as a whole, as nearly all are, and the bytes it
+/// takes. `None` for one that has to be decoded step by step: it is cut off, wrong, or has
+/// a length of many digits.
+fn whole(buffer: &[u8], limits: &Limits) -> Option<(Arguments, usize)> {
+    let (count, mut position) = short_line(b'*', buffer)?;
+    if count == 0 || count as u64 > limits.arguments || limits.unauthenticated {
+        return None;
+    }
+    let mut arguments = Arguments::new();
+    for _ in 0..count {
+        let (length, line_bytes) = short_line(b'$', buffer.get(position..)?)?;
+        let start = position.saturating_add(line_bytes);
+        let end = start.saturating_add(length);
+        position = end.saturating_add(2);
+        if length as u64 > limits.bulk_bytes || buffer.get(end..position)? != b"\r\n" {
+            return None;
+        }
+        arguments.push(start..end);
+    }
+    Some((arguments, position))
+}
+
+/// The number on a line of `kind`, if it has few digits, and the bytes of the line.
+#[inline]
+fn short_line(kind: u8, buffer: &[u8]) -> Option<(usize, usize)> {
+    const DIGITS: usize = 5;
+    let [first, rest @ ..] = buffer else {
+        return None;
+    };
+    if *first != kind {
+        return None;
+    }
+    let mut number = 0_usize;
+    for (index, &byte) in rest.iter().take(DIGITS.saturating_add(1)).enumerate() {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            let after = index.saturating_add(1);
+            let is_end = index > 0 && byte == b'\r' && rest.get(after) == Some(&b'\n');
+            return is_end.then_some((number, after.saturating_add(2)));
+        }
+        if index > 0 && number == 0 {
+            return None;
+        }
+        number = number.saturating_mul(10).saturating_add(usize::from(digit));
+    }
+    None
 }
 
 /// A decimal number in its one canonical spelling (no `+`, no leading zero).

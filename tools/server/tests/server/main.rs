@@ -4,8 +4,11 @@
 //! id whatever becomes of the test.
 
 mod basics;
+mod blocking;
 mod configuration;
 mod durability;
 mod protection;
+mod pubsub;
 mod support;
 mod tier;
+mod transcripts;

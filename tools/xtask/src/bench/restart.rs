@@ -17,12 +17,9 @@ use thermocline_benches::reply::Reply;
 use thermocline_benches::server::Server;
 use thermocline_benches::values::Values;
 
-const KEYS: u64 = 2_000_000;
-const VALUES: Values = Values::Mixed {
-    least: 16,
-    greatest: 4096,
-};
-const MAXMEMORY_BYTES: u64 = 256 << 20;
+const KEYS: u64 = 20_000_000;
+const VALUES: Values = Values::Fixed { bytes: 100 };
+const MAXMEMORY_BYTES: u64 = 512 << 20;
 /// More keys than a round can write.
 const KEYS_A_ROUND: u64 = 4_000_000;
 /// Of the load before the kill.
@@ -61,7 +58,7 @@ pub(super) fn run(context: &Context) -> Result<Vec<Table>, BenchError> {
     let acknowledged = KeySet::new(keys + round_keys * context.rounds as u64);
     let mut table = Table::new(
         format!(
-            "restart: {keys} keys of 16 to 4096 B, maxmemory {} MiB, always, killed under SETs",
+            "restart: {keys} keys of 100 B, maxmemory {} MiB, always, killed under SETs",
             maxmemory_bytes >> 20
         ),
         COLUMNS,

@@ -220,7 +220,8 @@ fn exchange_payloads(
     pair: &mut Pair,
     session: &mut Session,
 ) -> Result<(), DifferentialError> {
-    let slot = ["str", "hash", "bigstr", "bighash"][generator.random().below(4) as usize];
+    let slot = ["str", "hash", "list", "bigstr", "bighash", "biglist"]
+        [generator.random().below(6) as usize];
     let key = generator.word(slot);
     let mut target = generator.word("key");
     target.extend_from_slice(b":restored");
@@ -251,10 +252,14 @@ fn exchange_payloads(
     }
     // A small value may be kept in another form than the one it came in.
     let read = match slot {
-        "str" | "bigstr" => "GET",
-        _ => "HGETALL",
+        "str" | "bigstr" => command(&["GET"]),
+        "list" | "biglist" => command(&["LRANGE"]),
+        _ => command(&["HGETALL"]),
     };
-    let read = vec![read.as_bytes().to_vec(), target];
+    let mut read = [read, vec![target]].concat();
+    if slot.ends_with("list") {
+        read.extend(command(&["0", "-1"]));
+    }
     pair.exchange(session, &[read])
 }
 

@@ -15,6 +15,8 @@ const SMALL_KEYS: u64 = 8;
 const BIG_STRINGS: u64 = 6000;
 /// Keys of the large pool of hashes.
 const BIG_HASHES: u64 = 200;
+/// Keys of the large pool of lists, which templates alone fill.
+const BIG_LISTS: u64 = 100;
 /// Fields of their hashes.
 const BIG_FIELDS: u64 = 150;
 /// Small relative expire times would pass during the run, as seconds or ms.
@@ -204,7 +206,21 @@ fn depends_on_time(command: &Command) -> bool {
         is_time && soon(Some(&pair[1]))
     });
     let waits = name == b"wait" && command.get(1).is_none_or(|replicas| replicas != b"0");
-    third_is_time && soon(command.get(2)) || after_option || waits
+    third_is_time && soon(command.get(2)) || after_option || waits || blocks(&name, command)
+}
+
+/// Whether it may wait for longer than a moment.
+fn blocks(name: &[u8], command: &Command) -> bool {
+    let timeout = match name {
+        b"blmpop" => command.get(1),
+        b"blpop" | b"brpop" | b"blmove" | b"brpoplpush" => command.last(),
+        _ => return false,
+    };
+    let text = timeout.and_then(|word| std::str::from_utf8(word).ok());
+    let seconds = text.and_then(|text| text.parse::<f64>().ok());
+    let is_hexadecimal = text.is_some_and(|text| text.starts_with("0x"));
+    // A negative one is refused, as is what is no number.
+    is_hexadecimal || seconds.is_some_and(|seconds| seconds == 0.0 || seconds > 0.05)
 }
 
 fn numbered(prefix: &str, random: &mut Random, count: u64) -> Vec<u8> {
@@ -222,11 +238,15 @@ fn fill(random: &mut Random, slot: &str, now: UnixMillis) -> Vec<u8> {
         "str" => return key(random, "s", "h"),
         "hash" => return key(random, "h", "s"),
         "key" => {
-            let prefix = if random.chance(2) { "s" } else { "h" };
+            let prefix = ["s", "s", "h", "h", "q"][random.below(5) as usize];
             return key(random, prefix, "none");
         }
         "lcs" => return numbered("l", random, 4),
         "bigstr" => return numbered("bs", random, BIG_STRINGS),
+        "list" => return key(random, "q", "s"),
+        "biglist" => return numbered("bq", random, BIG_LISTS),
+        "element" if random.chance(3) => return value(random),
+        "element" => random.below(8).to_string(),
         "bighash" => return numbered("bh", random, BIG_HASHES),
         "bigfield" => return numbered("field", random, BIG_FIELDS),
         "field" => match random.below(12) {
@@ -349,6 +369,9 @@ mod tests {
         }
         assert!(depends_on_time(&command(&["SET", "k", "v", "px", "50"])));
         assert!(depends_on_time(&command(&["setex", "k", "9", "v"])));
+        assert!(depends_on_time(&command(&["blpop", "q", "0"])));
+        assert!(depends_on_time(&command(&["blmpop", "1e3", "1", "q"])));
+        assert!(!depends_on_time(&command(&["blpop", "q", "0.01"])));
         assert!(!depends_on_time(&command(&["set", "k", "v", "ex", "-1"])));
     }
 

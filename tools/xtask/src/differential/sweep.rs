@@ -106,6 +106,12 @@ fn compare_keys(
     pair.exchange(session, &about.collect::<Vec<_>>())?;
     for key in keys {
         let [kind, _] = pair.ask(session, &on(&["TYPE"], key))?;
+        if kind == b"+list\r\n" {
+            let mut elements = on(&["LRANGE"], key);
+            elements.extend(command(&["0", "-1"]));
+            pair.exchange(session, &[elements, on(&["LLEN"], key)])?;
+            continue;
+        }
         if kind != b"+hash\r\n" {
             pair.exchange(session, &[on(&["GET"], key)])?;
             continue;

@@ -5,7 +5,8 @@
 //!
 //! Relative times are far away (`$ttl`, `$pttl`) and points in time far off or
 //! long past: which side of a short expiry a command falls on is no difference
-//! between servers. Blocking commands, and those that end the server or the
+//! between servers. Commands that may wait do so for a moment only, which ends the
+//! same on both. Those that end the server or the
 //! connection, are left out.
 
 /// Weight and template.
@@ -126,6 +127,44 @@ pub(super) const TEMPLATES: &[(u64, &str)] = &[
          fields #{ $field $val }",
     ),
     (3, "hgetdel $hash fields #{ $field }"),
+    // Lists.
+    (10, "( lpush | rpush ) $list { $element }"),
+    (3, "( lpushx | rpushx ) $list { $element }"),
+    (6, "( lpop | rpop ) $list [ $num ]"),
+    (8, "lrange $list $num $num"),
+    (2, "( lrange | ltrim ) $list 0 -1"),
+    (5, "lindex $list $num"),
+    (2, "llen $list"),
+    (5, "linsert $list ( before | after ) $element $element"),
+    (5, "lset $list $num $element"),
+    (4, "lrem $list ( 0 | 0 | $num ) $element"),
+    (2, "ltrim $list $num $num"),
+    (
+        4,
+        "lpos $list $element [ rank $num ] [ count $num ] [ maxlen $num ]",
+    ),
+    (6, "lmove $list $list ( left | right ) ( left | right )"),
+    (2, "rpoplpush $list $list"),
+    (3, "lmpop #{ $list } ( left | right ) [ count $num ]"),
+    (2, "( blpop | brpop ) { $list } 0.01"),
+    (2, "blmpop 0.01 #{ $list } ( left | right ) [ count $num ]"),
+    (
+        1,
+        "blmove $list $list ( left | right ) ( left | right ) 0.01",
+    ),
+    (1, "brpoplpush $list $list 0.01"),
+    (4, "object encoding $list"),
+    (
+        4,
+        "sort $list [ ( asc | desc ) ] [ limit $num $num ] [ alpha ] [ store $list ]",
+    ),
+    (
+        3,
+        "( sort | sort_ro ) $list by ( s:* | h:*->f1 | nosort ) [ limit $num $num ] [ desc ] \
+         [ get # ] [ get s:* ] [ get h:*->f2 ]",
+    ),
+    (1, "sort $list by s:* get # get bs:* store $list"),
+    (1, "del $list"),
     // Many and larger keys, so that some are cold at any time.
     (14, "set $bigstr $big"),
     (16, "get $bigstr"),
@@ -152,6 +191,19 @@ pub(super) const TEMPLATES: &[(u64, &str)] = &[
     (2, "hincrby $bighash counter $int"),
     (1, "( del | persist | ttl ) $bighash"),
     (1, "copy $bighash $bighash replace"),
+    (6, "( lpush | rpush ) $biglist { $big }"),
+    (4, "( lpop | rpop ) $biglist [ $num ]"),
+    (4, "lindex $biglist $num"),
+    (2, "lrange $biglist $num $num"),
+    (2, "lset $biglist $num ( $big | $element )"),
+    (
+        2,
+        "lmove $biglist $biglist ( left | right ) ( left | right )",
+    ),
+    (1, "ltrim $biglist 2 -2"),
+    (1, "linsert $biglist before $element $big"),
+    (2, "( llen | object encoding ) $biglist"),
+    (1, "copy $biglist $biglist replace"),
     // Transactions.
     (3, "multi"),
     (2, "exec"),
@@ -176,6 +228,7 @@ pub(super) const TEMPLATES: &[(u64, &str)] = &[
     ),
     (1, "config set hash-max-listpack-entries ( 4 | 16 | 512 )"),
     (1, "config set hash-max-listpack-value ( 16 | 64 )"),
+    (1, "config set list-max-listpack-size ( -2 | -2 | -1 | 4 )"),
     (1, "config set ( nosuch 1 | hash-max-listpack-entries abc )"),
     (1, "( time | lastsave | hello )"),
     (1, "( reset | wait 0 0 )"),
@@ -191,6 +244,7 @@ pub(super) const TEMPLATES: &[(u64, &str)] = &[
 pub(super) const CONFIGURATION: &[&str] = &[
     "config set hash-max-listpack-entries 512",
     "config set hash-max-listpack-value 64",
+    "config set list-max-listpack-size -2",
 ];
 
 /// Commands that are as rare as one in so many of the others.

@@ -12,6 +12,7 @@ use crate::arguments::{ExpireCondition, ExpireUnit};
 use crate::context::{Context, Failure};
 use crate::error::CommandError;
 use thermocline_base::UnixMillis;
+use thermocline_store::EventClass;
 use thermocline_types::Update;
 
 /// The field or its hash is not there.
@@ -55,6 +56,7 @@ fn set_time(
         delete_allowed(context, condition, fields, point)?;
         return delete_expired(context, fields);
     }
+    let mut changed = false;
     for field in fields {
         // Looked up anew each time: the same field may stand here twice.
         let code = match expiry_of(context, field)? {
@@ -63,10 +65,14 @@ fn set_time(
             Some(_) => {
                 let expiry = Some(point);
                 context.update(0, &Update::HashExpire { field, expiry })?;
+                changed = true;
                 CHANGED
             }
         };
         context.reply.integer(code);
+    }
+    if changed {
+        context.notify(EventClass::Hash, "hexpire", 0);
     }
     delete_expired(context, fields)
 }
@@ -105,9 +111,18 @@ fn delete_allowed(
         };
         context.reply.integer(code);
     }
-    if !deleted.is_empty() {
-        let fields = deleted;
+    expire_fields(context, deleted)
+}
+
+/// Deletes fields whose time has come, if there are any.
+pub(super) fn expire_fields(
+    context: &mut Context<'_, '_, '_>,
+    fields: Vec<&[u8]>,
+) -> Result<(), Failure> {
+    if !fields.is_empty() {
         context.update(0, &Update::HashDelete { fields })?;
+        context.notify(EventClass::Hash, "hexpired", 0);
+        context.notify_if_gone(0);
     }
     Ok(())
 }
@@ -129,16 +144,14 @@ pub(super) fn delete_expired(
     }
     let (mut fields, _) = held(hash, fields, now);
     fields.retain(|field| !hash.contains(field, now));
-    if !fields.is_empty() {
-        context.update(0, &Update::HashDelete { fields })?;
-    }
-    Ok(())
+    expire_fields(context, fields)
 }
 
 pub(super) fn hpersist(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
     let fields = parse_fields(&context.arguments[2..], CommandError::InvalidFieldCount)?;
     seen(context.access, context.keys[0])?;
     context.reply.array(fields.len());
+    let mut changed = false;
     for field in fields {
         let code = match expiry_of(context, field)? {
             None => NO_FIELD,
@@ -146,10 +159,14 @@ pub(super) fn hpersist(context: &mut Context<'_, '_, '_>) -> Result<(), Failure>
             Some(Some(_)) => {
                 let expiry = None;
                 context.update(0, &Update::HashExpire { field, expiry })?;
+                changed = true;
                 CHANGED
             }
         };
         context.reply.integer(code);
+    }
+    if changed {
+        context.notify(EventClass::Hash, "hpersist", 0);
     }
     delete_expired(context, fields)
 }

@@ -4,7 +4,7 @@
 //! INVARIANT: a time that has passed deletes the fields at once, so no update
 //! ever holds one.
 
-use super::expire::delete_expired;
+use super::expire::{delete_expired, expire_fields};
 use super::options::{
     FieldExpiry, FieldOptions, Fields, Presence, parse_field_time, parse_hgetex, parse_hsetex,
 };
@@ -12,6 +12,7 @@ use super::write::held;
 use super::{repeated, reply_value, seen, used};
 use crate::context::{Context, Failure};
 use thermocline_base::UnixMillis;
+use thermocline_store::EventClass;
 use thermocline_types::{HashEntry, HashRef, Update};
 
 /// HSETEX key [NX | XX] [FNX | FXX] [EX | PX | EXAT | PXAT time | KEEPTTL]
@@ -36,10 +37,19 @@ pub(super) fn hsetex(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
     }
     if expiry.is_some_and(|expiry| expiry <= now) {
         let fields: Vec<&[u8]> = pairs.iter().map(|[field, _]| *field).collect();
+        let was_there = hash.is_some();
         let fields = hash.map_or(Vec::new(), |hash| held(hash, &fields, now).0);
-        if !fields.is_empty() {
-            context.update(0, &Update::HashDelete { fields })?;
+        // They are set and expire at once, told as such.
+        if !was_there {
+            context.notify(EventClass::New, "new", 0);
         }
+        context.notify(EventClass::Hash, "hset", 0);
+        context.notify(EventClass::Hash, "hexpire", 0);
+        if fields.is_empty() {
+            context.notify(EventClass::Hash, "hexpired", 0);
+            context.notify_if_gone(0);
+        }
+        expire_fields(context, fields)?;
     } else {
         let kept = |field: &[u8]| match options.expiry {
             FieldExpiry::Keep => hash.and_then(|hash| hash.get(field, now)?.2),
@@ -50,6 +60,10 @@ pub(super) fn hsetex(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
             .map(|[field, value]| (*field, *value, kept(field)))
             .collect();
         context.update(0, &Update::HashSet { fields })?;
+        context.notify(EventClass::Hash, "hset", 0);
+        if expiry.is_some() {
+            context.notify(EventClass::Hash, "hexpire", 0);
+        }
     }
     context.reply.integer(1);
     Ok(())
@@ -90,13 +104,23 @@ pub(super) fn hgetex(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
     let Some(hash) = hash else { return Ok(()) };
     if delete {
         let (fields, _) = held(hash, fields, now);
-        if !fields.is_empty() {
-            context.update(0, &Update::HashDelete { fields })?;
-        }
+        expire_fields(context, fields)?;
     } else if expiry.is_some() || options.expiry == FieldExpiry::Remove {
         let changed = changed_by(hash, fields, expiry, now);
+        let is_told = match expiry {
+            Some(_) => fields.iter().any(|field| hash.contains(field, now)),
+            None => !changed.is_empty(),
+        };
         for field in changed {
             context.update(0, &Update::HashExpire { field, expiry })?;
+        }
+        if is_told {
+            let event = if expiry.is_some() {
+                "hexpire"
+            } else {
+                "hpersist"
+            };
+            context.notify(EventClass::Hash, event, 0);
         }
         delete_expired(context, fields)?;
     }

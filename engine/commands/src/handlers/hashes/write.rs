@@ -10,6 +10,7 @@ use crate::arguments::parse_integer;
 use crate::context::{Context, Failure};
 use crate::error::CommandError;
 use thermocline_base::UnixMillis;
+use thermocline_store::EventClass;
 use thermocline_types::number::{self, LongDouble};
 use thermocline_types::{HashEntry, HashRef, Update};
 
@@ -44,6 +45,7 @@ fn set_pairs(context: &mut Context<'_, '_, '_>, command: &'static str) -> Result
         .map(|[field, value]| (*field, *value, None))
         .collect();
     context.update(0, &Update::HashSet { fields })?;
+    context.notify(EventClass::Hash, "hset", 0);
     Ok(created)
 }
 
@@ -53,6 +55,7 @@ pub(super) fn hsetnx(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
     let absent = hash.is_none_or(|hash| !hash.contains(field, now));
     if absent {
         set_one(context, (field, value, None))?;
+        context.notify(EventClass::Hash, "hset", 0);
     }
     context.reply.integer(i64::from(absent));
     Ok(())
@@ -86,9 +89,7 @@ pub(super) fn hdel(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
         Some(hash) => held(hash, &context.arguments[2..], now),
         None => (Vec::new(), 0),
     };
-    if !fields.is_empty() {
-        context.update(0, &Update::HashDelete { fields })?;
-    }
+    delete_fields(context, fields, deleted)?;
     context.reply.integer(deleted as i64);
     Ok(())
 }
@@ -102,10 +103,27 @@ pub(super) fn hgetdel(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> 
     for (field, gone) in fields.iter().zip(repeated(fields)) {
         reply_value(context.reply, hash.filter(|_| !gone), field, now);
     }
-    let fields = hash.map_or(Vec::new(), |hash| held(hash, fields, now).0);
-    if !fields.is_empty() {
-        context.update(0, &Update::HashDelete { fields })?;
+    let (fields, live) = hash.map_or((Vec::new(), 0), |hash| held(hash, fields, now));
+    delete_fields(context, fields, live)
+}
+
+/// Deletes fields that are there, of which so many had not expired.
+fn delete_fields(
+    context: &mut Context<'_, '_, '_>,
+    fields: Vec<&[u8]>,
+    live: usize,
+) -> Result<(), Failure> {
+    if fields.is_empty() {
+        return Ok(());
     }
+    if fields.len() > live {
+        context.notify(EventClass::Hash, "hexpired", 0);
+    }
+    context.update(0, &Update::HashDelete { fields })?;
+    if live > 0 {
+        context.notify(EventClass::Hash, "hdel", 0);
+    }
+    context.notify_if_gone(0);
     Ok(())
 }
 
@@ -122,6 +140,7 @@ pub(super) fn hincrby(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> 
     };
     let sum = value.checked_add(increment).ok_or(CommandError::Overflow)?;
     set_one(context, (field, &number::integer_bytes(sum), expiry))?;
+    context.notify(EventClass::Hash, "hincrby", 0);
     context.reply.integer(sum);
     Ok(())
 }
@@ -143,6 +162,7 @@ pub(super) fn hincrbyfloat(context: &mut Context<'_, '_, '_>) -> Result<(), Fail
         .ok_or(CommandError::NotFinite)?;
     let sum = sum.to_string();
     set_one(context, (field, sum.as_bytes(), expiry))?;
+    context.notify(EventClass::Hash, "hincrbyfloat", 0);
     context.reply.bulk(sum.as_bytes());
     Ok(())
 }

@@ -54,6 +54,30 @@ pub(super) static COMMANDS: &[Command] = &[
                 .categories(&[Category::Connection, Category::Slow])
                 .tips(&["nondeterministic_output_order"]),
         ]),
+    Command::new("commandlog", -2, Group::Server, "8.1.0",
+            "A container for command log commands.")
+        .categories(&[Category::Slow])
+        .subcommands(&[
+            Command::new("commandlog|get", 4, Group::Server, "8.1.0",
+                    "Returns the specified command log's entries.")
+                .flags(&[Flag::Admin, Flag::Loading, Flag::Stale])
+                .categories(&[Category::Admin, Category::Dangerous, Category::Slow])
+                .tips(&["request_policy:all_nodes", "nondeterministic_output"]),
+            Command::new("commandlog|help", 2, Group::Server, "8.1.0",
+                    "Shows helpful text about the different subcommands.")
+                .flags(&[Flag::Loading, Flag::Stale])
+                .categories(&[Category::Slow]),
+            Command::new("commandlog|len", 3, Group::Server, "8.1.0",
+                    "Returns the number of entries in the specified type of command log.")
+                .flags(&[Flag::Admin, Flag::Loading, Flag::Stale])
+                .categories(&[Category::Admin, Category::Dangerous, Category::Slow])
+                .tips(&["request_policy:all_nodes", "response_policy:agg_sum", "nondeterministic_output"]),
+            Command::new("commandlog|reset", 3, Group::Server, "8.1.0",
+                    "Clears all entries from the specified type of command log.")
+                .flags(&[Flag::Admin, Flag::Loading, Flag::Stale])
+                .categories(&[Category::Admin, Category::Dangerous, Category::Slow])
+                .tips(&["request_policy:all_nodes", "response_policy:all_succeeded"]),
+        ]),
     Command::new("config", -2, Group::Server, "2.0.0",
             "A container for server configuration commands.")
         .categories(&[Category::Slow])
@@ -172,6 +196,10 @@ pub(super) static COMMANDS: &[Command] = &[
                 .legacy_range(2, 2, 1)
                 .keys(&[KeySpec::range(2, 0, 1, &[KeyFlag::ReadOnly])]),
         ]),
+    Command::new("monitor", 1, Group::Server, "1.0.0",
+            "Listens for all requests received by the server in real-time.")
+        .flags(&[Flag::Admin, Flag::Loading, Flag::Noscript, Flag::Stale])
+        .categories(&[Category::Admin, Category::Dangerous, Category::Slow]),
     Command::new("save", 1, Group::Server, "1.0.0",
             "Synchronously saves the database(s) to disk.")
         .flags(&[Flag::Admin, Flag::NoAsyncLoading, Flag::NoMulti, Flag::Noscript])

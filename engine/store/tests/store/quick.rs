@@ -1,0 +1,111 @@
+//! The short road of one plain key, and what leaves it.
+
+use crate::support::{Held, Opened};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use thermocline_base::UnixMillis;
+use thermocline_store::{FaultSet, KeyName};
+use thermocline_wal::Policy;
+
+const NAME: KeyName<'_> = KeyName {
+    database: 0,
+    key: b"key",
+};
+
+fn open(directory: &std::path::Path) -> Opened {
+    let mut opened = Opened::open(directory, Some(Policy::EverySecond), 1);
+    // Has the key's shard come up.
+    assert_eq!(opened.get(0, b"key"), None);
+    opened
+}
+
+/// What the short road shows; `None` if it is not taken.
+fn seen(opened: &Opened, now: UnixMillis) -> Option<Option<Vec<u8>>> {
+    let mut seen = None;
+    opened.store.read_quick(NAME, now, |entry| {
+        let string = entry.map(|entry| entry.value.string().expect("a string").to_vec());
+        seen = Some(string);
+    })?;
+    seen
+}
+
+#[test]
+fn a_string_set_on_the_short_road_is_read_there_and_after_a_restart() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut opened = open(directory.path());
+    let now = opened.store.now();
+    assert_eq!(seen(&opened, now), Some(None));
+    // Born, overwritten in place, overwritten by another length.
+    for value in [&b"first"[..], b"other", b"longer than before"] {
+        let lsn = opened.store.set_quick(NAME, now, value);
+        assert_eq!(lsn, Some(opened.store.appended_lsn()));
+        assert_eq!(seen(&opened, now), Some(Some(value.to_vec())));
+        let expected = Some((Held::String(value.to_vec()), None));
+        assert_eq!(opened.get(0, b"key"), expected);
+    }
+    opened.close(false);
+    let mut opened = Opened::open(directory.path(), Some(Policy::EverySecond), 2);
+    let expected = Some((Held::String(b"longer than before".to_vec()), None));
+    assert_eq!(opened.get(0, b"key"), expected);
+    opened.close(false);
+}
+
+#[test]
+fn an_expiry_goes_with_the_old_value_and_an_expired_key_is_left_to_an_access() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut opened = open(directory.path());
+    let now = opened.store.now();
+    let expiry = UnixMillis(now.0 + 1_000_000);
+    opened.set(0, b"key", b"value", Some(expiry));
+    let after = UnixMillis(expiry.0 + 1);
+    assert_eq!(seen(&opened, expiry), Some(Some(b"value".to_vec())));
+    assert_eq!(seen(&opened, after), None);
+    let lsn = opened.store.appended_lsn();
+    assert_eq!(opened.store.set_quick(NAME, after, b"other"), None);
+    assert_eq!(opened.store.appended_lsn(), lsn);
+    assert!(opened.store.set_quick(NAME, now, b"other").is_some());
+    let expected = Some((Held::String(b"other".to_vec()), None));
+    assert_eq!(opened.get(0, b"key"), expected);
+    opened.close(false);
+}
+
+#[test]
+fn a_key_on_the_tier_is_left_to_an_access() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let value = vec![7; 100];
+    let mut opened = open(directory.path());
+    opened.set(0, b"key", &value, None);
+    opened.close(true);
+    let mut opened = Opened::open(directory.path(), Some(Policy::EverySecond), 2);
+    let now = opened.store.now();
+    opened.get(0, b"none");
+    // The first read of a cold key does not bring it up.
+    let expected = Some((Held::String(value), None));
+    assert_eq!(opened.get(0, b"key"), expected);
+    assert_eq!(seen(&opened, now), None);
+    assert_eq!(opened.store.set_quick(NAME, now, b"other"), None);
+    assert_eq!(opened.get(0, b"key"), expected);
+    opened.close(false);
+}
+
+#[test]
+fn whoever_watches_the_key_learns_of_a_change_on_the_short_road() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let opened = open(directory.path());
+    let changed = Arc::new(AtomicBool::new(false));
+    opened.store.watch(NAME, &changed);
+    let now = opened.store.now();
+    assert!(seen(&opened, now).is_some());
+    assert!(!changed.load(Ordering::Acquire));
+    assert!(opened.store.set_quick(NAME, now, b"value").is_some());
+    assert!(changed.load(Ordering::Acquire));
+    // A use counts on either road.
+    let frequency = |opened: &Opened| {
+        let access = opened.store.access(&[NAME], &FaultSet::new());
+        access.expect("it is in memory").frequency(0)
+    };
+    let before = frequency(&opened);
+    seen(&opened, now);
+    assert_eq!(frequency(&opened), before + 1);
+    opened.close(false);
+}

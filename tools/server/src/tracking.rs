@@ -1,0 +1,271 @@
+//! Client-side caching: which clients are to hear that a key has changed.
+//!
+//! Owns the table of keys that clients have read and that of prefixes they listen to. Does
+//! not know commands. Any thread; the table of keys is cut into parts with a lock each.
+//!
+//! INVARIANT: a client's read of a key is remembered before the key is read. So a change is
+//! either seen by the read, or it finds the client in the table; and since a letter is taken
+//! only between requests, an invalidation never overtakes the reply it is about.
+
+use std::collections::{BTreeMap, HashMap};
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
+
+use parking_lot::{Mutex, RwLock};
+use smallvec::SmallVec;
+use thermocline_base::Lsn;
+use thermocline_commands::{ReplyBuffer, Version};
+
+use crate::clients::Client;
+use crate::inbox::{Form, Letter};
+use crate::post::Post;
+
+/// Parts of the table of keys.
+const PARTS: usize = 64;
+
+/// A client that is told of changes.
+#[derive(Debug)]
+pub(crate) struct Tracker {
+    pub(crate) client: Arc<Client>,
+    /// Who gets the invalidations instead.
+    pub(crate) redirection: Option<Arc<Client>>,
+    /// Whether it hears of all keys with its prefixes instead of those it read.
+    pub(crate) is_broadcast: bool,
+    /// Whether it is spared its own changes.
+    pub(crate) is_spared_own: bool,
+    /// Whether the client to redirect to was found gone.
+    pub(crate) is_broken: AtomicBool,
+}
+
+impl Tracker {
+    /// Gives the invalidation of these keys to whom they are for.
+    fn tell(&self, post: &Post, keys: &Arc<[u8]>, lsn: Lsn) {
+        let form = Form::Invalidation {
+            is_redirected: self.redirection.is_some(),
+        };
+        let bytes = Arc::clone(keys);
+        let letter = Letter { form, bytes, lsn };
+        match &self.redirection {
+            None => post.deliver(&self.client, letter),
+            Some(other) if !other.inbox.is_closed() => post.deliver(other, letter),
+            Some(other) => {
+                self.is_broken.store(true, Relaxed);
+                self.client.tracking_is_broken.store(true, Relaxed);
+                let letter = Letter {
+                    form: Form::BrokenRedirection(other.id),
+                    bytes: Arc::new([]),
+                    lsn,
+                };
+                post.deliver(&self.client, letter);
+            }
+        }
+    }
+}
+
+type Readers = SmallVec<[u64; 2]>;
+type Listeners = BTreeMap<u64, Arc<Tracker>>;
+
+/// See the module.
+pub(crate) struct Tracking {
+    trackers: RwLock<HashMap<u64, Arc<Tracker>>>,
+    prefixes: RwLock<BTreeMap<Box<[u8]>, Listeners>>,
+    parts: [Mutex<HashMap<Box<[u8]>, Readers>>; PARTS],
+    parting: RandomState,
+    keys: AtomicUsize,
+    items: AtomicUsize,
+    most_keys: AtomicU64,
+    /// The part that gives up a key next.
+    turn: AtomicUsize,
+}
+
+impl Default for Tracking {
+    fn default() -> Self {
+        Self {
+            trackers: RwLock::default(),
+            prefixes: RwLock::default(),
+            parts: std::array::from_fn(|_| Mutex::default()),
+            parting: RandomState::new(),
+            keys: AtomicUsize::new(0),
+            items: AtomicUsize::new(0),
+            most_keys: AtomicU64::new(1_000_000),
+            turn: AtomicUsize::new(0),
+        }
+    }
+}
+
+impl Tracking {
+    /// Tracks for a client, in place of what it asked for before; `prefixes` are all it has,
+    /// none of them for one that does not broadcast.
+    pub(crate) fn set<'p>(
+        &self,
+        tracker: &Arc<Tracker>,
+        prefixes: impl IntoIterator<Item = &'p [u8]>,
+    ) {
+        let id = tracker.client.id;
+        self.trackers.write().insert(id, Arc::clone(tracker));
+        let mut table = self.prefixes.write();
+        for prefix in prefixes {
+            let listeners = table.entry(prefix.into()).or_default();
+            listeners.insert(id, Arc::clone(tracker));
+        }
+    }
+
+    /// Tracks no more for a client; the keys it read are forgotten when they change.
+    pub(crate) fn unset(&self, client: &Client) {
+        if self.trackers.write().remove(&client.id).is_none() {
+            return;
+        }
+        self.prefixes.write().retain(|_, listeners| {
+            listeners.remove(&client.id);
+            !listeners.is_empty()
+        });
+    }
+
+    /// How many clients are tracked for.
+    pub(crate) fn clients(&self) -> usize {
+        self.trackers.read().len()
+    }
+
+    /// How many keys clients have read and may hold.
+    pub(crate) fn keys(&self) -> usize {
+        self.keys.load(Relaxed)
+    }
+
+    /// How many pairs of a key and a client there are.
+    pub(crate) fn items(&self) -> usize {
+        self.items.load(Relaxed)
+    }
+
+    /// How many prefixes clients listen to.
+    pub(crate) fn prefixes(&self) -> usize {
+        self.prefixes.read().len()
+    }
+
+    /// Sets how many keys are remembered at most; 0 is no limit.
+    pub(crate) fn set_most_keys(&self, most: u64) {
+        self.most_keys.store(most, Relaxed);
+    }
+
+    fn part(&self, key: &[u8]) -> &Mutex<HashMap<Box<[u8]>, Readers>> {
+        &self.parts[self.parting.hash_one(key) as usize % PARTS]
+    }
+
+    /// A client is about to read the key. If that makes too many, the readers of some other
+    /// key are told that it has changed, and it is forgotten.
+    pub(crate) fn remember(&self, post: &Post, key: &[u8], id: u64) {
+        {
+            let mut part = self.part(key).lock();
+            match part.get_mut(key) {
+                Some(readers) if readers.contains(&id) => return,
+                Some(readers) => readers.push(id),
+                None => {
+                    part.insert(key.into(), SmallVec::from_slice(&[id]));
+                    self.keys.fetch_add(1, Relaxed);
+                }
+            }
+            self.items.fetch_add(1, Relaxed);
+        }
+        let most = self.most_keys.load(Relaxed);
+        if most > 0 && self.keys() as u64 > most {
+            // Any but this one will do; the parts take turns.
+            let turn = self.turn.fetch_add(1, Relaxed);
+            let surplus = (0..PARTS).find_map(|step| {
+                let part = self.parts[(turn + step) % PARTS].lock();
+                part.keys().find(|other| ***other != *key).cloned()
+            });
+            if let Some(key) = surplus {
+                self.invalidate_read(post, &key, 0, Lsn::ZERO);
+            }
+        }
+    }
+
+    /// Keys have changed by the client `source`, 0 for none: tells who is to hear of it.
+    pub(crate) fn invalidate(&self, post: &Post, keys: &[&[u8]], source: u64, lsn: Lsn) {
+        for key in keys {
+            self.invalidate_read(post, key, source, lsn);
+        }
+        let prefixes = self.prefixes.read();
+        if prefixes.is_empty() {
+            return;
+        }
+        let mut keys = keys.to_vec();
+        keys.sort_unstable();
+        keys.dedup();
+        for (prefix, listeners) in &*prefixes {
+            let from = keys.partition_point(|key| *key < &**prefix);
+            let rest = keys.get(from..).unwrap_or_default();
+            let count = rest.partition_point(|key| key.starts_with(prefix));
+            if count == 0 {
+                continue;
+            }
+            let text = key_list(&rest[..count]);
+            for (id, tracker) in listeners {
+                if !(tracker.is_spared_own && *id == source) {
+                    tracker.tell(post, &text, lsn);
+                }
+            }
+        }
+    }
+
+    fn invalidate_read(&self, post: &Post, key: &[u8], source: u64, lsn: Lsn) {
+        if self.keys() == 0 {
+            return;
+        }
+        let trackers = self.trackers.read();
+        let is_spared = |id: u64| {
+            id == source
+                && trackers
+                    .get(&id)
+                    .is_some_and(|tracker| tracker.is_spared_own)
+        };
+        let mut part = self.part(key).lock();
+        let Some(mut readers) = part.remove(key) else {
+            return;
+        };
+        self.keys.fetch_sub(1, Relaxed);
+        self.items.fetch_sub(readers.len(), Relaxed);
+        // It is not told, and may have read the key after the change: a transaction, or a read
+        // that met an expired key. So it goes on being a reader.
+        if readers.contains(&source) && is_spared(source) {
+            readers.retain(|id| *id != source);
+            part.insert(key.into(), SmallVec::from_slice(&[source]));
+            self.keys.fetch_add(1, Relaxed);
+            self.items.fetch_add(1, Relaxed);
+        }
+        drop(part);
+        let text = key_list(&[key]);
+        for id in readers {
+            // One that broadcasts by now, or tracks no more, read it before that.
+            if let Some(tracker) = trackers.get(&id)
+                && !tracker.is_broadcast
+            {
+                tracker.tell(post, &text, lsn);
+            }
+        }
+    }
+
+    /// Databases were emptied: all keys have to be forgotten.
+    pub(crate) fn invalidate_all(&self, post: &Post, lsn: Lsn) {
+        for part in &self.parts {
+            let keys = std::mem::take(&mut *part.lock());
+            let items: usize = keys.values().map(SmallVec::len).sum();
+            self.keys.fetch_sub(keys.len(), Relaxed);
+            self.items.fetch_sub(items, Relaxed);
+        }
+        let all: Arc<[u8]> = Arc::new([]);
+        for tracker in self.trackers.read().values() {
+            tracker.tell(post, &all, lsn);
+        }
+    }
+}
+
+/// The keys as the array that ends an invalidation.
+fn key_list(keys: &[&[u8]]) -> Arc<[u8]> {
+    let mut text = ReplyBuffer::new(Version::Two);
+    text.array(keys.len());
+    for key in keys {
+        text.bulk(key);
+    }
+    text.as_bytes().into()
+}
