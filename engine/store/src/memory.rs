@@ -15,6 +15,8 @@ use tokio::sync::Notify;
 /// Demotion begins at this share of the budget, and ends at the next, percent.
 pub(crate) const BEGIN_PERCENT: u64 = 92;
 pub(crate) const END_PERCENT: u64 = 90;
+/// From this share of the budget on memory is spared, percent.
+pub(crate) const SHORT_PERCENT: u64 = 80;
 /// From this share of the budget on writers wait, percent.
 pub(crate) const WAIT_PERCENT: u64 = 98;
 

@@ -20,13 +20,6 @@ use smallvec::SmallVec;
 use std::sync::Arc;
 use thermocline_base::{DatabaseId, HashSeed, KeyHash, UnixMillis};
 
-/// A write that begins a chunk empties another first if more than one part in
-/// this many is dead.
-const LOOSE_PART: usize = 4;
-/// When memory is short, chunks are emptied until less than one part in this
-/// many is dead.
-const TIGHT_PART: usize = 8;
-
 /// A line of the processor's cache, bytes.
 const LINE_BYTES: usize = 64;
 
@@ -309,7 +302,7 @@ impl KeyTable {
 
     #[cold]
     fn allocate_with_room_made(&mut self, parts: &RecordParts<'_>) -> RawRecord {
-        if self.heap.is_wasteful(LOOSE_PART) {
+        if self.heap.is_wasteful() {
             self.empty_chunk();
         }
         self.heap.allocate(parts)
@@ -320,8 +313,12 @@ impl KeyTable {
         let Some(records) = self.heap.victim() else {
             return false;
         };
-        for raw in records {
-            let hash = self.seed.hash(self.database, self.borrow(raw).key());
+        let hashes: Vec<KeyHash> = records
+            .iter()
+            .map(|&raw| self.seed.hash(self.database, self.borrow(raw).key()))
+            .inspect(|&hash| self.prefetch_bucket(hash))
+            .collect();
+        for (raw, hash) in records.into_iter().zip(hashes) {
             let mut found = None;
             self.index.for_each_match(hash, |position, slot| {
                 if slot.location() == Some(Location::Hot(raw)) {
@@ -339,13 +336,12 @@ impl KeyTable {
         true
     }
 
-    /// Empties chunks as long as memory is short and much of the heap is dead,
-    /// at most `most`: each is a copy of at most 64 KiB. How many bytes of
+    /// Empties chunks as long as much of the heap is dead, at most `most`: each is a copy of at most 64 KiB. How many bytes of
     /// memory that has won.
     pub fn compact(&mut self, most: usize) -> usize {
         let before = self.heap.memory_bytes();
         for _ in 0..most {
-            if !self.heap.is_wasteful(TIGHT_PART) || !self.empty_chunk() {
+            if !self.heap.is_wasteful() || !self.empty_chunk() {
                 break;
             }
         }
@@ -598,6 +594,7 @@ mod tests {
             let position = hot(&table, &key);
             table.remove(position);
         }
+        pool.set_short(true);
         let before = pool.lent_bytes();
         let won = table.compact(usize::MAX);
         let after = pool.lent_bytes();
@@ -606,7 +603,7 @@ mod tests {
             "{before}, {after}, {won}"
         );
         let heap = table.heap();
-        assert!(heap.dead_bytes * TIGHT_PART <= after, "{heap:?}");
+        assert!(heap.dead_bytes * 8 <= after, "{heap:?}");
         assert!(heap.compactions > 0);
         for number in (0..20_000_u32).step_by(3) {
             let key = number.to_le_bytes();

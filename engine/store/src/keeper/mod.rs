@@ -20,6 +20,7 @@ use crate::effect::{Effect, KeyRef};
 use crate::image::Directory;
 use crate::index::{Location, Position};
 use crate::manifest::Manifest;
+use crate::memory::SHORT_PERCENT;
 use crate::objects::OBJECT_FORM;
 use crate::observe::{Change, EventClass};
 use crate::reader::PageReader;
@@ -195,6 +196,11 @@ impl Keeper {
     /// Looks at what the process takes and how far the log is behind.
     fn observe(&mut self) {
         let now = self.store.clock.monotonic();
+        let is_short = self
+            .store
+            .memory
+            .is_above(&self.store.settings, SHORT_PERCENT);
+        self.store.pool.set_short(is_short);
         // Looks again where the log's end is.
         let _ = self.store.log.is_overdue();
         if now >= self.observed_at + OBSERVE_INTERVAL {

@@ -27,15 +27,18 @@ use std::sync::Arc;
 
 /// A longer record lies alone, bytes.
 const RECORD_BYTES_MAX: usize = 4 << 10;
-/// A heap is about this many of its chunks large, until they reach the limit.
-const CHUNKS: usize = 24;
-/// A chunk takes at least this many of the records it is begun for.
+/// A chunk is to take at least this many of the records it is begun for; a
+/// shorter one that lies idle will do for half as many.
 const RECORDS_IN_CHUNK: usize = 4;
 /// A heap has this many times the bytes of a record before it begins a chunk
 /// for it.
 const RECORDS_BEFORE_CHUNK: usize = 8;
+/// Of the chunks, one part in this many may be dead.
+const DEAD_PART: usize = 4;
+/// The same when memory is short.
+const DEAD_PART_SHORT: usize = 8;
 /// A chunk is worth emptying if at least this part of it can be won.
-const WORTH_PART: usize = 8;
+const WORTH_PART: usize = 16;
 
 /// What a heap counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -224,20 +227,26 @@ impl Heap {
     #[cold]
     fn begin_chunk(&mut self, bytes: usize) -> bool {
         let heap_bytes = self.live_bytes + self.alone_bytes;
-        if bytes > RECORD_BYTES_MAX || heap_bytes < bytes * RECORDS_BEFORE_CHUNK {
+        let enough_bytes = (bytes * RECORDS_BEFORE_CHUNK).max(CHUNK_BYTES_MIN);
+        if bytes > RECORD_BYTES_MAX || heap_bytes < enough_bytes {
             return false;
         }
-        let wanted = (heap_bytes / CHUNKS).max(bytes * RECORDS_IN_CHUNK);
-        let wanted = wanted
-            .clamp(CHUNK_BYTES_MIN, CHUNK_BYTES_MAX)
-            .next_power_of_two();
+        // Half a chunk is not begun yet, and at the end of each of the others
+        // half a record is missing: together least at the root of the product.
+        let wanted = (heap_bytes * bytes).isqrt().max(bytes * RECORDS_IN_CHUNK);
+        let in_range = |bytes: usize| {
+            let bytes = bytes.next_power_of_two();
+            bytes.clamp(CHUNK_BYTES_MIN, CHUNK_BYTES_MAX)
+        };
+        let (wanted, least) = (in_range(wanted), in_range(bytes * RECORDS_IN_CHUNK / 2));
         self.seal();
+        let (start, bytes) = self.pool.take(wanted, least);
         self.current = Chunk {
-            start: self.pool.take(wanted),
-            bytes: wanted as u32,
+            start,
+            bytes: bytes as u32,
             ..Chunk::NONE
         };
-        self.chunk_bytes += wanted;
+        self.chunk_bytes += bytes;
         true
     }
 
@@ -317,8 +326,14 @@ impl Heap {
         }
     }
 
-    /// Whether more than one part in `part` of the chunks is dead.
-    pub(crate) fn is_wasteful(&self, part: usize) -> bool {
+    /// Whether so much of the chunks is dead that one is to be emptied. When
+    /// memory is short, less is left dead, though more must be copied for it.
+    pub(crate) fn is_wasteful(&self) -> bool {
+        let part = if self.pool.is_short() {
+            DEAD_PART_SHORT
+        } else {
+            DEAD_PART
+        };
         self.dead_bytes() * part > self.chunk_bytes
     }
 

@@ -5,11 +5,11 @@
 //! Knowlton, 1965). Does not know what lies in a chunk. Its own lock, which is
 //! the innermost; any thread. The keeper gives memory back to the kernel.
 //!
-//! Chunks are a power of two from [`CHUNK_BYTES_MIN`] to [`CHUNK_BYTES_MAX`]
-//! long and aligned to their length. The lowest free place goes first, so that
-//! free memory gathers at the high end, where it can be given back. What is
-//! free and was written stays resident until [`ChunkPool::trim`], for the next
-//! chunk needs no page fault then.
+//! Chunks are a power of two from [`CHUNK_BYTES_MIN`], a page, to
+//! [`CHUNK_BYTES_MAX`] long and aligned to their length. The lowest free place
+//! goes first, so that free memory gathers at the high end. What is free and was
+//! written stays resident until [`ChunkPool::trim`], for the next chunk needs no
+//! page fault then; however free places lie, all of them can be given back.
 #![expect(
     unsafe_code,
     reason = "chunks are parts of maps, lent out and taken back"
@@ -19,10 +19,11 @@ use memmap2::{Advice, MmapMut, UncheckedAdvice};
 use parking_lot::Mutex;
 use std::collections::BTreeSet;
 use std::ptr::NonNull;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-/// The smallest chunk, bytes.
-pub(super) const CHUNK_BYTES_MIN: usize = 1 << 10;
-/// The largest chunk, bytes: the unit in which memory goes back to the kernel.
+/// The smallest chunk, bytes: what the kernel takes back.
+pub(super) const CHUNK_BYTES_MIN: usize = 4 << 10;
+/// The largest chunk, bytes.
 pub(super) const CHUNK_BYTES_MAX: usize = 64 << 10;
 /// How many sizes there are.
 const ORDERS: usize = (CHUNK_BYTES_MAX / CHUNK_BYTES_MIN).ilog2() as usize + 1;
@@ -33,18 +34,51 @@ const REGION_ALIGNMENT_BYTES: usize = 2 << 20;
 /// Of the memory lent out, this part may lie idle, and this much at least.
 const IDLE_PART: usize = 32;
 const IDLE_BYTES: usize = 1 << 20;
-/// Blocks given back to the kernel under one hold of the lock.
-const TRIM_BLOCKS: usize = 16;
+/// Places given back to the kernel under one hold of the lock.
+const TRIMMED: usize = 16;
+
+/// Free places of each size by address. No two of them are halves of one place.
+#[derive(Default)]
+struct Places([BTreeSet<usize>; ORDERS]);
+
+impl Places {
+    /// Adds a place, with its other half where that is free too.
+    fn add(&mut self, mut start: usize, mut order: usize) {
+        while order < ORDERS - 1 && self.0[order].remove(&(start ^ size_of_order(order))) {
+            start &= !size_of_order(order);
+            order += 1;
+        }
+        self.0[order].insert(start);
+    }
+
+    /// Takes the lowest place of the first of `orders` that has one.
+    fn take(&mut self, mut orders: impl Iterator<Item = usize>) -> Option<(usize, usize)> {
+        orders.find_map(|order| Some((self.0[order].pop_first()?, order)))
+    }
+
+    /// Cuts a place to `wanted`; what is left stays free.
+    fn cut(&mut self, start: usize, mut order: usize, wanted: usize) {
+        while order > wanted {
+            order -= 1;
+            self.0[order].insert(start + size_of_order(order));
+        }
+    }
+
+    /// Takes the highest of the largest places.
+    fn take_largest(&mut self) -> Option<(usize, usize)> {
+        let mut orders = (0..ORDERS).rev();
+        orders.find_map(|order| Some((self.0[order].pop_last()?, order)))
+    }
+}
 
 #[derive(Default)]
 struct State {
-    /// Kept for as long as the pool lives.
+    /// Kept for as long as the pool lives, ascending by address.
     regions: Vec<Region>,
-    /// Free places of each size by address, resident as far as they were
-    /// written.
-    free: [BTreeSet<usize>; ORDERS],
-    /// Free blocks of the largest size of which nothing is resident.
-    untouched: BTreeSet<usize>,
+    /// Free and resident.
+    idle: Places,
+    /// Free and not resident.
+    untouched: Places,
     lent_bytes: usize,
     idle_bytes: usize,
 }
@@ -58,30 +92,37 @@ struct Region {
 #[derive(Default)]
 pub struct ChunkPool {
     state: Mutex<State>,
+    is_short: AtomicBool,
 }
 
 impl ChunkPool {
-    /// A chunk of `bytes` bytes, a power of two in the pool's range: initialised
-    /// memory of any content that nothing else refers to. Ends the process when
-    /// there is none.
-    pub(super) fn take(&self, bytes: usize) -> NonNull<u8> {
+    /// A chunk of `wanted` bytes, or a shorter one of at least `least` where one
+    /// lies idle and none of `wanted` does: the shards' heaps are of about one
+    /// size, and when they grow, what is too short now must not lie about.
+    /// Powers of two in the pool's range both, and so is the length of what is
+    /// given: initialised memory of any content that nothing else refers to.
+    /// Ends the process when there is none.
+    pub(super) fn take(&self, wanted: usize, least: usize) -> (NonNull<u8>, usize) {
         let mut state = self.state.lock();
-        let order = order_of(bytes);
-        let found = (order..ORDERS).find(|&larger| !state.free[larger].is_empty());
-        let (start, mut larger) = match found.map(|larger| (state.free[larger].pop_first(), larger))
-        {
-            Some((Some(start), larger)) => (start, larger),
-            _ => (state.untouched_block(), ORDERS - 1),
+        let (wanted, least) = (order_of(wanted), order_of(least));
+        let orders = || (least..=wanted).rev().chain(wanted + 1..ORDERS);
+        let (start, bytes) = if let Some((start, order)) = state.idle.take(orders()) {
+            state.idle.cut(start, order, wanted);
+            let bytes = size_of_order(order.min(wanted));
+            state.idle_bytes -= bytes;
+            (start, bytes)
+        } else {
+            let (start, order) = state.take_untouched(orders);
+            state.untouched.cut(start, order, wanted);
+            (start, size_of_order(order.min(wanted)))
         };
-        while larger > order {
-            larger -= 1;
-            state.free[larger].insert(start + size_of_order(larger));
-        }
         state.lent_bytes += bytes;
-        state.idle_bytes -= bytes;
         drop(state);
-        NonNull::new(std::ptr::with_exposed_provenance_mut(start))
-            .unwrap_or_else(|| unreachable!("no map begins at 0"))
+        let start = NonNull::new(std::ptr::with_exposed_provenance_mut(start));
+        (
+            start.unwrap_or_else(|| unreachable!("no map begins at 0")),
+            bytes,
+        )
     }
 
     /// Takes a chunk back.
@@ -96,17 +137,7 @@ impl ChunkPool {
             unsafe { start.write_bytes(0xdb, bytes) };
         }
         let mut state = self.state.lock();
-        let mut start = start.as_ptr().addr();
-        let mut order = order_of(bytes);
-        while order < ORDERS - 1 {
-            let buddy = start ^ size_of_order(order);
-            if !state.free[order].remove(&buddy) {
-                break;
-            }
-            start = start.min(buddy);
-            order += 1;
-        }
-        state.free[order].insert(start);
+        state.idle.add(start.as_ptr().addr(), order_of(bytes));
         state.lent_bytes -= bytes;
         state.idle_bytes += bytes;
     }
@@ -114,25 +145,35 @@ impl ChunkPool {
     /// Gives free memory back to the kernel until no more is idle than the next
     /// chunks are likely to need. Not under a shard's lock.
     pub(crate) fn trim(&self) {
-        while self.trim_some() {}
+        let keeps = (self.lent_bytes() / IDLE_PART).max(IDLE_BYTES);
+        while self.trim_some(keeps) {}
     }
 
     /// As much of [`ChunkPool::trim`] as one hold of the lock is for; whether
     /// there is more to do.
-    fn trim_some(&self) -> bool {
+    fn trim_some(&self, keeps: usize) -> bool {
         let mut state = self.state.lock();
-        for _ in 0..TRIM_BLOCKS {
-            let keeps = (state.lent_bytes / IDLE_PART).max(IDLE_BYTES);
-            if state.idle_bytes < keeps + CHUNK_BYTES_MAX {
+        for _ in 0..TRIMMED {
+            if state.idle_bytes <= keeps {
                 return false;
             }
-            let Some(start) = state.free[ORDERS - 1].pop_last() else {
-                // What is left is in pieces.
+            let Some((start, order)) = state.idle.take_largest() else {
                 return false;
             };
-            state.forget(start);
+            state.forget(start, order);
         }
         true
+    }
+
+    /// Notes whether memory is short, for the heaps to spare it at a higher
+    /// price.
+    pub(crate) fn set_short(&self, is_short: bool) {
+        self.is_short.store(is_short, Relaxed);
+    }
+
+    /// Whether memory is short.
+    pub(super) fn is_short(&self) -> bool {
+        self.is_short.load(Relaxed)
     }
 
     /// What is lent out, bytes.
@@ -149,15 +190,17 @@ impl ChunkPool {
 }
 
 impl State {
-    /// A block of which nothing is resident, counted as idle.
-    fn untouched_block(&mut self) -> usize {
-        if self.untouched.is_empty() {
+    /// A place of which nothing is resident, of the first of `orders` there is.
+    fn take_untouched<T: Iterator<Item = usize>>(
+        &mut self,
+        orders: impl Fn() -> T,
+    ) -> (usize, usize) {
+        loop {
+            if let Some(found) = self.untouched.take(orders()) {
+                return found;
+            }
             self.add_region();
         }
-        self.idle_bytes += CHUNK_BYTES_MAX;
-        self.untouched
-            .pop_first()
-            .unwrap_or_else(|| unreachable!("a region has blocks"))
     }
 
     fn add_region(&mut self) {
@@ -168,27 +211,29 @@ impl State {
         let _ = map.advise(Advice::HugePage);
         let base = map.as_mut_ptr().expose_provenance();
         let start = base.next_multiple_of(REGION_ALIGNMENT_BYTES);
-        self.untouched
-            .extend((start..start + REGION_BYTES).step_by(CHUNK_BYTES_MAX));
+        for block in (start..start + REGION_BYTES).step_by(CHUNK_BYTES_MAX) {
+            self.untouched.add(block, ORDERS - 1);
+        }
         self.regions.push(Region { map, start });
         self.regions.sort_unstable_by_key(|region| region.start);
     }
 
-    /// Gives the pages of a free block back to the kernel.
-    fn forget(&mut self, start: usize) {
+    /// Gives the pages of a free place back to the kernel.
+    fn forget(&mut self, start: usize, order: usize) {
+        let bytes = size_of_order(order);
         let index = self.regions.partition_point(|region| region.start <= start) - 1;
         let region = &self.regions[index];
         let offset = start - region.map.as_ptr().addr();
-        // SAFETY: the block is free, so nobody has a reference into it, and it
+        // SAFETY: the place is free, so nobody has a reference into it, and it
         // may be written before it is read again or read as zeroes.
         let gone = unsafe {
-            (region.map).unchecked_advise_range(UncheckedAdvice::DontNeed, offset, CHUNK_BYTES_MAX)
+            (region.map).unchecked_advise_range(UncheckedAdvice::DontNeed, offset, bytes)
         };
         if gone.is_err() {
             tracing::warn!("the kernel does not take memory back");
         }
-        self.idle_bytes -= CHUNK_BYTES_MAX;
-        self.untouched.insert(start);
+        self.idle_bytes -= bytes;
+        self.untouched.add(start, order);
     }
 }
 
@@ -232,7 +277,7 @@ mod tests {
                     unsafe { pool.give_back(start, bytes) };
                 } else {
                     let bytes = size_of_order(order);
-                    let start = pool.take(bytes);
+                    let (start, bytes) = pool.take(bytes, bytes >> (pick % 3).min(order as u8));
                     prop_assert!(start.as_ptr().addr().is_multiple_of(bytes));
                     fill(start, bytes, pick);
                     lent.push((start, bytes, pick));
@@ -247,16 +292,22 @@ mod tests {
                 unsafe { pool.give_back(start, bytes) };
             }
             prop_assert_eq!(pool.lent_bytes(), 0);
-            prop_assert!(pool.idle_bytes() < IDLE_BYTES + CHUNK_BYTES_MAX);
-            let whole = pool.state.lock().free.iter().take(ORDERS - 1).all(BTreeSet::is_empty);
-            prop_assert!(whole, "halves find each other again");
+            pool.trim();
+            prop_assert!(pool.idle_bytes() <= IDLE_BYTES);
+            while pool.trim_some(0) {}
+            prop_assert_eq!(pool.idle_bytes(), 0);
+            let state = pool.state.lock();
+            let whole = state.untouched.0[ORDERS - 1].len() * CHUNK_BYTES_MAX;
+            prop_assert_eq!(whole, state.regions.len() * REGION_BYTES);
         }
     }
 
     #[test]
     fn memory_given_back_is_not_idle_and_can_be_lent_again() {
         let pool = ChunkPool::default();
-        let chunks: Vec<_> = (0..1000).map(|_| pool.take(CHUNK_BYTES_MAX)).collect();
+        let chunks: Vec<_> = (0..1000)
+            .map(|_| pool.take(CHUNK_BYTES_MAX, CHUNK_BYTES_MAX).0)
+            .collect();
         assert_eq!(pool.lent_bytes(), 1000 * CHUNK_BYTES_MAX);
         for &chunk in &chunks {
             fill(chunk, CHUNK_BYTES_MAX, 1);
@@ -265,8 +316,8 @@ mod tests {
         }
         assert_eq!(pool.idle_bytes(), 1000 * CHUNK_BYTES_MAX);
         pool.trim();
-        assert!(pool.idle_bytes() < IDLE_BYTES + CHUNK_BYTES_MAX);
-        let again = pool.take(CHUNK_BYTES_MAX);
+        assert!(pool.idle_bytes() <= IDLE_BYTES);
+        let (again, _) = pool.take(CHUNK_BYTES_MAX, CHUNK_BYTES_MAX);
         fill(again, CHUNK_BYTES_MAX, 2);
         assert!(holds(again, CHUNK_BYTES_MAX, 2));
         // SAFETY: it was taken with these bytes and is not used again.
