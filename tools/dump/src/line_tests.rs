@@ -32,7 +32,7 @@ fn lines_are_written_as_documented_and_read_back_to_the_letter() {
         r#"{"db":0,"key":"ключ","type":"string","value":"a\"b\\c\n\u0000"}"#,
         r#"{"db":2,"key":"h","type":"hash","value":[["f","v"],["g",{"base64":"/w=="},12]]}"#,
         r#"{"db":2,"key":"s","type":"set","value":["b","a",{"base64":"/w=="}]}"#,
-        r#"{"db":2,"key":"z","type":"zset","value":[["b","-inf"],["a","0"],["c","1.5"],["d","1e+30"]]}"#,
+        r#"{"db":2,"key":"z","type":"zset","value":[["b","-inf"],["a","-0"],["c","1.5"],["d","1e+30"]]}"#,
         r#"{"db":2,"key":"s","type":"set","value":["-5","1","20000000000"]}"#,
         r#"{"db":3,"key":"l","type":"list","value":["a","5",{"base64":"/w=="},"a",""]}"#,
     ] {

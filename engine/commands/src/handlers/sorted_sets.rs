@@ -15,7 +15,7 @@ mod write;
 
 use crate::context::{Context, Failure, Handler};
 use crate::reply::{ReplyBuffer, Version};
-use thermocline_store::{Access, KeyId};
+use thermocline_store::{Access, KeyId, Settings};
 use thermocline_types::sorted_set::Entry;
 use thermocline_types::{SortedSetRef, Update};
 pub(super) use write::{Options, add_entries};
@@ -115,6 +115,41 @@ pub(super) fn store_result(
     store(context, index, is_full, entries)
 }
 
+/// Follows the form of a sorted set while members are added to it. Valkey's compact form
+/// keeps whole scores as integers, so a score given to one in that form is never -0. That
+/// is for the handler to see to: what an update holds must not depend on the form.
+struct Growth {
+    is_packed: bool,
+    members: usize,
+    most_members: usize,
+    most_bytes: usize,
+}
+
+impl Growth {
+    /// Of a sorted set before the first is added; `is_full` whatever it is.
+    fn of(set: Option<SortedSetRef<'_>>, is_full: bool, settings: &Settings) -> Self {
+        Self {
+            is_packed: !is_full && !matches!(set, Some(SortedSetRef::Full(_))),
+            members: set.map_or(0, |set| set.len()),
+            most_members: settings.zset_max_listpack_entries(),
+            most_bytes: settings.zset_max_listpack_value(),
+        }
+    }
+
+    /// The score as it is kept.
+    fn kept_score(&mut self, (score, member): Entry<'_>, is_new: bool) -> f64 {
+        if is_new {
+            self.is_packed &= self.members < self.most_members && member.len() <= self.most_bytes;
+            self.members += 1;
+        }
+        if self.is_packed && score == 0.0 {
+            0.0
+        } else {
+            score
+        }
+    }
+}
+
 /// Puts these entries, whose members all differ, in the place of what key `index` holds;
 /// with none that key goes.
 fn store(
@@ -125,10 +160,11 @@ fn store(
 ) -> Result<(), Failure> {
     context.delete(index);
     if !entries.is_empty() {
-        let entries = entries
-            .iter()
-            .map(|(score, member)| (*score, member.as_slice()))
-            .collect();
+        let mut growth = Growth::of(None, is_full, context.settings);
+        let kept = |(score, member): &'_ OwnedEntry| growth.kept_score((*score, member), true);
+        let scores: Vec<f64> = entries.iter().map(kept).collect();
+        let members = entries.iter().map(|entry| entry.1.as_slice());
+        let entries = scores.into_iter().zip(members).collect();
         context.update(index, &Update::SortedSetSet { is_full, entries })?;
     }
     context.reply.integer(entries.len() as i64);

@@ -400,9 +400,80 @@ const RESP3: &[(&[u8], &[u8])] = &[
     (b"zpopmin z 1", b"*0\r\n"),
 ];
 
+/// Commands that wait, where there is something to take and where there is not.
+const WAITING: &[(&[u8], &[u8])] = &[
+    (b"set s x", b"+OK\r\n"),
+    (b"zadd z 1 a 2 b 3 c 4 d", b":4\r\n"),
+    (b"bzpopmin z 0", b"*3\r\n$1\r\nz\r\n$1\r\na\r\n$1\r\n1\r\n"),
+    (
+        b"bzpopmax nope z 0",
+        b"*3\r\n$1\r\nz\r\n$1\r\nd\r\n$1\r\n4\r\n",
+    ),
+    (
+        b"bzpopmin nope s z 0",
+        b"-WRONGTYPE Operation against a key holding the wrong kind of value\r\n",
+    ),
+    (
+        b"bzpopmin s 0",
+        b"-WRONGTYPE Operation against a key holding the wrong kind of value\r\n",
+    ),
+    (b"bzpopmin nope 0.01", b"*-1\r\n"),
+    (
+        b"bzpopmin z x",
+        b"-ERR timeout is not a float or out of range\r\n",
+    ),
+    (b"bzpopmin z -1", b"-ERR timeout is negative\r\n"),
+    (
+        b"bzmpop 0 2 nope z max",
+        b"*2\r\n$1\r\nz\r\n*1\r\n*2\r\n$1\r\nc\r\n$1\r\n3\r\n",
+    ),
+    (b"bzmpop 0.01 1 nope min", b"*-1\r\n"),
+    (
+        b"bzmpop 0 1 z min count 9",
+        b"*2\r\n$1\r\nz\r\n*1\r\n*2\r\n$1\r\nb\r\n$1\r\n2\r\n",
+    ),
+    (
+        b"bzmpop 0 1 z",
+        b"-ERR wrong number of arguments for 'bzmpop' command\r\n",
+    ),
+    (
+        b"bzmpop 0 0 z min",
+        b"-ERR numkeys should be greater than 0\r\n",
+    ),
+    (
+        b"bzmpop x 1 nope min",
+        b"-ERR timeout is not a float or out of range\r\n",
+    ),
+    (b"bzmpop -1 1 nope min", b"-ERR timeout is negative\r\n"),
+    (b"bzmpop 0 1 z foo", b"-ERR syntax error\r\n"),
+    (
+        b"bzmpop 0 1 z min count 0",
+        b"-ERR count should be greater than 0\r\n",
+    ),
+    (
+        b"bzmpop 0 1 s min",
+        b"-WRONGTYPE Operation against a key holding the wrong kind of value\r\n",
+    ),
+    (b"exists z", b":0\r\n"),
+    (b"multi", b"+OK\r\n"),
+    (b"bzpopmin nope 0", b"+QUEUED\r\n"),
+    (b"bzmpop 0 1 nope min", b"+QUEUED\r\n"),
+    (b"exec", b"*2\r\n*-1\r\n*-1\r\n"),
+    (b"hello 3", b""),
+    (b"zadd z 1 a 2 b", b":2\r\n"),
+    (b"bzpopmin z 0", b"*3\r\n$1\r\nz\r\n$1\r\na\r\n,1\r\n"),
+    (
+        b"bzmpop 0 1 z max",
+        b"*2\r\n$1\r\nz\r\n*1\r\n*2\r\n$1\r\nb\r\n,2\r\n",
+    ),
+    (b"bzpopmin nope 0.01", b"_\r\n"),
+];
+
 #[test]
 fn sorted_sets_do_what_valkey_does() {
-    for transcript in [ADDED, RANKS, SCORES, LEXICAL, POPS, ALGEBRA, SCANS, RESP3] {
+    for transcript in [
+        ADDED, RANKS, SCORES, LEXICAL, POPS, ALGEBRA, SCANS, WAITING, RESP3,
+    ] {
         compare(transcript);
     }
 }

@@ -59,7 +59,7 @@ impl Working {
         }
     }
 
-    fn set(&mut self, mut entry: Entry<'_>, limits: &Limits) {
+    fn set(&mut self, entry: Entry<'_>, limits: &Limits) {
         if let Self::Packed { count, body } = self {
             let old = Entries::new(body).find(|(_, other)| other.1 == entry.1);
             if let Some((at, _)) = old {
@@ -73,7 +73,6 @@ impl Working {
         }
         match self {
             Self::Packed { count, body } => {
-                entry.0 = packed_score(entry.0);
                 entries::insert(body, entry);
                 *count = count.saturating_add(1);
             }
@@ -112,12 +111,6 @@ impl Working {
     }
 }
 
-/// A packed sorted set keeps whole scores as integers, in the reference and so
-/// here: they have no minus zero.
-fn packed_score(score: f64) -> f64 {
-    if score == 0.0 { 0.0 } else { score }
-}
-
 /// The sorted set after giving members these scores; `is_full` whatever they
 /// are.
 pub(crate) fn set(
@@ -148,9 +141,6 @@ pub(crate) fn remove(current: Option<Value>, members: &[&[u8]]) -> Value {
 /// A packed sorted set of these entries, whose members all differ.
 pub(crate) fn packed(entries: &[Entry<'_>]) -> Value {
     let mut sorted = entries.to_vec();
-    for (score, _) in &mut sorted {
-        *score = packed_score(*score);
-    }
     sorted.sort_by(|one, other| entries::order(*one, *other));
     Value::Inline {
         form: Form::SortedSetPacked,

@@ -269,6 +269,8 @@ fn fill(random: &mut Random, slot: &str, now: UnixMillis) -> Vec<u8> {
         "place" => format!("p{}", random.below(30)),
         "lon" => format!("{}.{}", random.below(362) as i64 - 181, random.below(1000)),
         "lat" => format!("{}.{}", random.below(172) as i64 - 86, random.below(1000)),
+        "nearlon" => format!("{}.{:03}", 10 + random.below(4), random.below(1000)),
+        "nearlat" => format!("{}.{:03}", 40 + random.below(4), random.below(1000)),
         "metres" => {
             ["0", "10", "500.5", "3000", "40000", "-1"][random.below(6) as usize].to_owned()
         }

@@ -258,8 +258,10 @@ pub(super) const TEMPLATES: &[(u64, &str)] = &[
         "zscan $zset 0 [ match $glob ] [ count 1000 ] [ noscores ]",
     ),
     (4, "zadd $lexset 0 $lexmember"),
-    // Positions.
-    (6, "geoadd $geo [ ( nx | xx ) ] [ ch ] { $lon $lat $place }"),
+    // Positions. Polygons are of the size of a country: how far Valkey looks for the
+    // members of one that spans half of the earth is not told.
+    (3, "geoadd $geo [ ( nx | xx ) ] [ ch ] { $lon $lat $place }"),
+    (5, "geoadd $geo { $nearlon $nearlat $place }"),
     (
         3,
         "geodist $geo $place $place [ ( m | km | ft | mi | lm ) ]",
@@ -278,7 +280,8 @@ pub(super) const TEMPLATES: &[(u64, &str)] = &[
     ),
     (
         2,
-        "geosearch $geo bypolygon 4 $lon $lat $lon $lat $lon $lat $lon $lat asc [ withdist ]",
+        "geosearch $geo bypolygon 4 $nearlon $nearlat $nearlon $nearlat $nearlon $nearlat \
+         $nearlon $nearlat asc [ withdist ]",
     ),
     (
         2,
@@ -385,8 +388,6 @@ pub(super) const TEMPLATES: &[(u64, &str)] = &[
     (1, "config set set-max-intset-entries ( 4 | 512 )"),
     (1, "config set set-max-listpack-entries ( 4 | 128 )"),
     (1, "config set set-max-listpack-value ( 16 | 64 )"),
-    (1, "config set zset-max-listpack-entries ( 4 | 128 )"),
-    (1, "config set zset-max-listpack-value ( 16 | 64 )"),
     (1, "config set ( nosuch 1 | hash-max-listpack-entries abc )"),
     (1, "( time | lastsave | hello )"),
     (1, "( reset | wait 0 0 )"),
@@ -406,8 +407,6 @@ pub(super) const CONFIGURATION: &[&str] = &[
     "config set set-max-intset-entries 512",
     "config set set-max-listpack-entries 128",
     "config set set-max-listpack-value 64",
-    "config set zset-max-listpack-entries 128",
-    "config set zset-max-listpack-value 64",
 ];
 
 /// Commands that are as rare as one in so many of the others.

@@ -3,7 +3,7 @@
 //! Owns their options and replies. INVARIANT: an update holds the scores that
 //! members have afterwards, so replay adds nothing up.
 
-use super::seen;
+use super::{Growth, seen};
 use crate::context::{Context, Failure};
 use crate::error::CommandError;
 use hashbrown::HashMap;
@@ -141,10 +141,11 @@ pub(in crate::handlers) fn add_entries(
         return Err(CommandError::Syntax.into());
     }
     let set = seen(context.access, context.keys[0])?;
-    let changes = Changes::of(set, given, options)?;
     let longest_bytes = given.iter().map(|entry| entry.1.len()).max();
     let is_full = given.len() > context.settings.zset_max_listpack_entries()
         || longest_bytes > Some(context.settings.zset_max_listpack_value());
+    let growth = Growth::of(set, is_full, context.settings);
+    let changes = Changes::of(set, given, options, growth)?;
     // The form follows from what was given, even if nothing of it is taken.
     let is_raised = is_full && matches!(set, Some(SortedSetRef::Packed(_)));
     let entries = changes.entries;
@@ -177,6 +178,7 @@ impl<'k> Changes<'k> {
         set: Option<SortedSetRef<'_>>,
         given: &[Entry<'k>],
         options: Options,
+        mut growth: Growth,
     ) -> Result<Self, CommandError> {
         let mut changes = Self {
             entries: Vec::new(),
@@ -201,6 +203,7 @@ impl<'k> Changes<'k> {
             } else {
                 continue;
             }
+            let score = growth.kept_score((score, member), current.is_none());
             changes.entries.push((score, *member));
             if given.len() > 1 {
                 pending.insert(*member, score);
