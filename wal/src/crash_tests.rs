@@ -140,7 +140,18 @@ fn a_full_device_stops_appends_while_all_that_was_appended_becomes_durable() {
     };
     assert!(reason.contains("No space left on device"), "{reason}");
     drop(flusher);
+    simulated.crash();
+    // It starts all the same, and takes writes when there is room.
+    let (recovered, found) = recover(&disk).unwrap();
+    assert_eq!(found.len(), appended);
+    let (wal, mut flusher) = Wal::open(&disk, options(), &recovered, 2).unwrap();
+    assert!(matches!(wal.status(), Status::Refusing { .. }));
+    assert_eq!(wal.durable_lsn(), wal.appended_lsn());
+    assert!(flusher.step().is_err());
     simulated.clear_faults();
+    flusher.step().unwrap();
+    assert_eq!(wal.status(), Status::Ready);
+    drop(flusher);
     simulated.crash();
     let (recovered, found) = recover(&disk).unwrap();
     assert_eq!(found.len(), appended);

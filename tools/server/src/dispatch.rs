@@ -264,6 +264,7 @@ impl Runner {
                 }
                 Err(CommandError::OutOfMemory)
             }
+            Admission::WaitForLog => Ok(false),
             refused => executor::refusal(&refused).map_or(Ok(true), Err),
         }
     }

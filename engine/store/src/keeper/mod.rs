@@ -6,8 +6,9 @@
 //! thread, so none of its tasks can meet another half-way.
 //!
 //! Modules, lowest first: `batch` (from memory to the tier), `load`, `relieve`,
-//! `expire`, `checkpoint`, `clean`.
+//! `expire`, `ballast`, `checkpoint`, `clean`.
 
+mod ballast;
 mod batch;
 mod checkpoint;
 mod clean;
@@ -23,6 +24,7 @@ use crate::objects::OBJECT_FORM;
 use crate::reader::PageReader;
 use crate::shard::Shard;
 use crate::store::{Store, StoreError};
+use crate::tier::segment::SEGMENT_BYTES;
 use crate::tier::writer::TierWriter;
 use batch::Batch;
 use smallvec::SmallVec;
@@ -103,6 +105,7 @@ impl Keeper {
 
     /// Tends the store until it is closed.
     pub(crate) fn run(&mut self) -> Result<(), String> {
+        self.keep_ballast();
         while !self.store.control.is_stopping() {
             let is_busy = self.tick();
             if !is_busy {
@@ -158,6 +161,7 @@ impl Keeper {
                 table.is_full_of_live()
             });
             self.store.control.set_tier_full(is_full);
+            self.store.volume.set_reserve(self.reserve_segments());
             let totals = &self.store.totals;
             totals
                 .tier_written_bytes
@@ -169,6 +173,19 @@ impl Keeper {
                 .demoted_stored_bytes
                 .store(self.writer.stored_bytes, Relaxed);
         }
+    }
+
+    /// Free segments to hold in reserve: one for a cleaning, and for a
+    /// checkpoint what may be dirty by the time it is due.
+    fn reserve_segments(&self) -> usize {
+        let settings = &self.store.settings;
+        if !self.store.has_tier {
+            return 0;
+        }
+        let dirty_bytes = settings
+            .maxmemory_bytes()
+            .min(settings.checkpoint_wal_bytes());
+        1 + dirty_bytes.div_ceil(SEGMENT_BYTES) as usize
     }
 
     /// Moves `hand` to the next index segment that exists, and calls `visit`

@@ -37,6 +37,9 @@ pub const RESERVED_SEGMENTS: usize = 1;
 pub const WAITING_SEGMENTS_MAX: usize = 4;
 /// Cleaning keeps at least this share of the used space live, in percent.
 pub const LIVE_TARGET_PERCENT: u64 = 75;
+/// On a full device cleaning goes on while less than this share lives, in
+/// percent.
+pub const GAIN_PERCENT: u64 = 90;
 /// From this share of `tier-max-bytes` on cleaning is aggressive, in percent.
 pub const AGGRESSIVE_PERCENT: u64 = 85;
 /// From this share of `tier-max-bytes` on the policy rules, in percent.
@@ -156,6 +159,8 @@ pub struct SegmentTable {
     tier_max_bytes: u64,
     /// See [`SegmentTable::set_may_exceed`].
     may_exceed: bool,
+    /// See [`SegmentTable::set_device_full`].
+    is_device_full: bool,
     random: Random,
     /// Orders the ends of scans and the beginnings of images.
     events: u64,
@@ -170,6 +175,7 @@ impl SegmentTable {
             segments: Vec::new(),
             tier_max_bytes,
             may_exceed: false,
+            is_device_full: false,
             random,
             events: 0,
         }
@@ -209,6 +215,12 @@ impl SegmentTable {
     /// memory already.
     pub const fn set_may_exceed(&mut self, may_exceed: bool) {
         self.may_exceed = may_exceed;
+    }
+
+    /// Whether the device gave no segment when it was asked last: whatever there
+    /// is to be gained by cleaning is wanted.
+    pub const fn set_device_full(&mut self, is_full: bool) {
+        self.is_device_full = is_full;
     }
 
     /// Whether the live records take all of `tier-max-bytes` that cleaning could
@@ -309,13 +321,32 @@ impl SegmentTable {
             .count()
     }
 
+    /// Whether `stream` frees space now, so that it may use what others may not.
+    #[must_use]
+    pub fn may_exceed_for(&self, stream: Stream) -> bool {
+        self.may_exceed || stream == Stream::Relocated
+    }
+
+    /// The free segments that will be used next: `wanted`, or as many as
+    /// `tier-max-bytes` leaves, but at least [`RESERVED_SEGMENTS`].
+    #[must_use]
+    pub fn reserve(&self, wanted: usize) -> Vec<SegmentNumber> {
+        let left = self.segments_allowed().saturating_sub(self.segments_used());
+        let wanted = wanted.min(left.max(RESERVED_SEGMENTS));
+        (0..SEGMENTS_MAX as u16)
+            .map(SegmentNumber)
+            .filter(|&number| self.state(number) == SegmentState::Free)
+            .take(wanted)
+            .collect()
+    }
+
     /// Gives `stream` a free segment with a fresh incarnation. `None` if there
     /// is none, or only the [`RESERVED_SEGMENTS`] within `tier-max-bytes`. What
     /// frees space may go beyond: [`Stream::Relocated`], and all while
     /// [`SegmentTable::set_may_exceed`] says so.
     pub fn activate(&mut self, stream: Stream) -> Option<(SegmentNumber, Incarnation)> {
         let used = self.segments_used();
-        let limit = if self.may_exceed || stream == Stream::Relocated {
+        let limit = if self.may_exceed_for(stream) {
             SEGMENTS_MAX
         } else {
             self.segments_allowed().saturating_sub(RESERVED_SEGMENTS)
@@ -344,13 +375,15 @@ impl SegmentTable {
         Some((number, incarnation))
     }
 
-    /// A segment that was just activated is free again: its file cannot be had,
-    /// and no address in it was given out.
+    /// An active segment is free again: its file cannot be had, or nothing was
+    /// written to it in whole, so that no address in it may be used.
     pub fn give_back(&mut self, number: SegmentNumber) {
         if let Some(segment) = self.get_mut(number)
             && matches!(segment.state, SegmentState::Active(_))
         {
             segment.state = SegmentState::Free;
+            segment.live_bytes = 0;
+            segment.live_records = 0;
         }
     }
 
@@ -538,7 +571,7 @@ impl SegmentTable {
         let allowed = self.segments_allowed() as u64;
         if used >= allowed.saturating_mul(POLICY_PERCENT) {
             SpaceState::Policy
-        } else if used >= allowed.saturating_mul(AGGRESSIVE_PERCENT) {
+        } else if self.is_device_full || used >= allowed.saturating_mul(AGGRESSIVE_PERCENT) {
             SpaceState::Aggressive
         } else {
             SpaceState::Ample
@@ -569,9 +602,14 @@ impl SegmentTable {
                     bytes.saturating_add(segment.live_bytes),
                 )
             });
-        let target_bytes = sealed.saturating_mul(SEGMENT_BYTES / 100 * LIVE_TARGET_PERCENT);
-        has_died
-            || sealed > 0
-                && (live_bytes < target_bytes || self.space_state() >= SpaceState::Aggressive)
+        let share = |percent| sealed.saturating_mul(SEGMENT_BYTES / 100 * percent);
+        // A full device is full for long; where there is nothing to be gained it
+        // is not worn out.
+        let target_bytes = match self.space_state() {
+            SpaceState::Ample => share(LIVE_TARGET_PERCENT),
+            _ if self.is_device_full => share(GAIN_PERCENT),
+            _ => u64::MAX,
+        };
+        has_died || sealed > 0 && live_bytes < target_bytes
     }
 }

@@ -10,3 +10,4 @@ mod model;
 mod offline;
 mod power;
 mod restart;
+mod tail;
