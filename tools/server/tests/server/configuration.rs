@@ -46,7 +46,7 @@ fn a_wrong_configuration_is_told_with_its_place() {
 #[test]
 fn a_directory_in_use_is_refused() {
     let daemon = Daemon::start(&[]);
-    let (status, error) = daemon.start_another(&[]);
+    let (status, error) = daemon.start_another(None, &[]);
     assert_eq!(status.code(), Some(1));
     assert!(error.contains("cannot open the data directory"), "{error}");
     assert_eq!(daemon.connect().ask("ping"), "+PONG");
