@@ -15,6 +15,7 @@
 //! `notify`, `command_line`, `daemon`. (`config::apply` and `limits` use `server`.)
 
 mod buffers;
+mod client_memory;
 mod clients;
 mod cold;
 mod command_line;

@@ -21,6 +21,8 @@ pub(crate) struct Live {
     /// Seconds a client may stay above the soft limit.
     pub(crate) output_soft_s: AtomicU64,
     pub(crate) query_buffer_bytes: AtomicU64,
+    /// What all clients may hold together.
+    pub(crate) clients_bytes: AtomicU64,
     pub(crate) bulk_bytes: AtomicU64,
     pub(crate) protected_mode: AtomicBool,
     /// Microseconds above which a command goes to the slow log; negative for never.
@@ -43,6 +45,7 @@ impl Default for Live {
             output_soft_bytes: AtomicU64::new(0),
             output_soft_s: AtomicU64::new(0),
             query_buffer_bytes: AtomicU64::new(1 << 30),
+            clients_bytes: AtomicU64::new(0),
             bulk_bytes: AtomicU64::new(512 << 20),
             protected_mode: AtomicBool::new(true),
             slower_than_us: AtomicI64::new(10_000),

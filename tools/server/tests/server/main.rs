@@ -6,6 +6,8 @@
 mod basics;
 mod configuration;
 mod durability;
+mod files;
+mod hostile;
 mod protection;
 mod support;
 mod tier;
