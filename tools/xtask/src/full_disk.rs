@@ -17,8 +17,9 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use thermocline_benches::server::{Program, Server};
 
-/// The device, and the file on it that an operator could remove.
+/// The devices of the two stories, and the file on them that an operator could remove.
 const DEVICE_BYTES: u64 = 640 << 20;
+const SMALL_DEVICE_BYTES: u64 = 440 << 20;
 const FILLER_BYTES: u64 = 128 << 20;
 /// Refused for so long in a row, a write is refused for want of room, and not
 /// for the moment that a checkpoint takes to make some.
@@ -112,7 +113,7 @@ impl Check {
     /// for a moment, and go on without anybody's help.
     fn overwritten_in_little_room(&self) -> Result<(), BenchError> {
         let directory = setup::directory("full-disk")?;
-        let device = Device::mount(directory.path(), DEVICE_BYTES)?;
+        let device = Device::mount(directory.path(), SMALL_DEVICE_BYTES)?;
         device.fill(FILLER_BYTES)?;
         let mut server = self.start(directory.path())?;
         let mut keys = Keys::default();

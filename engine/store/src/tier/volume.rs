@@ -14,8 +14,9 @@
 use super::page::PagePlace;
 use super::segment::{
     ImageTicket, Incarnation, PAGES_PER_SEGMENT, SEGMENT_BYTES, SEGMENTS_MAX, SegmentEntry,
-    SegmentNumber, SegmentTable, Stream,
+    SegmentNumber, Stream,
 };
+use super::table::SegmentTable;
 use crate::address::Address;
 use hashbrown::HashMap;
 use parking_lot::{Mutex, RwLock};
