@@ -6,13 +6,14 @@
 //! thread, so none of its tasks can meet another half-way.
 //!
 //! Modules, lowest first: `batch` (from memory to the tier), `load`, `relieve`,
-//! `expire`, `ballast`, `checkpoint`, `clean`.
+//! `expire`, `fields`, `ballast`, `checkpoint`, `clean`.
 
 mod ballast;
 mod batch;
 mod checkpoint;
 mod clean;
 mod expire;
+mod fields;
 mod load;
 mod relieve;
 
@@ -27,6 +28,7 @@ use crate::store::{Store, StoreError};
 use crate::tier::segment::SEGMENT_BYTES;
 use crate::tier::writer::TierWriter;
 use batch::Batch;
+use fields::FieldSearch;
 use smallvec::SmallVec;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -66,6 +68,7 @@ pub(crate) struct Keeper {
     next_load: usize,
     demotion: Hand,
     expiry: Hand,
+    fields: FieldSearch,
     observed_at: Duration,
     load_rests_until: Duration,
     checkpointed_at: Duration,
@@ -92,6 +95,7 @@ impl Keeper {
             next_load: 0,
             demotion: Hand::default(),
             expiry: Hand::default(),
+            fields: FieldSearch::default(),
             observed_at: Duration::ZERO,
             load_rests_until: Duration::ZERO,
             checkpointed_at: now,
@@ -136,6 +140,7 @@ impl Keeper {
         is_busy |= self.bury();
         if self.store.is_settled() {
             self.expire();
+            self.expire_fields();
             if self.is_checkpoint_due() {
                 // Its failure is told by whoever asks; it is tried again.
                 let _ = self.checkpoint();
