@@ -194,10 +194,14 @@ impl Runner {
                     Err(fault) => return Step::Fault(fault),
                 }
             }
-            Runs::Transaction => match self.execute() {
-                Ok(()) => Step::Done,
-                Err(fault) => return Step::Fault(fault),
-            },
+            Runs::Transaction => {
+                let ran = self.execute();
+                self.show_traces();
+                match ran {
+                    Ok(()) => Step::Done,
+                    Err(fault) => return Step::Fault(fault),
+                }
+            }
             Runs::Server(run) => match self.serve(run, words) {
                 Outcome::Done => Step::Done,
                 Outcome::Close => Step::Close,
@@ -298,6 +302,12 @@ impl Runner {
         Step::Done
     }
 
+    /// Has later reads be uses of their keys or not, as the client wishes.
+    fn show_traces(&mut self) {
+        let no_touch = self.session.client.no_touch.load(Relaxed);
+        self.faults.set_leaves_no_trace(no_touch);
+    }
+
     /// Runs a command of the server.
     fn serve(&mut self, run: ServerCommand, words: &[&[u8]]) -> Outcome {
         let mark = self.reply.checkpoint();
@@ -312,7 +322,10 @@ impl Runner {
             lsn: self.lsn,
             snapshot: None,
         };
-        match run(&mut invocation) {
+        let outcome = run(&mut invocation);
+        // CLIENT NO-TOUCH or RESET may have changed it.
+        self.show_traces();
+        match outcome {
             Ok(outcome) => outcome,
             Err(refusal) => {
                 self.reply.rollback(mark);

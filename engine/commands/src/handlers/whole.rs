@@ -7,7 +7,6 @@
 //! KEYS is one reply, so all it meets on the disk is in memory at once while it
 //! runs: SCAN is what to use on a large database, here as in Valkey.
 
-use super::DATABASES;
 use crate::arguments::{ScanTarget, parse_cursor, parse_flush, parse_scan, parse_swapdb};
 use crate::context::{Context, Failure, Handler};
 use crate::glob::{self, Case};
@@ -115,7 +114,8 @@ fn flush(context: &mut Context<'_, '_, '_>, database: Option<u8>) -> Result<(), 
 }
 
 fn swapdb(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
-    let (first, second) = parse_swapdb(context.argument(1), context.argument(2), DATABASES)?;
+    let databases = context.access.databases();
+    let (first, second) = parse_swapdb(context.argument(1), context.argument(2), databases)?;
     context.access.swap(first, second)?;
     context.reply.simple("OK");
     Ok(())

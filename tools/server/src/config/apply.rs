@@ -79,6 +79,7 @@ fn apply(server: &Server, name: &str, value: &str) {
         "hash-max-listpack-value" => {
             settings.set_hash_max_listpack_value(value.parse().unwrap_or(usize::MAX));
         }
+        "databases" => settings.set_databases(value.parse().unwrap_or(16)),
         "checkpoint-wal-bytes" => settings.set_checkpoint_wal_bytes(number()),
         "checkpoint-interval-ms" => settings.set_checkpoint_interval_ms(number()),
         "appendfsync" if server.config.is_yes("appendonly") => {
