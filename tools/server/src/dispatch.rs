@@ -191,6 +191,10 @@ impl Runner {
                         self.lsn = self.lsn.max(done.lsn);
                         Step::Done
                     }
+                    // All pages at once would be too many: in steps.
+                    Err(Fault::Reads(_)) if command.name == "keys" => {
+                        return Step::Wait(Wait::Keys(words[1].to_vec()));
+                    }
                     Err(fault) => return Step::Fault(fault),
                 }
             }

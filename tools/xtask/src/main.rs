@@ -13,6 +13,7 @@ mod fuzz;
 mod install;
 mod layers;
 mod replay;
+mod sanitize;
 mod step;
 
 use clap::{Parser, Subcommand};
@@ -53,6 +54,8 @@ enum Task {
     FullDisk(full_disk::Options),
     /// Uses the daemon as applications do, with their client libraries.
     Clients(clients::Options),
+    /// Runs the tests of the crates with unsafe code under AddressSanitizer.
+    Sanitize,
     /// Runs every fuzz target.
     Fuzz {
         /// How long each target runs, in seconds.
@@ -81,6 +84,7 @@ fn run(task: Task) -> Result<(), StepError> {
         Task::Crash(options) => crash::run(&options).map_err(StepError::from),
         Task::FullDisk(options) => full_disk::run(&options).map_err(StepError::from),
         Task::Clients(options) => clients::run_all(&options).map_err(StepError::from),
+        Task::Sanitize => sanitize::run_all(),
         Task::Fuzz { seconds } => fuzz::run_all(seconds),
     }
 }

@@ -21,18 +21,8 @@ fn throw(port: u16, pieces: impl Iterator<Item = Vec<u8>>) -> TcpStream {
     stream
 }
 
-/// The most the daemon ever took of memory.
-fn peak_bytes(daemon: &Daemon) -> u64 {
-    let path = format!("/proc/{}/status", daemon.pid().as_raw_nonzero());
-    let status = std::fs::read_to_string(path).expect("it runs");
-    let line = status.lines().find(|line| line.starts_with("VmHWM:"));
-    let number = line.and_then(|line| line.split_whitespace().nth(1));
-    let kilobytes: u64 = number.expect("it is there").parse().expect("a number");
-    kilobytes * 1024
-}
-
 fn assert_bounded(daemon: &Daemon) {
-    let (peak, limit) = (peak_bytes(daemon), MAXMEMORY_BYTES / 10 * 11 + 64 * MIB);
+    let (peak, limit) = (daemon.peak_bytes(), MAXMEMORY_BYTES / 10 * 11 + 64 * MIB);
     assert!(peak <= limit, "{} MiB at the peak", peak / MIB);
 }
 

@@ -151,6 +151,16 @@ impl Daemon {
         rustix::process::Pid::from_child(&self.child)
     }
 
+    /// The most it ever took of memory.
+    pub(crate) fn peak_bytes(&self) -> u64 {
+        let path = format!("/proc/{}/status", self.child.id());
+        let status = std::fs::read_to_string(path).expect("it runs");
+        let line = status.lines().find(|line| line.starts_with("VmHWM:"));
+        let number = line.and_then(|line| line.split_whitespace().nth(1));
+        let kilobytes: u64 = number.expect("it is there").parse().expect("a number");
+        kilobytes * 1024
+    }
+
     /// How it ended, by whatever was done to it.
     pub(crate) fn wait(&mut self) -> ExitStatus {
         self.child.wait().expect("it ends")
