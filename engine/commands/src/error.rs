@@ -188,6 +188,8 @@ pub enum CommandError {
     SnapshotFailing,
     /// The log cannot be written; holds the cause of it.
     LogFailing(Box<str>),
+    /// What would make room cannot be written; holds the cause of it.
+    DiskFailing(Box<str>),
     /// The data set is being read.
     Loading,
     /// Writes are refused on a replica.
@@ -363,6 +365,10 @@ impl CommandError {
             Self::LogFailing(cause) => {
                 let cause = cause.replace(['\r', '\n'], " ");
                 format!("MISCONF Errors writing to the AOF file: {cause}")
+            }
+            Self::DiskFailing(cause) => {
+                let cause = cause.replace(['\r', '\n'], " ");
+                format!("MISCONF Errors writing to the disk: {cause}")
             }
             Self::UnknownCommand(text) | Self::UnknownSubcommand(text) | Self::Geo(text) => {
                 return Cow::Borrowed(text);
@@ -541,6 +547,7 @@ impl CommandError {
             | Self::InvalidExpireTime(_)
             | Self::OutOfBounds { .. }
             | Self::LogFailing(_)
+            | Self::DiskFailing(_)
             | Self::HelloSyntax(_)
             | Self::NotWhileSubscribed(_)
             | Self::NoInputKeys(_)

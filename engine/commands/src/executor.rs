@@ -291,8 +291,9 @@ impl Executor {
 pub fn refusal(admission: &thermocline_store::Admission) -> Option<CommandError> {
     use thermocline_store::Admission;
     match admission {
-        Admission::Go | Admission::Wait => None,
+        Admission::Go | Admission::Wait | Admission::WaitForLog => None,
         Admission::OutOfMemory => Some(CommandError::OutOfMemory),
         Admission::LogFails(reason) => Some(CommandError::LogFailing(reason.as_str().into())),
+        Admission::DiskFails(reason) => Some(CommandError::DiskFailing(reason.as_str().into())),
     }
 }

@@ -48,6 +48,7 @@ pub enum Fault {
 pub struct FaultSet {
     pages: HashMap<Address, FetchedPage>,
     now: Option<UnixMillis>,
+    leaves_no_trace: bool,
 }
 
 /// A page or run as it was read.
@@ -98,6 +99,17 @@ impl FaultSet {
     #[must_use]
     pub const fn now(&self) -> Option<UnixMillis> {
         self.now
+    }
+
+    /// Whether reads are to leave frequency and place of their keys alone.
+    pub const fn set_leaves_no_trace(&mut self, leaves_no_trace: bool) {
+        self.leaves_no_trace = leaves_no_trace;
+    }
+
+    /// Whether reads leave frequency and place of their keys alone.
+    #[must_use]
+    pub const fn leaves_no_trace(&self) -> bool {
+        self.leaves_no_trace
     }
 
     /// Adds what was read at `address`.

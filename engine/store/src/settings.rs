@@ -4,8 +4,9 @@
 //! configuration file. Any thread reads and writes.
 
 use std::sync::atomic::{
-    AtomicBool, AtomicI32, AtomicU8, AtomicU64, AtomicUsize, Ordering::Relaxed,
+    AtomicBool, AtomicI32, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed,
 };
+use thermocline_base::limits::DATABASE_COUNT;
 
 /// What happens when memory (or, with a tier, the tier) is full:
 /// `maxmemory-policy`.
@@ -102,6 +103,8 @@ pub struct Settings {
     /// After how long with changes a checkpoint begins, in ms.
     checkpoint_interval_ms: AtomicU64,
     active_expire: AtomicBool,
+    /// Numbers of databases that commands may name.
+    databases: AtomicU32,
 }
 
 impl Default for Settings {
@@ -121,6 +124,7 @@ impl Default for Settings {
             checkpoint_wal_bytes: AtomicU64::new(256 << 20),
             checkpoint_interval_ms: AtomicU64::new(60_000),
             active_expire: AtomicBool::new(true),
+            databases: AtomicU32::new(DATABASE_COUNT as u32),
         }
     }
 }
@@ -180,6 +184,10 @@ impl Settings {
     setting!(
         /// Whether expired keys go without being asked for.
         active_expire, set_active_expire, bool);
+    setting!(
+        /// How many databases commands may name, from 0 on: at most
+        /// `DATABASE_COUNT`.
+        databases, set_databases, u32);
 
     /// What happens when there is no room.
     #[must_use]

@@ -103,6 +103,11 @@ impl Input {
         self.end - self.start
     }
 
+    /// Bytes of the buffer beyond one of the pool's.
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.bytes.capacity().saturating_sub(INPUT_BYTES)
+    }
+
     /// Room to read into, for at least one byte; `needed` is how many bytes the request at
     /// hand still lacks, by its client's word.
     pub(crate) fn room(&mut self, pool: &Pool, needed: usize) -> &mut [u8] {
@@ -116,7 +121,11 @@ impl Input {
         }
         let wanted = needed.clamp(1, GROWTH_BYTES);
         if self.bytes.len() - self.end < wanted {
-            self.bytes.resize(self.end + wanted, 0);
+            // As much again as there is, so that what comes in small pieces is not read
+            // in small pieces.
+            let grown = self.end + wanted.max(self.end.min(GROWTH_BYTES));
+            grow(&mut self.bytes, grown);
+            self.bytes.resize(grown, 0);
         }
         &mut self.bytes[self.end..]
     }
@@ -143,6 +152,16 @@ impl Input {
     }
 }
 
+/// Makes room for `length` bytes in all: a quarter more than there was, not twice as much,
+/// since what is not used counts as held all the same.
+fn grow(bytes: &mut Vec<u8>, length: usize) {
+    let before = bytes.capacity();
+    if length > before {
+        let capacity = length.max(before + before / 4);
+        bytes.reserve_exact(capacity - bytes.len());
+    }
+}
+
 /// Replies that the socket did not take yet.
 #[derive(Debug, Default)]
 pub(crate) struct Output {
@@ -156,12 +175,19 @@ impl Output {
         &self.bytes[self.sent..]
     }
 
+    /// Bytes of the buffer.
+    pub(crate) const fn held_bytes(&self) -> usize {
+        self.bytes.capacity()
+    }
+
     /// Appends replies.
     pub(crate) fn push(&mut self, replies: &[u8]) {
         if self.sent > self.bytes.len() / 2 {
             self.bytes.drain(..self.sent);
             self.sent = 0;
         }
+        let length = self.bytes.len() + replies.len();
+        grow(&mut self.bytes, length);
         self.bytes.extend_from_slice(replies);
     }
 

@@ -17,6 +17,7 @@ use thermocline_commands::{ReplyBuffer, Version};
 use tracing::{debug, warn};
 
 use crate::buffers::{Input, Output};
+use crate::client_memory;
 use crate::clients::{Client, End};
 use crate::dispatch::{Runner, Step};
 use crate::resp::{Decoder, Limits};
@@ -29,6 +30,10 @@ use crate::window::{Tail, Window};
 const BATCH_REQUESTS: usize = 256;
 /// Bytes of replies after which a batch is sent.
 const BATCH_REPLY_BYTES: usize = 256 * 1024;
+/// Most bytes a stranger's request may have while it is not complete.
+const STRANGER_QUERY_BYTES: u64 = 16 * 1024;
+/// Most bytes of replies that a stranger may leave unread.
+const STRANGER_OUTPUT_BYTES: u64 = 1024;
 /// How long a closing connection may take to accept its last replies.
 const CLOSE_WAIT: Duration = Duration::from_secs(5);
 
@@ -148,7 +153,13 @@ impl Connection {
         client
             .input_bytes
             .store(client.input_bytes.load(Relaxed) + read as u64, Relaxed);
-        if self.input.len() as u64 > server.live.query_buffer_bytes.load(Relaxed) {
+        self.account();
+        let most_bytes = if self.runner.session.is_authenticated {
+            server.live.query_buffer_bytes.load(Relaxed)
+        } else {
+            STRANGER_QUERY_BYTES
+        };
+        if self.input.len() as u64 > most_bytes {
             warn!(
                 "closing {}: it reached client-query-buffer-limit",
                 client.address
@@ -239,8 +250,23 @@ impl Connection {
         self.window = self.thread.pool.take_window();
     }
 
+    /// Counts what the client makes the server hold.
+    fn account(&self) {
+        let held = self.input.held_bytes()
+            + self.output.held_bytes()
+            + self.decoder.held_bytes()
+            + self.runner.session.held_bytes();
+        if held as u64 != self.client.held_bytes.load(Relaxed) {
+            let server = &self.thread.server;
+            server.clients.hold(&self.client, held as u64);
+            server.store.set_client_bytes(server.clients.memory_bytes());
+            client_memory::evict(server);
+        }
+    }
+
     fn end_batch(&mut self) {
         self.input.settle(&self.thread.pool);
+        self.account();
         self.client
             .query_bytes
             .store(self.input.len() as u64, Relaxed);
@@ -361,8 +387,13 @@ impl Connection {
         }
         self.runner.reply = emptied(std::mem::take(&mut self.runner.reply));
         self.count_sent(sent);
-        let live = &self.thread.server.live;
-        let [hard_bytes, _, _] = live.output_limits(self.client.is_subscribed());
+        self.account();
+        let hard_bytes = if self.runner.session.is_authenticated {
+            let live = &self.thread.server.live;
+            live.output_limits(self.client.is_subscribed())[0]
+        } else {
+            STRANGER_OUTPUT_BYTES
+        };
         if hard_bytes > 0 && self.client.waiting_bytes() > hard_bytes {
             warn!(
                 "closing {}: it reached client-output-buffer-limit",

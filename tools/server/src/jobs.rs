@@ -1,9 +1,12 @@
-//! The commands of DEBUG that walk over keys: DIGEST, DIGEST-VALUE and POPULATE.
+//! What walks over keys for long: KEYS beyond the memory, and of DEBUG DIGEST,
+//! DIGEST-VALUE and POPULATE.
 //!
 //! Owns the digest: the sum over all keys of a hash of database, name, expiry and value,
 //! whatever the order they are met in or stored in. It says whether two states are equal,
 //! within Thermocline; it is not the number Valkey shows. The connection's task, which
 //! yields between slices.
+
+use std::collections::BTreeSet;
 
 use thermocline_commands::table;
 use thermocline_commands::{Call, ReplyBuffer};
@@ -13,6 +16,9 @@ use crate::resp_reader::{Item, read_item};
 
 /// Keys made or digested before other connections get their turn.
 const SLICE_KEYS: u64 = 64;
+
+/// Keys that KEYS takes in one step, and so pages that it reads at once.
+const KEYS_STEP: &[u8] = b"512";
 
 /// A sum of 128-bit hashes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -65,6 +71,48 @@ impl Connection {
                 return Ok(format!("-{text}\r\n").into_bytes());
             }
         }
+    }
+
+    /// KEYS: writes the names that match, or the error that stopped it. Every key that is
+    /// there throughout is named, once; only the pages of one step are held.
+    pub(crate) async fn keys(&mut self, pattern: &[u8]) -> Result<(), Ended> {
+        let database = self.runner.session.database;
+        let mut names = BTreeSet::new();
+        let mut cursor = b"0".to_vec();
+        loop {
+            let words: [&[u8]; 6] = [b"scan", &cursor, b"match", pattern, b"count", KEYS_STEP];
+            let page = self.run_internal(database, &words).await?;
+            let parts = match read_item(&page, 0) {
+                Some((Item::Array(parts), _)) => parts,
+                Some((Item::Line(line), _)) => {
+                    let text = String::from_utf8_lossy(line.get(1..).unwrap_or_default());
+                    self.runner.reply.error(&text);
+                    return Ok(());
+                }
+                _ => return Ok(()),
+            };
+            let [Item::Bulk(next), Item::Array(found)] = parts.as_slice() else {
+                return Ok(());
+            };
+            for name in found {
+                if let Item::Bulk(name) = name {
+                    names.insert(name.clone());
+                }
+            }
+            self.runner.faults.clear();
+            self.fault_bytes = 0;
+            if next == b"0" {
+                break;
+            }
+            cursor.clone_from(next);
+            tokio::task::yield_now().await;
+            self.runner.refresh();
+        }
+        self.runner.reply.array(names.len());
+        for name in &names {
+            self.runner.reply.bulk(name);
+        }
+        Ok(())
     }
 
     /// DEBUG DIGEST: writes the digest of all databases, or the error that stopped it.

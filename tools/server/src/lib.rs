@@ -16,6 +16,7 @@
 
 mod blocked;
 mod buffers;
+mod client_memory;
 mod clients;
 mod cold;
 mod command_line;

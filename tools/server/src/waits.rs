@@ -196,6 +196,7 @@ impl Connection {
                 server.stop.send_replace(Some(checkpoint));
                 return Err(Ended);
             }
+            Wait::Keys(pattern) => self.keys(&pattern).await?,
             Wait::Digest(keys) if keys.is_empty() => self.digest().await?,
             Wait::Digest(keys) => self.digest_values(&keys).await?,
             Wait::Populate {

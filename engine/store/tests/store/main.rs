@@ -11,4 +11,5 @@ mod offline;
 mod power;
 mod quick;
 mod restart;
+mod tail;
 mod waiting;

@@ -183,7 +183,6 @@ pub(super) static DIRECTIVES: &[Directive] = &[
         },
         "1",
     ),
-    Directive::only("maxmemory-clients", BYTES, "0"),
     Directive::idle(
         "maxmemory-eviction-tenacity",
         Integer {

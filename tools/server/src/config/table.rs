@@ -6,7 +6,9 @@
 
 use std::sync::LazyLock;
 
-use self::Kind::{BufferLimits, Events, Integer, Memory, OneOf, Percentiles, Text, Words, YesNo};
+use self::Kind::{
+    BufferLimits, Events, Integer, Memory, MemoryOrPercent, OneOf, Percentiles, Text, Words, YesNo,
+};
 use super::foreign;
 
 /// The shape of a directive's value.
@@ -18,6 +20,8 @@ pub(crate) enum Kind {
     Integer { least: i64, greatest: i64 },
     /// A size such as `5mb`, kept in bytes, within inclusive bounds.
     Memory { least: u64, greatest: u64 },
+    /// A size such as `5mb`, or a share of `maxmemory` such as `5%`.
+    MemoryOrPercent,
     /// One of these words.
     OneOf(&'static [&'static str]),
     /// Any one word.
@@ -249,6 +253,7 @@ static OWN: &[Directive] = &[
         "10000",
     ),
     Directive::live("maxmemory", BYTES, "0"),
+    Directive::live("maxmemory-clients", MemoryOrPercent, "0"),
     Directive::live(
         "maxmemory-policy",
         OneOf(&[

@@ -70,3 +70,38 @@ fn cold_values_are_read_back_in_pipelines_and_after_a_restart() {
         }
     }
 }
+
+/// The pages of all keys are more than one command may hold at once.
+#[test]
+fn keys_names_more_keys_than_pages_fit_the_memory() {
+    const PAGES: usize = 24_000;
+    let daemon = Daemon::start(&["--maxmemory", "32mb"]);
+    let mut client = daemon.client();
+
+    for chunk in 0..PAGES / 400 {
+        let mut pipeline = redis::pipe();
+        for index in chunk * 400..(chunk + 1) * 400 {
+            // Nothing that compresses: a page takes one of them.
+            let mut random = thermocline_base::Random::new(index as u64);
+            let bytes: Vec<u8> = (0..3000).map(|_| random.next_u64() as u8).collect();
+            pipeline.set(format!("key:{index}"), bytes).ignore();
+        }
+        let () = pipeline.query(&mut client).unwrap();
+    }
+    let mut raw = daemon.connect();
+    let cold: usize = field(&raw.bulk("info tiering"), "tier_cold_keys")
+        .parse()
+        .unwrap();
+    assert!(cold > PAGES * 3 / 4, "{cold} keys are cold");
+    let mut names: Vec<String> = redis::cmd("KEYS").arg("*").query(&mut client).unwrap();
+    assert_eq!(names.len(), PAGES);
+    names.sort();
+    names.dedup();
+    assert_eq!(names.len(), PAGES);
+    let some: Vec<String> = redis::cmd("KEYS")
+        .arg("key:123?")
+        .query(&mut client)
+        .unwrap();
+    let expected: Vec<String> = (1230..1240).map(|index| format!("key:{index}")).collect();
+    assert_eq!(some, expected);
+}

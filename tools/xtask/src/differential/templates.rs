@@ -164,7 +164,10 @@ pub(super) const TEMPLATES: &[(u64, &str)] = &[
          [ get # ] [ get s:* ] [ get h:*->f2 ]",
     ),
     (1, "sort $list by s:* get # get bs:* store $list"),
-    (2, "sort $set alpha [ desc ] [ limit $num $num ] [ store $list ]"),
+    (
+        2,
+        "sort $set alpha [ desc ] [ limit $num $num ] [ store $list ]",
+    ),
     (1, "sort $set by nosort [ desc ] store $list"),
     (2, "sort $zset by nosort [ desc ] [ limit $num $num ]"),
     (1, "del $list"),
