@@ -16,6 +16,7 @@ use std::time::Duration;
 use thermocline_commands::{ReplyBuffer, Version};
 use tracing::{debug, warn};
 
+use crate::ahead::Ahead;
 use crate::buffers::{Input, Output};
 use crate::clients::{Client, End};
 use crate::dispatch::{Runner, Step};
@@ -56,17 +57,20 @@ pub(crate) struct Connection {
     pub(crate) input: Input,
     pub(crate) window: Window,
     /// What lies behind the window.
-    tail: Tail,
+    pub(crate) tail: Tail,
     decoder: Decoder,
-    socket: Socket,
-    output: Output,
+    pub(crate) socket: Socket,
+    pub(crate) output: Output,
     /// Kept while the connection holds no reply buffer.
     version: Version,
     /// Bytes the request at the front still lacks, by its client's word.
     needed: usize,
     is_registered: bool,
-    /// Bytes of pages in the fault set.
-    pub(crate) fault_bytes: usize,
+    /// What is read from the tier for the requests of the window.
+    pub(crate) ahead: Ahead,
+    /// Whether the socket has ended or failed while requests were still to be run: it is
+    /// asked again once they are.
+    pub(crate) is_input_over: bool,
     /// Fetches in a row that did not help the request at the front.
     pub(crate) stalled_fetches: u32,
 }
@@ -88,7 +92,8 @@ impl Connection {
             version: Version::default(),
             needed: 1,
             is_registered: false,
-            fault_bytes: 0,
+            ahead: Ahead::default(),
+            is_input_over: false,
             stalled_fetches: 0,
         }
     }
@@ -132,6 +137,11 @@ impl Connection {
     /// Returns once something was read; meanwhile sends what is left to be sent.
     async fn receive(&mut self) -> Result<(), Ended> {
         let read = poll_fn(|context| self.poll_receive(context)).await?;
+        self.note_received(read)
+    }
+
+    /// Counts bytes that were read; the connection ends if they are too many.
+    pub(crate) fn note_received(&self, read: usize) -> Result<(), Ended> {
         let server = &self.thread.server;
         self.thread.statistics.reads.add(1);
         self.thread.statistics.input_bytes.add(read as u64);
@@ -209,9 +219,9 @@ impl Connection {
         self.thread.pool.give_reply(reply);
         let window = std::mem::take(&mut self.window);
         self.thread.pool.give_window(window);
-        if !self.runner.faults.is_empty() {
-            self.runner.faults.clear();
-            self.fault_bytes = 0;
+        self.is_input_over = false;
+        if !self.ahead.is_empty() {
+            self.ahead.clear(&mut self.runner.faults);
         }
     }
 
@@ -246,21 +256,26 @@ impl Connection {
         self.stalled_fetches = 0;
     }
 
-    /// Fills the window; a reason to stop if there is no request.
-    fn decode(&mut self) -> Option<Stop> {
+    /// Decodes what was read behind the requests that are still to be run.
+    pub(crate) fn fill_window(&mut self) {
         let session = &self.runner.session;
         let limits = Limits {
             bulk_bytes: self.runner.bulk_bytes(),
             unauthenticated: !session.is_authenticated,
             ..Limits::default()
         };
-        let database = session.database;
         if self.tail == Tail::More {
             self.tail = self
                 .window
                 .fill(&mut self.decoder, &mut self.input, &limits);
         }
+    }
+
+    /// Fills the window; a reason to stop if there is no request.
+    fn decode(&mut self) -> Option<Stop> {
+        self.fill_window();
         if !self.window.is_empty() {
+            let database = self.runner.session.database;
             let store = &self.thread.server.store;
             self.window.prefetch(&self.input, store, database);
             return None;
@@ -327,7 +342,7 @@ impl Connection {
     }
 
     /// Sends what is left from before. `Ok` also if the socket takes no more now.
-    fn send_output(&mut self, context: &mut Context<'_>) -> Result<(), Ended> {
+    pub(crate) fn send_output(&mut self, context: &mut Context<'_>) -> Result<(), Ended> {
         while !self.output.is_empty() {
             match self.socket.poll_write(context, self.output.unsent()) {
                 Poll::Ready(Ok(taken)) if taken > 0 => {

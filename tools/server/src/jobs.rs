@@ -92,8 +92,7 @@ impl Connection {
                     break;
                 }
                 cursor.clone_from(next);
-                self.runner.faults.clear();
-                self.fault_bytes = 0;
+                self.ahead.clear(&mut self.runner.faults);
                 tokio::task::yield_now().await;
             }
         }
@@ -172,8 +171,7 @@ impl Connection {
                 return Ok(());
             }
             if index % SLICE_KEYS == SLICE_KEYS - 1 {
-                self.runner.faults.clear();
-                self.fault_bytes = 0;
+                self.ahead.clear(&mut self.runner.faults);
                 tokio::task::yield_now().await;
             }
         }

@@ -19,6 +19,11 @@ use crate::record::{BorrowedRecord, RawRecord, Record};
 use smallvec::SmallVec;
 use thermocline_base::{DatabaseId, HashSeed, KeyHash};
 
+/// Keys in a bucket, as they are filled on average.
+const NEIGHBOURS_PER_BUCKET: usize = 6;
+/// Most buckets, a cache line each, that a first read looks through.
+const MARKS_BUCKETS_MAX: usize = 8;
+
 /// A slot that may be the key: its place and where its record is.
 pub type Candidate = (Position, Address);
 
@@ -141,6 +146,24 @@ impl KeyTable {
         if slot.frequency() != frequency {
             self.index.set(position, slot.with_frequency(frequency));
         }
+    }
+
+    /// Notes the first read of a cold key: a second one will bring it up if it
+    /// comes soon.
+    ///
+    /// What is soon is told by the key's neighbours: each first read takes the
+    /// mark of as many others as makes a mark last, on average, for half as many
+    /// cold reads as there are keys in memory. A key read less often would push
+    /// out one that is read as often as itself; under a uniform load that is
+    /// every key, and all its promotions would be in vain. While `has_room`,
+    /// nothing is pushed out, and marks last.
+    pub fn mark_cold(&mut self, position: Position, has_room: bool) {
+        if !has_room {
+            let buckets = self.len() / (self.hot.max(1) * NEIGHBOURS_PER_BUCKET / 2);
+            let buckets = buckets.clamp(1, MARKS_BUCKETS_MAX);
+            self.index.age_cold_near(position, buckets);
+        }
+        self.set_frequency(position, 1);
     }
 
     fn raw(&self, position: Position) -> Option<RawRecord> {
