@@ -47,17 +47,17 @@ impl Registered {
                 break;
             }
         }
-        Self::granted(files, register_slab(submitter, slab))
+        Self::granted(files, &register_slab(submitter, slab))
     }
 
-    fn granted(files: io::Result<u32>, slab: io::Result<()>) -> Self {
+    fn granted(files: io::Result<u32>, slab: &io::Result<()>) -> Self {
         let mut missing = Vec::new();
         let mut size = 0;
         match files {
             Ok(granted) => size = granted as usize,
             Err(error) => missing.push(format!("files are not registered: {error}")),
         }
-        if let Err(error) = &slab {
+        if let Err(error) = slab {
             let hint = if error.kind() == io::ErrorKind::OutOfMemory {
                 " (the limit on locked memory, ulimit -l)"
             } else {
@@ -66,7 +66,7 @@ impl Registered {
             missing.push(format!("buffers are not registered: {error}{hint}"));
         }
         Self {
-            files: vec![Weak::new(); size],
+            files: (0..size).map(|_| Weak::new()).collect(),
             slab: slab.is_ok(),
             missing,
         }
@@ -76,7 +76,7 @@ impl Registered {
     #[cfg(test)]
     pub(crate) fn refused() -> Self {
         let refused = || io::Error::from(io::ErrorKind::OutOfMemory);
-        Self::granted(Err(refused()), Err(refused()))
+        Self::granted(Err(refused()), &Err(refused()))
     }
 
     /// Why something is not registered.
@@ -91,7 +91,11 @@ impl Registered {
 
     /// The slot of `file` in the kernel's table, entered if its place is free;
     /// `None` if another file that is still held has it.
-    pub(crate) fn slot(&mut self, submitter: &Submitter<'_>, file: &Arc<SystemFile>) -> Option<u32> {
+    pub(crate) fn slot(
+        &mut self,
+        submitter: &Submitter<'_>,
+        file: &Arc<SystemFile>,
+    ) -> Option<u32> {
         let place = usize::try_from(file.number % (self.files.len() as u64).max(1)).ok()?;
         let known = self.files.get(place)?;
         if std::ptr::eq(known.as_ptr(), Arc::as_ptr(file)) {

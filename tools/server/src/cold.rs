@@ -235,8 +235,8 @@ mod tests {
     use thermocline_base::Clock;
     use thermocline_disk::{AlignedBuffer, BackendChoice, Disk, OpenMode};
     use thermocline_store::StoreOptions;
-    use thermocline_store::tier::segment::{Incarnation, SegmentNumber};
     use thermocline_store::tier::PagePlace;
+    use thermocline_store::tier::segment::{Incarnation, SegmentNumber};
 
     const PAGES: u32 = 4;
     const SEGMENT: SegmentNumber = SegmentNumber(9);

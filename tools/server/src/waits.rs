@@ -165,7 +165,9 @@ impl Connection {
     fn poll_receive_more(&mut self, context: &mut Context<'_>) -> Result<bool, Ended> {
         let is_enough = self.window.is_full()
             || self.window.waiting_bytes(&self.input) >= AHEAD_INPUT_BYTES
-            || !self.runner.session.is_authenticated;
+            || !self.runner.session.is_authenticated
+            // What has been asked is answered before the end, and no more.
+            || self.client.end() != End::No;
         if is_enough || self.is_input_over {
             return Ok(false);
         }
@@ -181,6 +183,10 @@ impl Connection {
                 self.input.filled(read);
                 self.tail = Tail::More;
                 self.note_received(read)?;
+                // A batch may go on for as long as the client sends.
+                self.client.used_at_ns.store(self.runner.now_ns(), Relaxed);
+                let thread = &self.thread;
+                thread.server.statistics.refresh(&thread.statistics);
                 Ok(true)
             }
             Poll::Ready(_) => {

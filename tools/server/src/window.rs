@@ -288,7 +288,9 @@ mod tests {
             }
             for _ in 0..7 {
                 assert_eq!(window.number(), run);
-                let Some((_, words)) = window.front(&input) else { break };
+                let Some((_, words)) = window.front(&input) else {
+                    break;
+                };
                 assert_eq!(words[1], format!("{run:04}").as_bytes());
                 drop(words);
                 window.advance();

@@ -175,9 +175,8 @@ fn files_beyond_the_table_are_read_without_a_place_in_it() {
     let files: Vec<_> = (0..9)
         .map(|number| file(&disk, &format!("f{number}"), 1, number + 1))
         .collect();
-    let register = |submitter: &Submitter<'_>, slab: &Slab| {
-        Registered::with_table(submitter, slab, &[4])
-    };
+    let register =
+        |submitter: &Submitter<'_>, slab: &Slab| Registered::with_table(submitter, slab, &[4]);
     let mut queue = RingQueue::with(16, register).expect("queue");
     let mut placed = 0;
     for (number, file) in (1_u8..).zip(&files) {
@@ -190,7 +189,10 @@ fn files_beyond_the_table_are_read_without_a_place_in_it() {
         let place = queue.registered.slot(&queue.ring.submitter(), file);
         placed += usize::from(place.is_some());
     }
-    assert!((1..=4).contains(&placed), "{placed} files in a table of four");
+    assert!(
+        (1..=4).contains(&placed),
+        "{placed} files in a table of four"
+    );
     // The places of closed files are free again.
     drop(files);
     let again = file(&disk, "again", 1, 77);

@@ -114,7 +114,10 @@ fn step(number: usize) -> (String, String) {
             "+OK\r\n$-1\r\n+OK\r\n".to_owned(),
         ),
         _ => (
-            format!("*2\r\n$3\r\nGET\r\n${}\r\nkey:{index}\r\n", 4 + index.to_string().len()),
+            format!(
+                "*2\r\n$3\r\nGET\r\n${}\r\nkey:{index}\r\n",
+                4 + index.to_string().len()
+            ),
             format!("$480\r\n{found}\r\n"),
         ),
     }
@@ -128,7 +131,9 @@ fn a_sliding_window_of_cold_reads_keeps_its_order() {
     for options in [&[][..], &["--io-backend", "posix"]] {
         let daemon = mostly_cold(options);
         let mut raw = daemon.connect();
-        let before: u64 = field(&raw.bulk("info tiering"), "tier_reads").parse().unwrap();
+        let before: u64 = field(&raw.bulk("info tiering"), "tier_reads")
+            .parse()
+            .unwrap();
         for number in 0..32 {
             raw.send(step(number).0);
         }
@@ -145,10 +150,18 @@ fn a_sliding_window_of_cold_reads_keeps_its_order() {
         }
         assert_eq!(raw.rest(), "");
         let mut raw = daemon.connect();
-        let after: u64 = field(&raw.bulk("info tiering"), "tier_reads").parse().unwrap();
+        let after: u64 = field(&raw.bulk("info tiering"), "tier_reads")
+            .parse()
+            .unwrap();
         let reads = after - before;
-        assert!(reads > STEPS as u64 / 2, "{reads} reads: the keys were not cold");
-        assert!(reads < STEPS as u64 * 6 / 5, "{reads} reads: some were read twice");
+        assert!(
+            reads > STEPS as u64 / 2,
+            "{reads} reads: the keys were not cold"
+        );
+        assert!(
+            reads < STEPS as u64 * 6 / 5,
+            "{reads} reads: some were read twice"
+        );
     }
 }
 
