@@ -10,7 +10,7 @@ use crate::effect::DatabaseMap;
 use crate::index::KeyTable;
 use crate::keeper::Keeper;
 use crate::log::Log;
-use crate::memory::Memory;
+use crate::memory::{END_PERCENT, Memory};
 use crate::objects::{OBJECT_FORM, Objects};
 use crate::observe::Observed;
 use crate::record::{ChunkPool, RecordParts};
@@ -136,6 +136,13 @@ pub struct Store {
     ends: Mutex<Option<Ends>>,
 }
 
+/// A number no set of dictionaries of this process had before: a thread keeps
+/// one set loaded, and may serve several stores.
+fn next_dictionary_epoch() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    NEXT.fetch_add(1, Relaxed)
+}
+
 impl Store {
     /// Opens the data directory of `disk` and starts the threads that tend it;
     /// the directory stays locked until [`Store::close`].
@@ -181,7 +188,7 @@ impl Store {
             identities: map.identities.map(|identity| AtomicU32::new(identity.0)),
             map: Mutex::new(map),
             dictionaries: RwLock::new(manifest.dictionaries.clone()),
-            dictionary_epoch: AtomicU64::new(1),
+            dictionary_epoch: AtomicU64::new(next_dictionary_epoch()),
             graveyard: Mutex::default(),
             random: AtomicU64::new(options.seed),
             ends: Mutex::new(None),
@@ -366,6 +373,8 @@ impl Store {
         self.totals.tier_read_bytes.fetch_add(bytes, Relaxed);
     }
 
+    /// Which set of dictionaries is in use; no other set of this process has the
+    /// same number, another store's neither.
     pub(crate) fn dictionary_epoch(&self) -> u64 {
         self.dictionary_epoch
             .load(std::sync::atomic::Ordering::Acquire)
@@ -377,8 +386,10 @@ impl Store {
 
     pub(crate) fn publish_dictionary(&self, dictionary: &Dictionary) {
         self.dictionaries.write().push(dictionary.clone());
-        self.dictionary_epoch
-            .fetch_add(1, std::sync::atomic::Ordering::Release);
+        self.dictionary_epoch.store(
+            next_dictionary_epoch(),
+            std::sync::atomic::Ordering::Release,
+        );
     }
 
     /// From now on `flag` is set when the key changes, is deleted, expires, or
@@ -458,6 +469,12 @@ impl Store {
         if let Some(database) = number {
             self.make_ready(KeyName { database, key }, 0);
         }
+    }
+
+    /// Whether promotions push nothing out for now: after a start, or after much
+    /// was deleted.
+    pub(crate) fn has_promotion_room(&self) -> bool {
+        !self.memory.is_above(&self.settings, END_PERCENT)
     }
 
     pub(crate) fn is_settled(&self) -> bool {

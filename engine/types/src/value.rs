@@ -19,6 +19,7 @@ use crate::list::{self, List, ListRef, PackedList};
 use crate::set::{FullSet, IntegerSet, PackedSet, SetRef};
 use crate::sorted_set::{self, Entry, FullSortedSet, PackedSortedSet, SortedSetRef};
 use crate::string;
+use std::borrow::Cow;
 use std::sync::Arc;
 use thermocline_base::limits::STRING_MAX_BYTES;
 use thermocline_base::{CodecError, HashSeed};
@@ -551,46 +552,55 @@ impl Value {
     /// [`TypeError::Codec`] with the offset of the fault,
     /// [`TypeError::TooLarge`] for a string above [`STRING_MAX_BYTES`].
     pub fn deserialize(form: Form, bytes: &[u8]) -> Result<Self, TypeError> {
+        Self::from_serialized(form, bytes.into())
+    }
+
+    /// As [`Value::deserialize`]; owned bytes are kept as they are where the form
+    /// is one of plain bytes.
+    ///
+    /// # Errors
+    /// As [`Value::deserialize`].
+    pub fn from_serialized(form: Form, bytes: Cow<'_, [u8]>) -> Result<Self, TypeError> {
         match form {
             Form::StringBytes | Form::StringRaw => {
                 string::bounded(bytes.len())?;
-                Ok(Self::string(bytes.to_vec(), form == Form::StringRaw))
+                Ok(Self::string(bytes.into_owned(), form == Form::StringRaw))
             }
             Form::HashPacked => {
-                PackedHash::check(bytes)?;
-                let bytes = bytes.to_vec();
+                PackedHash::check(&bytes)?;
+                let bytes = bytes.into_owned();
                 Ok(Self::Inline { form, bytes })
             }
             Form::HashFull => {
-                let full = hash::deserialize_full(bytes)?;
+                let full = hash::deserialize_full(&bytes)?;
                 Ok(Self::Object(Box::new(Object::Hash(full))))
             }
-            Form::ListPacked => Ok(list::deserialize_packed(bytes)?),
+            Form::ListPacked => Ok(list::deserialize_packed(&bytes)?),
             Form::ListFull => {
-                let list = list::deserialize_full(bytes)?;
+                let list = list::deserialize_full(&bytes)?;
                 Ok(Self::Object(Box::new(Object::List(list))))
             }
             Form::SetIntegers => {
-                IntegerSet::check(bytes)?;
-                let bytes = bytes.to_vec();
+                IntegerSet::check(&bytes)?;
+                let bytes = bytes.into_owned();
                 Ok(Self::Inline { form, bytes })
             }
             Form::SetPacked => {
-                PackedSet::check(bytes)?;
-                let bytes = bytes.to_vec();
+                PackedSet::check(&bytes)?;
+                let bytes = bytes.into_owned();
                 Ok(Self::Inline { form, bytes })
             }
             Form::SetFull => {
-                let full = FullSet::deserialize(bytes)?;
+                let full = FullSet::deserialize(&bytes)?;
                 Ok(Self::Object(Box::new(Object::Set(full))))
             }
             Form::SortedSetPacked => {
-                PackedSortedSet::check(bytes)?;
-                let bytes = bytes.to_vec();
+                PackedSortedSet::check(&bytes)?;
+                let bytes = bytes.into_owned();
                 Ok(Self::Inline { form, bytes })
             }
             Form::SortedSetFull => {
-                let full = FullSortedSet::deserialize(bytes)?;
+                let full = FullSortedSet::deserialize(&bytes)?;
                 Ok(Self::Object(Box::new(Object::SortedSet(full))))
             }
         }

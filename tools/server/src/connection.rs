@@ -16,6 +16,7 @@ use std::time::Duration;
 use thermocline_commands::{ReplyBuffer, Version};
 use tracing::{debug, warn};
 
+use crate::ahead::Ahead;
 use crate::buffers::{Input, Output};
 use crate::client_memory;
 use crate::clients::{Client, End};
@@ -61,10 +62,10 @@ pub(crate) struct Connection {
     pub(crate) input: Input,
     pub(crate) window: Window,
     /// What lies behind the window.
-    tail: Tail,
+    pub(crate) tail: Tail,
     decoder: Decoder,
-    socket: Socket,
-    output: Output,
+    pub(crate) socket: Socket,
+    pub(crate) output: Output,
     /// Read while a command waited for its keys; comes before what the socket has.
     held: Vec<u8>,
     /// Kept while the connection holds no reply buffer.
@@ -72,8 +73,11 @@ pub(crate) struct Connection {
     /// Bytes the request at the front still lacks, by its client's word.
     needed: usize,
     is_registered: bool,
-    /// Bytes of pages in the fault set.
-    pub(crate) fault_bytes: usize,
+    /// What is read from the tier for the requests of the window.
+    pub(crate) ahead: Ahead,
+    /// Whether the socket has ended or failed while requests were still to be run: it is
+    /// asked again once they are.
+    pub(crate) is_input_over: bool,
     /// Fetches in a row that did not help the request at the front.
     pub(crate) stalled_fetches: u32,
 }
@@ -96,7 +100,8 @@ impl Connection {
             version: Version::default(),
             needed: 1,
             is_registered: false,
-            fault_bytes: 0,
+            ahead: Ahead::default(),
+            is_input_over: false,
             stalled_fetches: 0,
         }
     }
@@ -146,6 +151,11 @@ impl Connection {
         if read == 0 {
             return Ok(());
         }
+        self.note_received(read)
+    }
+
+    /// Counts bytes that were read; the connection ends if they are too many.
+    pub(crate) fn note_received(&self, read: usize) -> Result<(), Ended> {
         let server = &self.thread.server;
         self.thread.statistics.reads.add(1);
         self.thread.statistics.input_bytes.add(read as u64);
@@ -282,9 +292,9 @@ impl Connection {
         self.thread.pool.give_reply(reply);
         let window = std::mem::take(&mut self.window);
         self.thread.pool.give_window(window);
-        if !self.runner.faults.is_empty() {
-            self.runner.faults.clear();
-            self.fault_bytes = 0;
+        self.is_input_over = false;
+        if !self.ahead.is_empty() {
+            self.ahead.clear(&mut self.runner.faults);
         }
     }
 
@@ -319,21 +329,26 @@ impl Connection {
         self.stalled_fetches = 0;
     }
 
-    /// Fills the window; a reason to stop if there is no request.
-    fn decode(&mut self) -> Option<Stop> {
+    /// Decodes what was read behind the requests that are still to be run.
+    pub(crate) fn fill_window(&mut self) {
         let session = &self.runner.session;
         let limits = Limits {
             bulk_bytes: self.runner.bulk_bytes(),
             unauthenticated: !session.is_authenticated,
             ..Limits::default()
         };
-        let database = session.database;
         if self.tail == Tail::More {
             self.tail = self
                 .window
                 .fill(&mut self.decoder, &mut self.input, &limits);
         }
+    }
+
+    /// Fills the window; a reason to stop if there is no request.
+    fn decode(&mut self) -> Option<Stop> {
+        self.fill_window();
         if !self.window.is_empty() {
+            let database = self.runner.session.database;
             let store = &self.thread.server.store;
             self.window.prefetch(&self.input, store, database);
             return None;
@@ -409,7 +424,7 @@ impl Connection {
     }
 
     /// Sends what is left from before. `Ok` also if the socket takes no more now.
-    fn send_output(&mut self, context: &mut Context<'_>) -> Result<(), Ended> {
+    pub(crate) fn send_output(&mut self, context: &mut Context<'_>) -> Result<(), Ended> {
         while !self.output.is_empty() {
             match self.socket.poll_write(context, self.output.unsent()) {
                 Poll::Ready(Ok(taken)) if taken > 0 => {

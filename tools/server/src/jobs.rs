@@ -99,8 +99,7 @@ impl Connection {
                     names.insert(name.clone());
                 }
             }
-            self.runner.faults.clear();
-            self.fault_bytes = 0;
+            self.ahead.clear(&mut self.runner.faults);
             if next == b"0" {
                 break;
             }
@@ -140,8 +139,7 @@ impl Connection {
                     break;
                 }
                 cursor.clone_from(next);
-                self.runner.faults.clear();
-                self.fault_bytes = 0;
+                self.ahead.clear(&mut self.runner.faults);
                 tokio::task::yield_now().await;
             }
         }
@@ -220,8 +218,7 @@ impl Connection {
                 return Ok(());
             }
             if index % SLICE_KEYS == SLICE_KEYS - 1 {
-                self.runner.faults.clear();
-                self.fault_bytes = 0;
+                self.ahead.clear(&mut self.runner.faults);
                 tokio::task::yield_now().await;
             }
         }

@@ -4,6 +4,7 @@
 mod support;
 
 mod cleaning;
+mod dictionaries;
 mod faults;
 mod long;
 mod model;

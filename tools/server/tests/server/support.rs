@@ -237,6 +237,12 @@ impl Raw {
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
+    /// Says that nothing more will be sent; replies still come.
+    pub(crate) fn close_sending(&mut self) {
+        let closed = self.stream.shutdown(std::net::Shutdown::Write);
+        closed.expect("it is open");
+    }
+
     /// Reads to the end of the stream.
     pub(crate) fn rest(&mut self) -> String {
         let mut bytes = Vec::new();
