@@ -170,13 +170,15 @@ impl Executor {
         };
         let now = faults.now().unwrap_or_else(|| self.store.now());
         let lsn = match (quick, call.arguments) {
-            (Quick::Get, [_, key]) => self.store.read_quick(name(key), now, |entry| match entry
-                .map(|entry| entry.value.string())
-            {
-                None => reply.null(),
-                Some(Ok(string)) => reply.bulk(string),
-                Some(Err(error)) => reply.refuse(&error.into()),
-            })?,
+            (Quick::Get, [_, key]) if !faults.leaves_no_trace() => {
+                self.store.read_quick(name(key), now, |entry| {
+                    match entry.map(|entry| entry.value.string()) {
+                        None => reply.null(),
+                        Some(Ok(string)) => reply.bulk(string),
+                        Some(Err(error)) => reply.refuse(&error.into()),
+                    }
+                })?
+            }
             (Quick::Set, [_, key, value]) if value.len() <= self.string_max_bytes => {
                 let lsn = self.store.set_quick(name(key), now, value)?;
                 reply.simple("OK");
