@@ -228,7 +228,6 @@ pub(super) const TEMPLATES: &[(u64, &str)] = &[
     ),
     (1, "config set hash-max-listpack-entries ( 4 | 16 | 512 )"),
     (1, "config set hash-max-listpack-value ( 16 | 64 )"),
-    (1, "config set list-max-listpack-size ( -2 | -2 | -1 | 4 )"),
     (1, "config set ( nosuch 1 | hash-max-listpack-entries abc )"),
     (1, "( time | lastsave | hello )"),
     (1, "( reset | wait 0 0 )"),
@@ -244,7 +243,6 @@ pub(super) const TEMPLATES: &[(u64, &str)] = &[
 pub(super) const CONFIGURATION: &[&str] = &[
     "config set hash-max-listpack-entries 512",
     "config set hash-max-listpack-value 64",
-    "config set list-max-listpack-size -2",
 ];
 
 /// Commands that are as rare as one in so many of the others.
