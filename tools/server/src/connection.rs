@@ -1,9 +1,10 @@
 //! One connection: reads requests, runs them in order, sends the replies of a batch at once.
 //!
 //! Owns the socket, the decoder and the bytes on both ways. Requests that need something
-//! first wait in `waits`. INVARIANT: a request leaves the window only once its reply is
-//! written, so that it can be run again. INVARIANT: no reply leaves before the log
-//! position it depends on may be acknowledged. One task of the connection's thread.
+//! first wait in `waits`, those that wait for keys in `blocked`. INVARIANT: a request leaves
+//! the window only once its reply is written, so that it can be run again, or a wait for its
+//! keys has a copy of it. INVARIANT: no reply leaves before the log position it depends on
+//! may be acknowledged. One task of the connection's thread.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -293,6 +294,11 @@ impl Connection {
         let window = std::mem::take(&mut self.window);
         self.thread.pool.give_window(window);
         self.is_input_over = false;
+        self.drop_pages();
+    }
+
+    /// Forgets what was read for the batch.
+    pub(crate) fn drop_pages(&mut self) {
         if !self.ahead.is_empty() {
             self.ahead.clear(&mut self.runner.faults);
         }

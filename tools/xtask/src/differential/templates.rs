@@ -387,7 +387,6 @@ pub(super) const TEMPLATES: &[(u64, &str)] = &[
     ),
     (1, "config set hash-max-listpack-entries ( 4 | 16 | 512 )"),
     (1, "config set hash-max-listpack-value ( 16 | 64 )"),
-    (1, "config set list-max-listpack-size ( -2 | -2 | -1 | 4 )"),
     (1, "config set set-max-intset-entries ( 4 | 512 )"),
     (1, "config set set-max-listpack-entries ( 4 | 128 )"),
     (1, "config set set-max-listpack-value ( 16 | 64 )"),
@@ -406,7 +405,6 @@ pub(super) const TEMPLATES: &[(u64, &str)] = &[
 pub(super) const CONFIGURATION: &[&str] = &[
     "config set hash-max-listpack-entries 512",
     "config set hash-max-listpack-value 64",
-    "config set list-max-listpack-size -2",
     "config set set-max-intset-entries 512",
     "config set set-max-listpack-entries 128",
     "config set set-max-listpack-value 64",
