@@ -5,7 +5,11 @@
 //! in capitals and holds no CR or LF; quoted client bytes are cut at 128 bytes. Pure data,
 //! made and read on any thread.
 
+mod bits;
+
 use std::borrow::Cow;
+
+pub use bits::BitsError;
 
 /// Bytes of a client's argument, or of all of them together, an error text repeats.
 const QUOTE_LIMIT_BYTES: usize = 128;
@@ -164,6 +168,8 @@ pub enum CommandError {
     Unblocked,
     /// A client name with spaces, control or non-ASCII characters.
     InvalidClientName,
+    /// Of the commands on bits and HyperLogLogs.
+    Bits(BitsError),
     /// No client fits a CLIENT KILL.
     NoSuchClient,
 }
@@ -248,6 +254,7 @@ impl CommandError {
             Self::OutOfBounds { least, greatest } => {
                 format!("ERR value is out of range, value must between {least} and {greatest}")
             }
+            Self::Bits(error) => return error.text(),
             Self::LogFailing(cause) => {
                 let cause = cause.replace(['\r', '\n'], " ");
                 format!("MISCONF Errors writing to the AOF file: {cause}")
@@ -390,6 +397,7 @@ impl CommandError {
             | Self::InvalidExpireTime(_)
             | Self::OutOfBounds { .. }
             | Self::LogFailing(_)
+            | Self::Bits(_)
             | Self::HelloSyntax(_)
             | Self::NotInTransaction(_) => "ERR syntax error",
         }

@@ -257,6 +257,8 @@ impl Store {
         Limits {
             hash_max_listpack_entries: self.settings.hash_max_listpack_entries(),
             hash_max_listpack_value: self.settings.hash_max_listpack_value(),
+            stream_node_max_bytes: self.settings.stream_node_max_bytes(),
+            stream_node_max_entries: self.settings.stream_node_max_entries(),
             field_seed: self.seed,
         }
     }

@@ -10,6 +10,7 @@
 //! which [`string`] borrows.)
 
 pub mod hash;
+pub mod hyperloglog;
 pub mod number;
 pub mod rdb;
 pub mod string;

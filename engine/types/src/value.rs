@@ -129,6 +129,10 @@ pub struct Limits {
     pub hash_max_listpack_entries: usize,
     /// `hash-max-listpack-value`: bytes of a field or value in a packed hash.
     pub hash_max_listpack_value: usize,
+    /// `stream-node-max-bytes`: bytes of a stream's node; 0 is no limit.
+    pub stream_node_max_bytes: usize,
+    /// `stream-node-max-entries`: entries of a stream's node; 0 is no limit.
+    pub stream_node_max_entries: usize,
     /// Spreads the fields of hashes that become full; secret, so that no client
     /// can make its fields collide. Stored with each full hash.
     pub field_seed: HashSeed,
@@ -140,6 +144,8 @@ impl Default for Limits {
         Self {
             hash_max_listpack_entries: 512,
             hash_max_listpack_value: 64,
+            stream_node_max_bytes: 4096,
+            stream_node_max_entries: 100,
             field_seed: HashSeed(0),
         }
     }
@@ -315,6 +321,15 @@ impl Value {
     pub fn from_string(bytes: Vec<u8>) -> Result<Self, TypeError> {
         string::bounded(bytes.len())?;
         Ok(Self::string(bytes, false))
+    }
+
+    /// A string of these bytes, which `OBJECT ENCODING` calls `raw`.
+    ///
+    /// # Errors
+    /// [`TypeError::TooLarge`] above [`STRING_MAX_BYTES`].
+    pub fn from_raw_string(bytes: Vec<u8>) -> Result<Self, TypeError> {
+        string::bounded(bytes.len())?;
+        Ok(Self::string(bytes, true))
     }
 
     /// A compact hash of these fields, which all differ.

@@ -5,6 +5,7 @@
 //! Invariants: hostile arguments never panic, nothing is allocated from a declared count.
 //! Pure functions, called by any thread.
 
+mod bits;
 mod blocking;
 mod expire;
 mod keyspace;
@@ -12,6 +13,8 @@ mod lcs;
 mod scan;
 mod set;
 
+pub use bits::{FieldAction, FieldOperation, FieldType, Overflow};
+pub use bits::{parse_bit_offset, parse_field_operations};
 pub use blocking::{parse_timeout_ms, parse_timeout_s};
 pub use expire::{ExpireCondition, ExpireTime, ExpireUnit, parse_expire, parse_expire_conditions};
 pub use keyspace::{CopyOptions, RestoreOptions, parse_copy, parse_database, parse_restore};

@@ -6,9 +6,11 @@
 //! be taken back. Wherever Valkey looks at the options, at the key's kind and at
 //! a limit in some order, so does the handler: the order shows in the errors.
 
+mod bitmaps;
 mod copying;
 mod expiry;
 mod hashes;
+mod hyperloglogs;
 mod increments;
 mod inspection;
 mod keys;
@@ -32,6 +34,8 @@ pub(crate) static FAMILIES: &[&[(&str, Handler)]] = &[
     increments::HANDLERS,
     lcs::HANDLERS,
     keys::HANDLERS,
+    bitmaps::HANDLERS,
+    hyperloglogs::HANDLERS,
     copying::HANDLERS,
     expiry::HANDLERS,
     inspection::HANDLERS,

@@ -3,8 +3,10 @@
 //! Owns only the list of families; each family's file owns its entries. Generated once from
 //! `COMMAND INFO` and `COMMAND DOCS` of Valkey 9.1.2 and kept by hand since. Read-only.
 
+mod bitmaps;
 mod connection;
 mod hashes;
+mod hyperloglogs;
 mod keys;
 mod server;
 mod strings;
@@ -14,8 +16,10 @@ use super::Command;
 
 /// Every family; a name stands in exactly one of them.
 pub(super) static FAMILIES: &[&[Command]] = &[
+    bitmaps::COMMANDS,
     connection::COMMANDS,
     hashes::COMMANDS,
+    hyperloglogs::COMMANDS,
     keys::COMMANDS,
     server::COMMANDS,
     strings::COMMANDS,

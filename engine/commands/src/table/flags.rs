@@ -116,6 +116,12 @@ words! {
         Hash = "hash",
         /// On strings.
         String = "string",
+        /// On bits of strings.
+        Bitmap = "bitmap",
+        /// On HyperLogLogs.
+        HyperLogLog = "hyperloglog",
+        /// On streams.
+        Stream = "stream",
         /// Administration.
         Admin = "admin",
         /// Constant or logarithmic time.

@@ -31,6 +31,12 @@ pub enum KeySearch {
         /// Relative position of the first key.
         first: u32,
     },
+    /// The first key stands behind a word, which is looked for from the start on; they are
+    /// the first half of what is left of the request.
+    Keyword {
+        /// The word, in capitals.
+        word: &'static str,
+    },
 }
 
 /// One group of keys in the arguments of a command.
@@ -72,6 +78,15 @@ impl KeySpec {
         }
     }
 
+    pub(super) const fn after_keyword(word: &'static str, start: u32, flags: &[KeyFlag]) -> Self {
+        Self {
+            start,
+            search: KeySearch::Keyword { word },
+            step: 1,
+            flags: KeyFlags::of(flags),
+        }
+    }
+
     /// The keys of this group, or `None` where the request breaks the specification.
     fn evaluate<A: AsRef<[u8]>>(&self, request: &[A]) -> Option<KeyRange> {
         let start = usize::try_from(self.start).ok()?;
@@ -84,14 +99,25 @@ impl KeySpec {
                 } else {
                     start.checked_add(distance)?
                 };
-                let places = last.checked_sub(start)?;
-                (start, places.checked_div(step)?.checked_add(1)?)
+                // Keys that may be left out, such as the sources of PFMERGE, begin behind
+                // the end of a request without them.
+                let places = last.checked_add(1)?.saturating_sub(start);
+                (start, places.div_ceil(step))
             }
             KeySearch::Counted { count, first } => {
                 let position = start.checked_add(usize::try_from(count).ok()?)?;
                 let declared = parse_integer(request.get(position)?.as_ref()).ok()?;
                 let first = start.checked_add(usize::try_from(first).ok()?)?;
                 (first, usize::try_from(declared).ok()?)
+            }
+            KeySearch::Keyword { word } => {
+                let from = request.get(start..)?;
+                let found = from
+                    .iter()
+                    .position(|it| it.as_ref().eq_ignore_ascii_case(word.as_bytes()))?;
+                let first = start.checked_add(found)?.checked_add(1)?;
+                let left = request.len().checked_sub(first)?;
+                (first, left.checked_div(2)?)
             }
         };
         let range = KeyRange {
@@ -145,7 +171,11 @@ pub fn request_keys<A: AsRef<[u8]>>(command: &Command, request: &[A]) -> KeyRang
             return KeyRanges::new();
         };
         if range.flags.contains(KeyFlag::VariableFlags) {
-            range.flags = set_flags(request);
+            range.flags = if command.name == "bitfield" {
+                bitfield_flags(request)
+            } else {
+                set_flags(request)
+            };
         }
         if range.count > 0 {
             ranges.push(range);
@@ -154,7 +184,19 @@ pub fn request_keys<A: AsRef<[u8]>>(command: &Command, request: &[A]) -> KeyRang
     ranges
 }
 
-/// `SET` alone has variable flags: it reads the old value only when asked to return it.
+/// `BITFIELD` changes its key only when it is told more than to read.
+fn bitfield_flags<A: AsRef<[u8]>>(request: &[A]) -> KeyFlags {
+    let mut words = request.iter().skip(2).map(AsRef::as_ref);
+    let changes =
+        |word: &[u8]| word.eq_ignore_ascii_case(b"set") || word.eq_ignore_ascii_case(b"incrby");
+    if words.any(changes) {
+        KeyFlags::of(&[KeyFlag::ReadWrite, KeyFlag::Access, KeyFlag::Update])
+    } else {
+        KeyFlags::of(&[KeyFlag::ReadOnly, KeyFlag::Access])
+    }
+}
+
+/// `SET` reads the old value only when asked to return it.
 fn set_flags<A: AsRef<[u8]>>(request: &[A]) -> KeyFlags {
     let mut options = request.iter().skip(3);
     if options.any(|option| option.as_ref().eq_ignore_ascii_case(b"get")) {

@@ -23,14 +23,20 @@ const NAME_LIMIT_BYTES: usize = 32;
 /// The chapter of the documentation a command stands in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Group {
+    /// Bits of strings.
+    Bitmap,
     /// Connection management.
     Connection,
     /// Keys of any type.
     Generic,
     /// Hashes.
     Hash,
+    /// HyperLogLogs.
+    HyperLogLog,
     /// Server management.
     Server,
+    /// Streams.
+    Stream,
     /// Strings.
     String,
     /// Transactions.
@@ -42,10 +48,13 @@ impl Group {
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Bitmap => "bitmap",
             Self::Connection => "connection",
             Self::Generic => "generic",
             Self::Hash => "hash",
+            Self::HyperLogLog => "hyperloglog",
             Self::Server => "server",
+            Self::Stream => "stream",
             Self::String => "string",
             Self::Transactions => "transactions",
         }

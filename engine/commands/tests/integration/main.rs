@@ -1,7 +1,10 @@
 //! The commands through the executor on a real store.
 
+mod bitmaps;
 mod harness;
 mod hashes;
+mod hyperloglogs;
+
 mod keys;
 mod strings;
 mod transactions;

@@ -131,6 +131,7 @@ fn limits(entries: usize) -> Limits {
         hash_max_listpack_entries: entries,
         hash_max_listpack_value: 256,
         field_seed: HashSeed(11),
+        ..Limits::default()
     }
 }
 

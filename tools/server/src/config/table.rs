@@ -203,6 +203,9 @@ static OWN: &[Directive] = &[
     Directive::start("enable-debug-command", OneOf(&["no", "yes", "local"]), "no"),
     Directive::live("hash-max-listpack-entries", COUNT, "512").alias("hash-max-ziplist-entries"),
     Directive::live("hash-max-listpack-value", BYTES, "64").alias("hash-max-ziplist-value"),
+    Directive::live("hll-sparse-max-bytes", BYTES, "3000"),
+    Directive::live("stream-node-max-bytes", BYTES, "4096"),
+    Directive::live("stream-node-max-entries", COUNT, "100"),
     Directive::start("io-backend", OneOf(&["auto", "io_uring", "posix"]), "auto"),
     Directive::start(
         "io-threads",
