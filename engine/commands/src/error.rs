@@ -6,10 +6,12 @@
 //! made and read on any thread.
 
 mod bits;
+pub(crate) mod streams;
 
 use std::borrow::Cow;
 
 pub use bits::BitsError;
+pub use streams::StreamError;
 
 /// Bytes of a client's argument, or of all of them together, an error text repeats.
 const QUOTE_LIMIT_BYTES: usize = 128;
@@ -170,6 +172,8 @@ pub enum CommandError {
     InvalidClientName,
     /// Of the commands on bits and HyperLogLogs.
     Bits(BitsError),
+    /// Of the commands on streams.
+    Stream(StreamError),
     /// No client fits a CLIENT KILL.
     NoSuchClient,
 }
@@ -255,6 +259,7 @@ impl CommandError {
                 format!("ERR value is out of range, value must between {least} and {greatest}")
             }
             Self::Bits(error) => return error.text(),
+            Self::Stream(error) => return error.text(),
             Self::LogFailing(cause) => {
                 let cause = cause.replace(['\r', '\n'], " ");
                 format!("MISCONF Errors writing to the AOF file: {cause}")
@@ -398,6 +403,7 @@ impl CommandError {
             | Self::OutOfBounds { .. }
             | Self::LogFailing(_)
             | Self::Bits(_)
+            | Self::Stream(_)
             | Self::HelloSyntax(_)
             | Self::NotInTransaction(_) => "ERR syntax error",
         }

@@ -1,11 +1,11 @@
-//! The values of Thermocline: strings and hashes, their small and large forms,
+//! The values of Thermocline: strings, hashes and streams, their small and large forms,
 //! and the deterministic updates that change them.
 //!
 //! Owns the bytes of a value in memory, in the log and on disk (`FORMAT.md`).
 //! Does not know keys, key expiry, shards, records, files or commands. Holds no
 //! global state; everything runs on the thread that calls it.
 //!
-//! Modules, lowest first: `number` (decimal text), [`string`], [`hash`], [`value`],
+//! Modules, lowest first: `number` (decimal text), [`string`], [`hyperloglog`], [`hash`], [`stream`], [`value`],
 //! [`update`], then `rdb` (the form of RDB files). ([`value`] holds the crate's error,
 //! which [`string`] borrows.)
 
@@ -13,10 +13,12 @@ pub mod hash;
 pub mod hyperloglog;
 pub mod number;
 pub mod rdb;
+pub mod stream;
 pub mod string;
 pub mod update;
 pub mod value;
 
 pub use hash::{FullHash, HashEntry, HashRef};
+pub use stream::{Stream, StreamId, StreamUpdate};
 pub use update::{Update, apply};
 pub use value::{Form, Limits, Object, TypeError, Value, ValueKind, ValueRef};

@@ -19,6 +19,7 @@
 
 use crate::hash::packed::{self, Entries, PackedHash};
 use crate::hash::{FullHash, HashEntry};
+use crate::stream::{self, StreamUpdate};
 use crate::string;
 use crate::value::{Form, Limits, Object, TypeError, Value, ValueKind, ValueRef};
 use std::sync::Arc;
@@ -63,6 +64,8 @@ pub enum Update<'a> {
         /// When it expires; `None`: never.
         expiry: Option<UnixMillis>,
     },
+    /// A change of a stream.
+    Stream(StreamUpdate<'a>),
 }
 
 impl<'a> Update<'a> {
@@ -74,6 +77,7 @@ impl<'a> Update<'a> {
             Self::HashSet { .. } | Self::HashDelete { .. } | Self::HashExpire { .. } => {
                 ValueKind::Hash
             }
+            Self::Stream(_) => ValueKind::Stream,
         }
     }
 
@@ -106,6 +110,7 @@ impl<'a> Update<'a> {
                 // An entry without a value: one layout for all.
                 packed::put_entry(out, (field, &[], *expiry));
             }
+            Self::Stream(update) => update.encode_into(out),
         }
     }
 
@@ -144,6 +149,9 @@ impl<'a> Update<'a> {
                 }
                 Ok(Self::HashExpire { field, expiry })
             }
+            tag if stream::update::TAGS.contains(&tag) => {
+                StreamUpdate::decode(tag, &mut reader).map(Self::Stream)
+            }
             found => Err(TypeError::UnknownUpdate { found }),
         }
     }
@@ -173,6 +181,12 @@ impl<'a> Update<'a> {
                     string::bounded(field.len())?;
                     string::bounded(value.len())?;
                 }
+            }
+            Self::Stream(update) => {
+                if !update.makes_stream() {
+                    current.ok_or(TypeError::NoValue)?;
+                }
+                update.check_size()?;
             }
             Self::HashDelete { .. } | Self::HashExpire { .. } => {
                 current.ok_or(TypeError::NoValue)?;
@@ -205,8 +219,20 @@ pub fn apply(
         Update::StringSetRange { offset, bytes } => change_string(current, true, |string| {
             string::set_range(string, *offset, bytes)
         }),
+        Update::Stream(update) => Ok(change_stream(current, update, limits)),
         _ => Ok(change_hash(current, update, limits)),
     }
+}
+
+fn change_stream(current: Option<Value>, update: &StreamUpdate<'_>, limits: &Limits) -> Value {
+    let mut object = match current {
+        Some(Value::Object(object)) => object,
+        _ => Box::new(Object::Stream(Box::default())),
+    };
+    if let Object::Stream(stream) = &mut *object {
+        update.apply(stream, limits);
+    }
+    Value::Object(object)
 }
 
 fn change_string(
@@ -219,7 +245,7 @@ fn change_string(
         Some(Value::Object(object)) => match *object {
             // Takes the bytes over unless a capture shares them.
             Object::String { bytes, .. } => Arc::unwrap_or_clone(bytes),
-            Object::Hash(_) => Vec::new(),
+            Object::Hash(_) | Object::Stream(_) => Vec::new(),
         },
         None => Vec::new(),
     };
@@ -274,7 +300,7 @@ fn change_hash(current: Option<Value>, update: &Update<'_>, limits: &Limits) -> 
                 packed::set(&mut body, (field, &value, *expiry));
             }
         }
-        Update::StringAppend(_) | Update::StringSetRange { .. } => {}
+        Update::StringAppend(_) | Update::StringSetRange { .. } | Update::Stream(_) => {}
     }
     let mut prefix = Vec::new();
     PackedHash::put(&mut prefix, count, &[]);
@@ -303,7 +329,7 @@ fn change_full(full: &mut FullHash, update: &Update<'_>) {
                 full.set((field, &value, *expiry));
             }
         }
-        Update::StringAppend(_) | Update::StringSetRange { .. } => {}
+        Update::StringAppend(_) | Update::StringSetRange { .. } | Update::Stream(_) => {}
     }
 }
 

@@ -15,6 +15,7 @@
 )]
 
 use crate::hash::{self, FullHash, HashEntry, HashRef, PackedHash};
+use crate::stream::{self, Stream};
 use crate::string;
 use std::sync::Arc;
 use thermocline_base::limits::STRING_MAX_BYTES;
@@ -69,6 +70,8 @@ pub enum ValueKind {
     String,
     /// Fields with values.
     Hash,
+    /// Entries in the order of their ids.
+    Stream,
 }
 
 impl ValueKind {
@@ -78,6 +81,7 @@ impl ValueKind {
         match self {
             Self::String => "string",
             Self::Hash => "hash",
+            Self::Stream => "stream",
         }
     }
 }
@@ -95,6 +99,8 @@ pub enum Form {
     HashPacked = 3,
     /// A full hash.
     HashFull = 4,
+    /// A stream.
+    Stream = 12,
 }
 
 impl Form {
@@ -108,6 +114,7 @@ impl Form {
             2 => Ok(Self::StringRaw),
             3 => Ok(Self::HashPacked),
             4 => Ok(Self::HashFull),
+            12 => Ok(Self::Stream),
             found => Err(TypeError::UnknownForm { found }),
         }
     }
@@ -118,6 +125,7 @@ impl Form {
         match self {
             Self::StringBytes | Self::StringRaw => ValueKind::String,
             Self::HashPacked | Self::HashFull => ValueKind::Hash,
+            Self::Stream => ValueKind::Stream,
         }
     }
 }
@@ -163,6 +171,8 @@ pub enum Object {
     },
     /// A hash above the [`Limits`].
     Hash(FullHash),
+    /// A stream.
+    Stream(Box<Stream>),
 }
 
 impl Object {
@@ -173,6 +183,7 @@ impl Object {
         match self {
             Self::String { bytes, .. } => bytes.capacity(),
             Self::Hash(full) => full.heap_bytes(),
+            Self::Stream(stream) => size_of::<Stream>().saturating_add(stream.heap_bytes()),
         }
     }
 }
@@ -182,7 +193,7 @@ impl Object {
 pub enum ValueRef<'a> {
     /// A small one: its bytes in their form.
     Inline {
-        /// How to read the bytes; never [`Form::HashFull`].
+        /// How to read the bytes; never [`Form::HashFull`] or [`Form::Stream`].
         form: Form,
         /// The bytes.
         bytes: &'a [u8],
@@ -199,6 +210,7 @@ impl<'a> ValueRef<'a> {
             Self::Inline { form, .. } => form.kind(),
             Self::Object(Object::String { .. }) => ValueKind::String,
             Self::Object(Object::Hash(_)) => ValueKind::Hash,
+            Self::Object(Object::Stream(_)) => ValueKind::Stream,
         }
     }
 
@@ -211,9 +223,11 @@ impl<'a> ValueRef<'a> {
                 Form::StringRaw => "raw",
                 Form::HashPacked => "listpack",
                 Form::HashFull => "hashtable",
+                Form::Stream => "stream",
             },
             Self::Object(Object::String { .. }) => "raw",
             Self::Object(Object::Hash(_)) => "hashtable",
+            Self::Object(Object::Stream(_)) => "stream",
         }
     }
 
@@ -254,7 +268,19 @@ impl<'a> ValueRef<'a> {
         }
     }
 
-    /// Whether it is a collection without an element: its key is to be deleted.
+    /// A stream, to read.
+    ///
+    /// # Errors
+    /// [`TypeError::WrongKind`] for another value.
+    pub fn stream(&self) -> Result<&'a Stream, TypeError> {
+        match *self {
+            Self::Object(Object::Stream(stream)) => Ok(stream),
+            _ => Err(self.wrong_kind(ValueKind::Stream)),
+        }
+    }
+
+    /// Whether it is a collection without an element whose key is to be deleted; a
+    /// stream stays.
     #[must_use]
     pub fn is_empty_collection(&self) -> bool {
         self.hash().is_ok_and(|hash| hash.is_empty())
@@ -274,6 +300,10 @@ impl<'a> ValueRef<'a> {
             Self::Object(Object::Hash(full)) => {
                 hash::serialize_full(full, out);
                 Form::HashFull
+            }
+            Self::Object(Object::Stream(stream)) => {
+                stream::serialize(stream, out);
+                Form::Stream
             }
         }
     }
@@ -296,7 +326,7 @@ impl<'a> ValueRef<'a> {
 pub enum Value {
     /// A small one: its bytes in their form.
     Inline {
-        /// How to read the bytes; never [`Form::HashFull`].
+        /// How to read the bytes; never [`Form::HashFull`] or [`Form::Stream`].
         form: Form,
         /// The bytes.
         bytes: Vec<u8>,
@@ -349,6 +379,12 @@ impl Value {
             form: Form::HashPacked,
             bytes,
         })
+    }
+
+    /// A stream.
+    #[must_use]
+    pub fn from_stream(stream: Stream) -> Self {
+        Self::Object(Box::new(Object::Stream(Box::new(stream))))
     }
 
     /// A string in the form its length asks for.
@@ -409,6 +445,7 @@ impl Value {
                 let full = hash::deserialize_full(bytes)?;
                 Ok(Self::Object(Box::new(Object::Hash(full))))
             }
+            Form::Stream => Ok(Self::from_stream(stream::deserialize(bytes)?)),
         }
     }
 }

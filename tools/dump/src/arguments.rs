@@ -105,6 +105,8 @@ pub enum Kind {
     String,
     /// Hashes.
     Hash,
+    /// Streams.
+    Stream,
 }
 
 impl Kind {
@@ -114,6 +116,7 @@ impl Kind {
         match self {
             Self::String => ValueKind::String,
             Self::Hash => ValueKind::Hash,
+            Self::Stream => ValueKind::Stream,
         }
     }
 }

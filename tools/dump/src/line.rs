@@ -9,10 +9,13 @@
 //!
 //! Bytes are a string if they are UTF-8, else an object with their base64 (RFC
 //! 4648, padded). Times are Unix milliseconds; a key or field that does not
-//! expire has none. A hash has at least one field and none twice.
+//! expire has none. A hash has at least one field and none twice. For streams see
+//! `line/stream.rs`.
 //!
 //! INVARIANT: what is read has been checked against the limits of the store;
 //! unknown members are refused, so that no later version's line is half read.
+
+mod stream;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -92,6 +95,10 @@ impl Serialize for WrittenValue<'_> {
                 let bytes = self.0.string().map_err(serde::ser::Error::custom)?;
                 Bytes(bytes).serialize(serializer)
             }
+            ValueKind::Stream => {
+                let stream = self.0.stream().map_err(serde::ser::Error::custom)?;
+                stream::write(stream, serializer)
+            }
             ValueKind::Hash => {
                 let hash = self.0.hash().map_err(serde::ser::Error::custom)?;
                 let mut fields = serializer.serialize_seq(Some(hash.len()))?;
@@ -136,10 +143,14 @@ pub fn read(bytes: &[u8], limits: &Limits) -> Result<Line, String> {
             Value::from_string(bytes).map_err(|error| error.to_string())?
         }
         (RawKind::Hash, RawValue::Fields(fields)) => hash(&fields, limits)?,
-        (RawKind::String, RawValue::Fields(_)) => {
+        (RawKind::Stream, RawValue::Stream(stream)) => stream.build(limits)?,
+        (RawKind::Stream, _) => {
+            return Err("the value of a stream is an object that begins with entries".to_owned());
+        }
+        (RawKind::String, RawValue::Fields(_) | RawValue::Stream(_)) => {
             return Err(format!("the value of a string is {TEXT_OR_BASE64}"));
         }
-        (RawKind::Hash, RawValue::Bytes(_)) => {
+        (RawKind::Hash, RawValue::Bytes(_) | RawValue::Stream(_)) => {
             return Err("the value of a hash is a list of [field, value]".to_owned());
         }
     };
@@ -191,6 +202,7 @@ struct RawLine {
 enum RawKind {
     String,
     Hash,
+    Stream,
 }
 
 struct RawBytes(Vec<u8>);
@@ -198,17 +210,26 @@ struct RawBytes(Vec<u8>);
 enum RawValue {
     Bytes(Vec<u8>),
     Fields(Vec<RawField>),
+    Stream(Box<stream::RawStream>),
 }
 
 struct RawField(RawBytes, RawBytes, Option<i64>);
 
 fn base64_member<'de, A: MapAccess<'de>>(mut map: A) -> Result<Vec<u8>, A::Error> {
-    let Some((name, text)) = map.next_entry::<String, String>()? else {
-        return Err(de::Error::missing_field("base64"));
-    };
+    let name = map.next_key()?;
+    base64_text(name, map)
+}
+
+/// The bytes of an object whose first name was read.
+fn base64_text<'de, A: MapAccess<'de>>(
+    name: Option<String>,
+    mut map: A,
+) -> Result<Vec<u8>, A::Error> {
+    let name = name.ok_or_else(|| de::Error::missing_field("base64"))?;
     if name != "base64" {
         return Err(de::Error::unknown_field(&name, &["base64"]));
     }
+    let text: String = map.next_value()?;
     if map.next_key::<String>()?.is_some() {
         return Err(de::Error::custom("nothing may stand beside \"base64\""));
     }
@@ -262,8 +283,12 @@ impl<'de> Visitor<'de> for ValueVisitor {
         Ok(RawValue::Bytes(text.into_bytes()))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<RawValue, A::Error> {
-        base64_member(map).map(RawValue::Bytes)
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<RawValue, A::Error> {
+        let name: Option<String> = map.next_key()?;
+        if name.as_deref() == Some(stream::FIRST_MEMBER) {
+            return stream::read(map).map(|stream| RawValue::Stream(Box::new(stream)));
+        }
+        base64_text(name, map).map(RawValue::Bytes)
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<RawValue, A::Error> {

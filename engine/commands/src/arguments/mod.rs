@@ -12,6 +12,7 @@ mod keyspace;
 mod lcs;
 mod scan;
 mod set;
+mod streams;
 
 pub use bits::{FieldAction, FieldOperation, FieldType, Overflow};
 pub use bits::{parse_bit_offset, parse_field_operations};
@@ -23,6 +24,10 @@ pub use lcs::{LcsOptions, parse_lcs};
 pub use scan::{ScanOptions, ScanTarget, parse_cursor, parse_scan};
 pub use set::{Condition, Expiry, GetExOptions, MsetExOptions, SetOptions};
 pub use set::{parse_getex, parse_msetex, parse_set};
+
+pub use streams::{AddOptions, NewId, References, parse_add_or_trim, parse_counted_ids};
+pub use streams::{parse_any_stream_id, parse_interval, parse_interval_end};
+pub use streams::{parse_interval_start, parse_stream_id};
 
 use crate::error::CommandError;
 

@@ -17,6 +17,7 @@ mod keys;
 mod lcs;
 mod multiple;
 mod serialized;
+mod streams;
 mod strings;
 mod whole;
 
@@ -36,6 +37,7 @@ pub(crate) static FAMILIES: &[&[(&str, Handler)]] = &[
     keys::HANDLERS,
     bitmaps::HANDLERS,
     hyperloglogs::HANDLERS,
+    streams::HANDLERS,
     copying::HANDLERS,
     expiry::HANDLERS,
     inspection::HANDLERS,

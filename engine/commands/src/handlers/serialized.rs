@@ -38,6 +38,7 @@ fn in_transit(value: ValueRef<'_>, now: UnixMillis) -> Option<RdbValue> {
                 .collect();
             (!fields.is_empty()).then_some(RdbValue::Hash(fields))
         }
+        ValueKind::Stream => Some(RdbValue::Stream(Box::new(value.stream().ok()?.clone()))),
     }
 }
 
@@ -60,6 +61,7 @@ fn restore(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
         _ if at_ms.is_some_and(|at_ms| at_ms <= now_ms) => {
             context.delete(0);
         }
+        RdbValue::Stream(stream) => context.put(0, Value::from_stream(*stream), expiry),
         RdbValue::String(bytes) => context.put_string(0, &bytes, expiry),
         RdbValue::Hash(fields) => {
             let is_compact = rdb::is_compact(context.argument(3))

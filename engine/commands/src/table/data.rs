@@ -9,6 +9,7 @@ mod hashes;
 mod hyperloglogs;
 mod keys;
 mod server;
+mod streams;
 mod strings;
 mod transactions;
 
@@ -22,6 +23,7 @@ pub(super) static FAMILIES: &[&[Command]] = &[
     hyperloglogs::COMMANDS,
     keys::COMMANDS,
     server::COMMANDS,
+    streams::COMMANDS,
     strings::COMMANDS,
     transactions::COMMANDS,
 ];

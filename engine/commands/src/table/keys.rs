@@ -111,11 +111,7 @@ impl KeySpec {
                 (first, usize::try_from(declared).ok()?)
             }
             KeySearch::Keyword { word } => {
-                let from = request.get(start..)?;
-                let found = from
-                    .iter()
-                    .position(|it| it.as_ref().eq_ignore_ascii_case(word.as_bytes()))?;
-                let first = start.checked_add(found)?.checked_add(1)?;
+                let first = keyword_position(request, word)?.checked_add(1)?;
                 let left = request.len().checked_sub(first)?;
                 (first, left.checked_div(2)?)
             }
@@ -130,6 +126,25 @@ impl KeySpec {
             0 => Some(range),
             _ => (range.position(count.checked_sub(1)?)? < request.len()).then_some(range),
         }
+    }
+}
+
+/// Where the word stands among the options of XREAD or XREADGROUP: not where it is what an
+/// option is told.
+fn keyword_position<A: AsRef<[u8]>>(request: &[A], word: &str) -> Option<usize> {
+    let mut at = 1_usize;
+    loop {
+        let option = request.get(at)?.as_ref();
+        if option.eq_ignore_ascii_case(word.as_bytes()) {
+            return Some(at);
+        }
+        let told = match option.to_ascii_lowercase().as_slice() {
+            b"block" | b"count" => 1,
+            b"group" => 2,
+            b"noack" => 0,
+            _ => return None,
+        };
+        at = at.checked_add(told)?.checked_add(1)?;
     }
 }
 

@@ -6,6 +6,7 @@ mod hashes;
 mod hyperloglogs;
 
 mod keys;
+mod streams;
 mod strings;
 mod transactions;
 mod whole;

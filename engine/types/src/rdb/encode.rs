@@ -19,9 +19,10 @@ use super::listpack::{END, put_backward_length};
 use super::primitive::{
     LENGTH_14_BIT, LENGTH_32_BIT, LENGTH_64_BIT, STRING_I8, STRING_I16, STRING_I32, STRING_LZF,
 };
+use super::stream::put_stream;
 use super::{
-    HashField, PLAIN_VERSION, RdbValue, TYPE_HASH, TYPE_HASH_LISTPACK, TYPE_STRING,
-    TYPE_VALKEY_HASH_EXPIRY, VALKEY_VERSION,
+    HashField, PLAIN_VERSION, RdbValue, TYPE_HASH, TYPE_HASH_LISTPACK, TYPE_STREAM_ACTIVITY,
+    TYPE_STRING, TYPE_VALKEY_HASH_EXPIRY, VALKEY_VERSION,
 };
 use crate::number::parse_integer;
 
@@ -50,6 +51,10 @@ pub fn dump(value: &RdbValue, is_compact: bool) -> Vec<u8> {
         RdbValue::String(bytes) => {
             out.push(TYPE_STRING);
             put_string(&mut out, bytes);
+        }
+        RdbValue::Stream(stream) => {
+            out.push(TYPE_STREAM_ACTIVITY);
+            put_stream(&mut out, stream);
         }
         RdbValue::Hash(fields) if fields.iter().any(|field| field.expiry.is_some()) => {
             version = VALKEY_VERSION;
@@ -142,7 +147,7 @@ fn put_entry(out: &mut Vec<u8>, text: &[u8]) {
     put_backward_length(out, length);
 }
 
-fn put_length(out: &mut Vec<u8>, length: u64) {
+pub(super) fn put_length(out: &mut Vec<u8>, length: u64) {
     if length < 1 << 6 {
         out.push(length.to_le_bytes()[0]);
     } else if length < 1 << 14 {
@@ -157,7 +162,7 @@ fn put_length(out: &mut Vec<u8>, length: u64) {
     }
 }
 
-fn put_string(out: &mut Vec<u8>, bytes: &[u8]) {
+pub(super) fn put_string(out: &mut Vec<u8>, bytes: &[u8]) {
     if bytes.len() <= LONGEST_I32_BYTES
         && let Some(value) = parse_integer(bytes)
     {
