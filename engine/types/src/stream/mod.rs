@@ -258,10 +258,11 @@ impl Stream {
         if self.entries_added == 0 {
             return 0;
         }
-        if (self.length == 0 && id <= self.last_id) || id == self.last_id {
+        if id == self.last_id || (self.length == 0 && id < self.last_id) {
             return added;
         }
-        if id > self.last_id {
+        let is_before_a_gap = id != StreamId::MIN && id < self.max_deleted_id;
+        if id > self.last_id || is_before_a_gap {
             return ENTRIES_READ_UNKNOWN;
         }
         let has_no_gap =
