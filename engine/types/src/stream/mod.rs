@@ -244,10 +244,7 @@ impl Stream {
     /// Whether an id from `start` on may have been deleted one by one.
     #[must_use]
     pub fn may_have_gaps_from(&self, start: StreamId) -> bool {
-        self.length > 0
-            && self.max_deleted_id != StreamId::MIN
-            && self.first_id <= self.max_deleted_id
-            && start <= self.max_deleted_id
+        self.length > 0 && self.max_deleted_id != StreamId::MIN && start <= self.max_deleted_id
     }
 
     /// How many entries were added up to `id`, as far as that can be told: else
