@@ -5,7 +5,13 @@
 //! in capitals and holds no CR or LF; quoted client bytes are cut at 128 bytes. Pure data,
 //! made and read on any thread.
 
+mod bits;
+pub(crate) mod streams;
+
 use std::borrow::Cow;
+
+pub use bits::BitsError;
+pub use streams::StreamError;
 
 /// Bytes of a client's argument, or of all of them together, an error text repeats.
 const QUOTE_LIMIT_BYTES: usize = 128;
@@ -232,6 +238,10 @@ pub enum CommandError {
     KeysWhileMonitoring,
     /// A client name with spaces, control or non-ASCII characters.
     InvalidClientName,
+    /// Of the commands on bits and HyperLogLogs.
+    Bits(BitsError),
+    /// Of the commands on streams.
+    Stream(StreamError),
     /// No client fits a CLIENT KILL.
     NoSuchClient,
 }
@@ -362,6 +372,8 @@ impl CommandError {
             Self::OutOfBounds { least, greatest } => {
                 format!("ERR value is out of range, value must between {least} and {greatest}")
             }
+            Self::Bits(error) => return error.text(),
+            Self::Stream(error) => return error.text(),
             Self::LogFailing(cause) => {
                 let cause = cause.replace(['\r', '\n'], " ");
                 format!("MISCONF Errors writing to the AOF file: {cause}")
@@ -548,6 +560,8 @@ impl CommandError {
             | Self::OutOfBounds { .. }
             | Self::LogFailing(_)
             | Self::DiskFailing(_)
+            | Self::Bits(_)
+            | Self::Stream(_)
             | Self::HelloSyntax(_)
             | Self::NotWhileSubscribed(_)
             | Self::NoInputKeys(_)

@@ -391,6 +391,13 @@ impl<'s, 'k> Access<'s, 'k> {
         self.store.settings.databases()
     }
 
+    /// Whether the log takes more without a wait: a command that only reads changes
+    /// nothing where it has not.
+    #[must_use]
+    pub fn log_has_room(&self) -> bool {
+        self.store.log.has_room()
+    }
+
     fn id(&self, key: KeyId) -> usize {
         self.ids[key] as usize
     }

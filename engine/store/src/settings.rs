@@ -98,6 +98,9 @@ pub struct Settings {
     set_max_listpack_value: AtomicUsize,
     zset_max_listpack_entries: AtomicUsize,
     zset_max_listpack_value: AtomicUsize,
+    hll_sparse_max_bytes: AtomicUsize,
+    stream_node_max_bytes: AtomicUsize,
+    stream_node_max_entries: AtomicUsize,
     /// Bytes of log after which a checkpoint begins.
     checkpoint_wal_bytes: AtomicU64,
     /// After how long with changes a checkpoint begins, in ms.
@@ -121,6 +124,9 @@ impl Default for Settings {
             set_max_listpack_value: AtomicUsize::new(64),
             zset_max_listpack_entries: AtomicUsize::new(128),
             zset_max_listpack_value: AtomicUsize::new(64),
+            hll_sparse_max_bytes: AtomicUsize::new(3000),
+            stream_node_max_bytes: AtomicUsize::new(4096),
+            stream_node_max_entries: AtomicUsize::new(100),
             checkpoint_wal_bytes: AtomicU64::new(256 << 20),
             checkpoint_interval_ms: AtomicU64::new(60_000),
             active_expire: AtomicBool::new(true),
@@ -175,6 +181,15 @@ impl Settings {
     setting!(
         /// Bytes of a member of a sorted set in its compact form.
         zset_max_listpack_value, set_zset_max_listpack_value, usize);
+    setting!(
+        /// Bytes of a HyperLogLog in its sparse form.
+        hll_sparse_max_bytes, set_hll_sparse_max_bytes, usize);
+    setting!(
+        /// Bytes of a stream's node above which another begins; 0 is no limit.
+        stream_node_max_bytes, set_stream_node_max_bytes, usize);
+    setting!(
+        /// Entries of a stream's node, deleted ones included; 0 is no limit.
+        stream_node_max_entries, set_stream_node_max_entries, usize);
     setting!(
         /// Bytes of log after which a checkpoint begins.
         checkpoint_wal_bytes, set_checkpoint_wal_bytes, u64);

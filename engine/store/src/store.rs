@@ -267,6 +267,8 @@ impl Store {
             set_max_listpack_value: self.settings.set_max_listpack_value(),
             zset_max_listpack_entries: self.settings.zset_max_listpack_entries(),
             zset_max_listpack_value: self.settings.zset_max_listpack_value(),
+            stream_node_max_bytes: self.settings.stream_node_max_bytes(),
+            stream_node_max_entries: self.settings.stream_node_max_entries(),
             field_seed: self.seed,
         }
     }

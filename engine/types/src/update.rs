@@ -23,6 +23,7 @@ use crate::hash::{FullHash, HashEntry};
 use crate::list::{ListUpdate, NodeLimit, update as lists};
 use crate::set::{self, SetForm};
 use crate::sorted_set::{self, Entry};
+use crate::stream::{self, StreamUpdate};
 use crate::string;
 use crate::value::{Form, Limits, Object, TypeError, Value, ValueKind, ValueRef};
 use std::sync::Arc;
@@ -97,6 +98,8 @@ pub enum Update<'a> {
         /// The members.
         members: Vec<&'a [u8]>,
     },
+    /// A change of a stream.
+    Stream(StreamUpdate<'a>),
 }
 
 impl<'a> Update<'a> {
@@ -111,6 +114,7 @@ impl<'a> Update<'a> {
             Self::List(_) => ValueKind::List,
             Self::SetAdd { .. } | Self::SetRemove { .. } => ValueKind::Set,
             Self::SortedSetSet { .. } | Self::SortedSetRemove { .. } => ValueKind::SortedSet,
+            Self::Stream(_) => ValueKind::Stream,
         }
     }
 
@@ -162,6 +166,7 @@ impl<'a> Update<'a> {
                 out.push(SORTED_SET_REMOVE);
                 put_all(out, members);
             }
+            Self::Stream(update) => update.encode_into(out),
         }
     }
 
@@ -225,6 +230,9 @@ impl<'a> Update<'a> {
                 let members = all_left(&mut reader)?;
                 Ok(Self::SortedSetRemove { members })
             }
+            tag if stream::update::TAGS.contains(&tag) => {
+                StreamUpdate::decode(tag, &mut reader).map(Self::Stream)
+            }
             found => Err(TypeError::UnknownUpdate { found }),
         }
     }
@@ -270,6 +278,12 @@ impl<'a> Update<'a> {
             | Self::SetRemove { .. }
             | Self::SortedSetRemove { .. } => {
                 current.ok_or(TypeError::NoValue)?;
+            }
+            Self::Stream(update) => {
+                if !update.makes_stream() {
+                    current.ok_or(TypeError::NoValue)?;
+                }
+                update.check_size()?;
             }
             Self::List(update) => update.check(current)?,
         }
@@ -331,7 +345,19 @@ pub fn apply(
             Ok(sorted_set::update::set(current, *is_full, entries, limits))
         }
         Update::SortedSetRemove { members } => Ok(sorted_set::update::remove(current, members)),
+        Update::Stream(update) => Ok(change_stream(current, update, limits)),
     }
+}
+
+fn change_stream(current: Option<Value>, update: &StreamUpdate<'_>, limits: &Limits) -> Value {
+    let mut object = match current {
+        Some(Value::Object(object)) => object,
+        _ => Box::new(Object::Stream(Box::default())),
+    };
+    if let Object::Stream(stream) = &mut *object {
+        update.apply(stream, limits);
+    }
+    Value::Object(object)
 }
 
 fn change_string(
@@ -399,7 +425,6 @@ fn change_hash(current: Option<Value>, update: &Update<'_>, limits: &Limits) -> 
                 packed::set(&mut body, (field, &value, *expiry));
             }
         }
-        Update::StringAppend(_) | Update::StringSetRange { .. } | Update::List(_) => {}
         _ => {}
     }
     let mut prefix = Vec::new();
@@ -429,7 +454,6 @@ fn change_full(full: &mut FullHash, update: &Update<'_>) {
                 full.set((field, &value, *expiry));
             }
         }
-        Update::StringAppend(_) | Update::StringSetRange { .. } | Update::List(_) => {}
         _ => {}
     }
 }

@@ -18,6 +18,7 @@ use crate::hash::{self, FullHash, HashEntry, HashRef, PackedHash};
 use crate::list::{self, List, ListRef, PackedList};
 use crate::set::{FullSet, IntegerSet, PackedSet, SetRef};
 use crate::sorted_set::{self, Entry, FullSortedSet, PackedSortedSet, SortedSetRef};
+use crate::stream::{self, Stream};
 use crate::string;
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -79,6 +80,8 @@ pub enum ValueKind {
     Set,
     /// Members with scores.
     SortedSet,
+    /// Entries in the order of their ids.
+    Stream,
 }
 
 impl ValueKind {
@@ -91,6 +94,7 @@ impl ValueKind {
             Self::List => "list",
             Self::Set => "set",
             Self::SortedSet => "zset",
+            Self::Stream => "stream",
         }
     }
 }
@@ -122,6 +126,8 @@ pub enum Form {
     SortedSetPacked = 10,
     /// A full sorted set.
     SortedSetFull = 11,
+    /// A stream.
+    Stream = 12,
 }
 
 impl Form {
@@ -142,6 +148,7 @@ impl Form {
             9 => Ok(Self::SetFull),
             10 => Ok(Self::SortedSetPacked),
             11 => Ok(Self::SortedSetFull),
+            12 => Ok(Self::Stream),
             found => Err(TypeError::UnknownForm { found }),
         }
     }
@@ -155,6 +162,7 @@ impl Form {
             Self::ListPacked | Self::ListFull => ValueKind::List,
             Self::SetIntegers | Self::SetPacked | Self::SetFull => ValueKind::Set,
             Self::SortedSetPacked | Self::SortedSetFull => ValueKind::SortedSet,
+            Self::Stream => ValueKind::Stream,
         }
     }
 }
@@ -179,6 +187,10 @@ pub struct Limits {
     pub zset_max_listpack_entries: usize,
     /// `zset-max-listpack-value`: bytes of a member of a packed sorted set.
     pub zset_max_listpack_value: usize,
+    /// `stream-node-max-bytes`: bytes of a stream's node; 0 is no limit.
+    pub stream_node_max_bytes: usize,
+    /// `stream-node-max-entries`: entries of a stream's node; 0 is no limit.
+    pub stream_node_max_entries: usize,
     /// Spreads the fields of hashes that become full; secret, so that no client
     /// can make its fields collide. Stored with each full hash.
     pub field_seed: HashSeed,
@@ -196,6 +208,8 @@ impl Default for Limits {
             set_max_listpack_value: 64,
             zset_max_listpack_entries: 128,
             zset_max_listpack_value: 64,
+            stream_node_max_bytes: 4096,
+            stream_node_max_entries: 100,
             field_seed: HashSeed(0),
         }
     }
@@ -219,6 +233,8 @@ pub enum Object {
     Set(FullSet),
     /// A sorted set above the [`Limits`].
     SortedSet(FullSortedSet),
+    /// A stream.
+    Stream(Box<Stream>),
 }
 
 impl Object {
@@ -232,6 +248,7 @@ impl Object {
             Self::List(list) => list.heap_bytes(),
             Self::Set(full) => full.heap_bytes(),
             Self::SortedSet(full) => full.heap_bytes(),
+            Self::Stream(stream) => size_of::<Stream>().saturating_add(stream.heap_bytes()),
         }
     }
 }
@@ -261,6 +278,7 @@ impl<'a> ValueRef<'a> {
             Self::Object(Object::List(_)) => ValueKind::List,
             Self::Object(Object::Set(_)) => ValueKind::Set,
             Self::Object(Object::SortedSet(_)) => ValueKind::SortedSet,
+            Self::Object(Object::Stream(_)) => ValueKind::Stream,
         }
     }
 
@@ -278,12 +296,14 @@ impl<'a> ValueRef<'a> {
                 Form::ListFull => "quicklist",
                 Form::SetIntegers => "intset",
                 Form::SortedSetFull => "skiplist",
+                Form::Stream => "stream",
             },
             Self::Object(Object::String { .. }) => "raw",
             Self::Object(Object::Hash(_) | Object::Set(_)) => "hashtable",
             Self::Object(Object::List(list)) if list.is_quicklist() => "quicklist",
             Self::Object(Object::List(_)) => "listpack",
             Self::Object(Object::SortedSet(_)) => "skiplist",
+            Self::Object(Object::Stream(_)) => "stream",
         }
     }
 
@@ -373,11 +393,23 @@ impl<'a> ValueRef<'a> {
         }
     }
 
-    /// Whether it is a collection without an element: its key is to be deleted.
+    /// A stream, to read.
+    ///
+    /// # Errors
+    /// [`TypeError::WrongKind`] for another value.
+    pub fn stream(&self) -> Result<&'a Stream, TypeError> {
+        match *self {
+            Self::Object(Object::Stream(stream)) => Ok(stream),
+            _ => Err(self.wrong_kind(ValueKind::Stream)),
+        }
+    }
+
+    /// Whether it is a collection without an element whose key is to be deleted; a
+    /// stream stays.
     #[must_use]
     pub fn is_empty_collection(&self) -> bool {
         match self.kind() {
-            ValueKind::String => false,
+            ValueKind::String | ValueKind::Stream => false,
             ValueKind::Hash => self.hash().is_ok_and(|hash| hash.is_empty()),
             ValueKind::List => self.list().is_ok_and(|list| list.is_empty()),
             ValueKind::Set => self.set().is_ok_and(|set| set.is_empty()),
@@ -408,6 +440,10 @@ impl<'a> ValueRef<'a> {
             Self::Object(Object::SortedSet(full)) => {
                 full.serialize_into(out);
                 Form::SortedSetFull
+            }
+            Self::Object(Object::Stream(stream)) => {
+                stream::serialize(stream, out);
+                Form::Stream
             }
         }
     }
@@ -457,6 +493,15 @@ impl Value {
         Ok(Self::string(bytes, false))
     }
 
+    /// A string of these bytes, which `OBJECT ENCODING` calls `raw`.
+    ///
+    /// # Errors
+    /// [`TypeError::TooLarge`] above [`STRING_MAX_BYTES`].
+    pub fn from_raw_string(bytes: Vec<u8>) -> Result<Self, TypeError> {
+        string::bounded(bytes.len())?;
+        Ok(Self::string(bytes, true))
+    }
+
     /// A compact hash of these fields, which all differ.
     ///
     /// # Errors
@@ -482,6 +527,7 @@ impl Value {
         list.settle(list::NodeLimit(limits.list_max_listpack_size));
         list::into_value(list)
     }
+
     /// A packed set of these members, which all differ.
     ///
     /// # Errors
@@ -506,6 +552,12 @@ impl Value {
             string::bounded(member.len())?;
         }
         Ok(sorted_set::update::packed(entries))
+    }
+
+    /// A stream.
+    #[must_use]
+    pub fn from_stream(stream: Stream) -> Self {
+        Self::Object(Box::new(Object::Stream(Box::new(stream))))
     }
 
     /// A string in the form its length asks for.
@@ -603,6 +655,7 @@ impl Value {
                 let full = FullSortedSet::deserialize(&bytes)?;
                 Ok(Self::Object(Box::new(Object::SortedSet(full))))
             }
+            Form::Stream => Ok(Self::from_stream(stream::deserialize(&bytes)?)),
         }
     }
 }

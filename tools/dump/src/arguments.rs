@@ -112,6 +112,8 @@ pub enum Kind {
     Set,
     /// Sorted sets.
     Zset,
+    /// Streams.
+    Stream,
 }
 
 impl Kind {
@@ -124,6 +126,7 @@ impl Kind {
             Self::List => ValueKind::List,
             Self::Set => ValueKind::Set,
             Self::Zset => ValueKind::SortedSet,
+            Self::Stream => ValueKind::Stream,
         }
     }
 }

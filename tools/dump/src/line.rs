@@ -14,9 +14,15 @@
 //! UTF-8, else an object with their base64 (RFC 4648, padded). Times are Unix
 //! milliseconds; a key or field that does not expire has none. No collection is
 //! empty, and none but a list has a field or member twice.
+//! Bytes are a string if they are UTF-8, else an object with their base64 (RFC
+//! 4648, padded). Times are Unix milliseconds; a key or field that does not
+//! expire has none. A hash has at least one field and none twice. For streams see
+//! `line/stream.rs`.
 //!
 //! INVARIANT: what is read has been checked against the limits of the store;
 //! unknown members are refused, so that no later version's line is half read.
+
+mod stream;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -39,6 +45,7 @@ const NO_ELEMENTS: &str = "the value of a list is a list of elements";
 const NO_MEMBERS: &str = "the value of a set is a list of members";
 const NO_SCORES: &str =
     "the value of a sorted set is a list of [member, score], the score a string";
+const NO_ENTRIES: &str = "the value of a stream is an object that begins with entries";
 const TEXT_OR_BASE64: &str = "a string or {\"base64\": \"...\"}";
 
 /// A key as a line has it.
@@ -102,6 +109,10 @@ impl Serialize for WrittenValue<'_> {
             ValueKind::String => {
                 let bytes = self.0.string().map_err(serde::ser::Error::custom)?;
                 Bytes(bytes).serialize(serializer)
+            }
+            ValueKind::Stream => {
+                let stream = self.0.stream().map_err(serde::ser::Error::custom)?;
+                stream::write(stream, serializer)
             }
             ValueKind::Hash => {
                 let hash = self.0.hash().map_err(serde::ser::Error::custom)?;
@@ -174,13 +185,13 @@ pub fn read(bytes: &[u8], limits: &Limits) -> Result<Line, String> {
         (RawKind::List, RawValue::Elements(elements)) => list(&elements, limits)?,
         (RawKind::Set, RawValue::Elements(elements)) => set(&elements, limits)?,
         (RawKind::Zset, RawValue::Elements(elements)) => sorted_set(&elements, limits)?,
-        (RawKind::String, RawValue::Elements(_)) => {
-            return Err(format!("the value of a string is {TEXT_OR_BASE64}"));
-        }
-        (RawKind::Hash, RawValue::Bytes(_)) => return Err(NO_FIELDS.to_owned()),
-        (RawKind::List, RawValue::Bytes(_)) => return Err(NO_ELEMENTS.to_owned()),
-        (RawKind::Set, RawValue::Bytes(_)) => return Err(NO_MEMBERS.to_owned()),
-        (RawKind::Zset, RawValue::Bytes(_)) => return Err(NO_SCORES.to_owned()),
+        (RawKind::Stream, RawValue::Stream(stream)) => stream.build(limits)?,
+        (RawKind::String, _) => return Err(format!("the value of a string is {TEXT_OR_BASE64}")),
+        (RawKind::Hash, _) => return Err(NO_FIELDS.to_owned()),
+        (RawKind::List, _) => return Err(NO_ELEMENTS.to_owned()),
+        (RawKind::Set, _) => return Err(NO_MEMBERS.to_owned()),
+        (RawKind::Zset, _) => return Err(NO_SCORES.to_owned()),
+        (RawKind::Stream, _) => return Err(NO_ENTRIES.to_owned()),
     };
     Ok(Line {
         database: raw.db,
@@ -294,6 +305,7 @@ enum RawKind {
     List,
     Set,
     Zset,
+    Stream,
 }
 
 struct RawBytes(Vec<u8>);
@@ -301,6 +313,7 @@ struct RawBytes(Vec<u8>);
 enum RawValue {
     Bytes(Vec<u8>),
     Elements(Vec<RawElement>),
+    Stream(Box<stream::RawStream>),
 }
 
 /// An element of a list.
@@ -328,12 +341,20 @@ impl RawElement {
 struct RawField(RawBytes, RawBytes, Option<i64>);
 
 fn base64_member<'de, A: MapAccess<'de>>(mut map: A) -> Result<Vec<u8>, A::Error> {
-    let Some((name, text)) = map.next_entry::<String, String>()? else {
-        return Err(de::Error::missing_field("base64"));
-    };
+    let name = map.next_key()?;
+    base64_text(name, map)
+}
+
+/// The bytes of an object whose first name was read.
+fn base64_text<'de, A: MapAccess<'de>>(
+    name: Option<String>,
+    mut map: A,
+) -> Result<Vec<u8>, A::Error> {
+    let name = name.ok_or_else(|| de::Error::missing_field("base64"))?;
     if name != "base64" {
         return Err(de::Error::unknown_field(&name, &["base64"]));
     }
+    let text: String = map.next_value()?;
     if map.next_key::<String>()?.is_some() {
         return Err(de::Error::custom("nothing may stand beside \"base64\""));
     }
@@ -387,8 +408,12 @@ impl<'de> Visitor<'de> for ValueVisitor {
         Ok(RawValue::Bytes(text.into_bytes()))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<RawValue, A::Error> {
-        base64_member(map).map(RawValue::Bytes)
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<RawValue, A::Error> {
+        let name: Option<String> = map.next_key()?;
+        if name.as_deref() == Some(stream::FIRST_MEMBER) {
+            return stream::read(map).map(|stream| RawValue::Stream(Box::new(stream)));
+        }
+        base64_text(name, map).map(RawValue::Bytes)
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<RawValue, A::Error> {

@@ -35,6 +35,8 @@ fn lines_are_written_as_documented_and_read_back_to_the_letter() {
         r#"{"db":2,"key":"z","type":"zset","value":[["b","-inf"],["a","-0"],["c","1.5"],["d","1e+30"]]}"#,
         r#"{"db":2,"key":"s","type":"set","value":["-5","1","20000000000"]}"#,
         r#"{"db":3,"key":"l","type":"list","value":["a","5",{"base64":"/w=="},"a",""]}"#,
+        r#"{"db":0,"key":"s","type":"stream","value":{"entries":[],"last_id":"0-0","max_deleted_id":"0-0","entries_added":0,"groups":[]}}"#,
+        r#"{"db":0,"key":"s","type":"stream","value":{"entries":[["1-0","f","v"],["7-3","f",{"base64":"/w=="},"n","-12"]],"last_id":"9-0","max_deleted_id":"8-1","entries_added":4,"groups":[{"name":"g","last_id":"7-3","entries_read":-1,"consumers":[{"name":"c","seen_at_ms":5,"active_at_ms":6,"pending":[["1-0",5,1],["8-1",6,2]]},{"name":"d","seen_at_ms":7,"pending":[]}]}]}}"#,
     ] {
         let line = read(text.as_bytes()).expect(text);
         assert_eq!(written(&line), format!("{text}\n"));

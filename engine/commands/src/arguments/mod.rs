@@ -5,6 +5,7 @@
 //! Invariants: hostile arguments never panic, nothing is allocated from a declared count.
 //! Pure functions, called by any thread.
 
+mod bits;
 mod blocking;
 mod counted;
 mod expire;
@@ -15,7 +16,10 @@ mod lists;
 mod scan;
 mod set;
 mod sort;
+mod streams;
 
+pub use bits::{FieldAction, FieldOperation, FieldType, Overflow};
+pub use bits::{parse_bit_offset, parse_field_operations};
 pub use blocking::{parse_timeout_ms, parse_timeout_s};
 pub use counted::parse_counted_keys;
 pub use expire::{ExpireCondition, ExpireTime, ExpireUnit, parse_expire, parse_expire_conditions};
@@ -29,6 +33,10 @@ pub use scan::{ScanOptions, ScanTarget, parse_cursor, parse_scan};
 pub use set::{Condition, Expiry, GetExOptions, MsetExOptions, SetOptions};
 pub use set::{parse_getex, parse_msetex, parse_set};
 pub use sort::{SortOptions, SortSource, parse_sort, sort_source};
+
+pub use streams::{AddOptions, NewId, References, parse_add_or_trim, parse_counted_ids};
+pub use streams::{parse_any_stream_id, parse_interval, parse_interval_end};
+pub use streams::{parse_interval_start, parse_stream_id};
 
 use crate::error::CommandError;
 

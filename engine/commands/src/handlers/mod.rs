@@ -6,11 +6,13 @@
 //! be taken back. Wherever Valkey looks at the options, at the key's kind and at
 //! a limit in some order, so does the handler: the order shows in the errors.
 
+mod bitmaps;
 mod copying;
 mod draw;
 mod expiry;
 mod geo;
 mod hashes;
+mod hyperloglogs;
 mod increments;
 mod inspection;
 mod keys;
@@ -21,6 +23,7 @@ mod serialized;
 mod sets;
 mod sorted_sets;
 mod sorting;
+mod streams;
 mod strings;
 mod whole;
 
@@ -39,6 +42,9 @@ pub(crate) static FAMILIES: &[&[(&str, Handler)]] = &[
     increments::HANDLERS,
     lcs::HANDLERS,
     keys::HANDLERS,
+    bitmaps::HANDLERS,
+    hyperloglogs::HANDLERS,
+    streams::HANDLERS,
     copying::HANDLERS,
     expiry::HANDLERS,
     inspection::HANDLERS,

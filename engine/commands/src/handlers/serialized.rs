@@ -50,6 +50,7 @@ fn in_transit(value: ValueRef<'_>, now: UnixMillis) -> Option<RdbValue> {
             let entries = entries.map(|(score, member)| (score, member.to_vec()));
             Some(RdbValue::SortedSet(entries.collect()))
         }
+        ValueKind::Stream => Some(RdbValue::Stream(Box::new(value.stream().ok()?.clone()))),
     }
 }
 
@@ -76,6 +77,7 @@ fn restore(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
             context.reply.simple("OK");
             return Ok(());
         }
+        RdbValue::Stream(stream) => context.put(0, Value::from_stream(*stream), expiry),
         RdbValue::String(bytes) => context.put_string(0, &bytes, expiry),
         RdbValue::Hash(fields) => {
             let is_compact = rdb::is_compact(context.argument(3))

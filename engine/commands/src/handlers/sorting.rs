@@ -92,7 +92,7 @@ fn elements(value: ValueRef<'_>) -> Result<Vec<Vec<u8>>, CommandError> {
             let entries = value.sorted_set()?.iter();
             Ok(entries.map(|(_, member)| member.to_vec()).collect())
         }
-        ValueKind::String | ValueKind::Hash => Err(CommandError::WrongType),
+        ValueKind::String | ValueKind::Hash | ValueKind::Stream => Err(CommandError::WrongType),
     }
 }
 

@@ -126,6 +126,12 @@ words! {
         SortedSet = "sortedset",
         /// On strings.
         String = "string",
+        /// On bits of strings.
+        Bitmap = "bitmap",
+        /// On HyperLogLogs.
+        HyperLogLog = "hyperloglog",
+        /// On streams.
+        Stream = "stream",
         /// Administration.
         Admin = "admin",
         /// Constant or logarithmic time.

@@ -43,6 +43,12 @@ pub enum KeySearch {
         /// The word, in capitals.
         word: &'static str,
     },
+    /// The first key stands behind a word, which is looked for from the start on; they are
+    /// the first half of what is left of the request.
+    Keyword {
+        /// The word, in capitals.
+        word: &'static str,
+    },
 }
 
 /// One group of keys in the arguments of a command.
@@ -102,6 +108,15 @@ impl KeySpec {
         }
     }
 
+    pub(super) const fn after_keyword(word: &'static str, start: u32, flags: &[KeyFlag]) -> Self {
+        Self {
+            start,
+            search: KeySearch::Keyword { word },
+            step: 1,
+            flags: KeyFlags::of(flags),
+        }
+    }
+
     /// The keys of this group, or `None` where the request breaks the specification.
     fn evaluate<A: AsRef<[u8]>>(&self, request: &[A]) -> Option<KeyRange> {
         let start = usize::try_from(self.start).ok()?;
@@ -114,8 +129,10 @@ impl KeySpec {
                 } else {
                     start.checked_add(distance)?
                 };
-                let places = last.checked_sub(start)?;
-                (start, places.checked_div(step)?.checked_add(1)?)
+                // Keys that may be left out, such as the sources of PFMERGE, begin behind
+                // the end of a request without them.
+                let places = last.checked_add(1)?.saturating_sub(start);
+                (start, places.div_ceil(step))
             }
             KeySearch::Counted { count, first } => {
                 let position = start.checked_add(usize::try_from(count).ok()?)?;
@@ -140,6 +157,11 @@ impl KeySpec {
                     Some(at) => (at.checked_add(1)?, 1),
                     None => (start, 0),
                 }
+            }
+            KeySearch::Keyword { word } => {
+                let first = keyword_position(request, word)?.checked_add(1)?;
+                let left = request.len().checked_sub(first)?;
+                (first, left.checked_div(2)?)
             }
         };
         let range = KeyRange {
@@ -169,6 +191,25 @@ fn last_store_option<A: AsRef<[u8]>>(request: &[A], start: usize) -> Option<usiz
         at = at.checked_add(if is_store { 2 } else { 1 })?;
     }
     last
+}
+
+/// Where the word stands among the options of XREAD or XREADGROUP: not where it is what an
+/// option is told.
+fn keyword_position<A: AsRef<[u8]>>(request: &[A], word: &str) -> Option<usize> {
+    let mut at = 1_usize;
+    loop {
+        let option = request.get(at)?.as_ref();
+        if option.eq_ignore_ascii_case(word.as_bytes()) {
+            return Some(at);
+        }
+        let told = match option.to_ascii_lowercase().as_slice() {
+            b"block" | b"count" => 1,
+            b"group" => 2,
+            b"noack" => 0,
+            _ => return None,
+        };
+        at = at.checked_add(told)?.checked_add(1)?;
+    }
 }
 
 /// Keys at equal distances in a request.
@@ -215,7 +256,11 @@ pub fn request_keys<A: AsRef<[u8]>>(command: &Command, request: &[A]) -> KeyRang
             return KeyRanges::new();
         };
         if range.flags.contains(KeyFlag::VariableFlags) {
-            range.flags = set_flags(request);
+            range.flags = if command.name == "bitfield" {
+                bitfield_flags(request)
+            } else {
+                set_flags(request)
+            };
         }
         if range.count > 0 {
             ranges.push(range);
@@ -247,7 +292,19 @@ fn store_target<A: AsRef<[u8]>>(request: &[A]) -> Option<usize> {
     target
 }
 
-/// `SET` alone has variable flags: it reads the old value only when asked to return it.
+/// `BITFIELD` changes its key only when it is told more than to read.
+fn bitfield_flags<A: AsRef<[u8]>>(request: &[A]) -> KeyFlags {
+    let mut words = request.iter().skip(2).map(AsRef::as_ref);
+    let changes =
+        |word: &[u8]| word.eq_ignore_ascii_case(b"set") || word.eq_ignore_ascii_case(b"incrby");
+    if words.any(changes) {
+        KeyFlags::of(&[KeyFlag::ReadWrite, KeyFlag::Access, KeyFlag::Update])
+    } else {
+        KeyFlags::of(&[KeyFlag::ReadOnly, KeyFlag::Access])
+    }
+}
+
+/// `SET` reads the old value only when asked to return it.
 fn set_flags<A: AsRef<[u8]>>(request: &[A]) -> KeyFlags {
     let mut options = request.iter().skip(3);
     if options.any(|option| option.as_ref().eq_ignore_ascii_case(b"get")) {

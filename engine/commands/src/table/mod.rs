@@ -21,6 +21,8 @@ const NAME_LIMIT_BYTES: usize = 32;
 /// The chapter of the documentation a command stands in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Group {
+    /// Bits of strings.
+    Bitmap,
     /// Connection management.
     Connection,
     /// Keys of any type.
@@ -39,6 +41,10 @@ pub enum Group {
     Set,
     /// Sorted sets.
     SortedSet,
+    /// HyperLogLogs.
+    HyperLogLog,
+    /// Streams.
+    Stream,
     /// Strings.
     String,
     /// Transactions.
@@ -50,6 +56,7 @@ impl Group {
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Bitmap => "bitmap",
             Self::Connection => "connection",
             Self::Generic => "generic",
             Self::Geo => "geo",
@@ -59,6 +66,8 @@ impl Group {
             Self::Server => "server",
             Self::Set => "set",
             Self::SortedSet => "sorted-set",
+            Self::HyperLogLog => "hyperloglog",
+            Self::Stream => "stream",
             Self::String => "string",
             Self::Transactions => "transactions",
         }

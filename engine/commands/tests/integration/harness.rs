@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use thermocline_base::{Clock, Random, SimulatedTime, UnixMillis};
 use thermocline_commands::{Call, Executor, ReplyBuffer, Version, table};
+use thermocline_commands::{Parked, Ran};
 use thermocline_disk::{BackendChoice, Disk};
 use thermocline_store::{Fault, FaultSet, PageReader, ReadRequest, Store, StoreOptions};
 
@@ -191,6 +192,24 @@ impl Client {
         let others = calls.iter().filter(|call| !Executor::handles(call.command));
         assert_eq!(asked, others.count(), "each is asked once");
         reply.take()
+    }
+
+    /// Runs a line that has to wait; the client that waits.
+    pub(crate) fn park(&mut self, line: &[u8]) -> Arc<Parked> {
+        let request: Vec<&[u8]> = line.split(|byte| *byte == b' ').collect();
+        let call = Call {
+            command: table::resolve(&request).expect("is a command"),
+            database: self.database,
+            arguments: &request,
+        };
+        let mut reply = ReplyBuffer::new(self.version);
+        let ran = self
+            .executor
+            .run_or_park(call, &mut reply, &FaultSet::new(), &mut self.random);
+        match ran.expect("nothing is cold") {
+            Ran::Parked(parked) => parked,
+            Ran::Done(_) => panic!("does not wait: {}", reply.as_bytes().escape_ascii()),
+        }
     }
 
     /// Has what a fault asks for.

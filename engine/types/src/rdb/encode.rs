@@ -19,9 +19,10 @@ use super::listpack::{END, put_backward_length};
 use super::primitive::{
     LENGTH_14_BIT, LENGTH_32_BIT, LENGTH_64_BIT, STRING_I8, STRING_I16, STRING_I32, STRING_LZF,
 };
+use super::stream::put_stream;
 use super::{
-    HashField, PLAIN_VERSION, RdbValue, TYPE_HASH, TYPE_HASH_LISTPACK, TYPE_STRING,
-    TYPE_VALKEY_HASH_EXPIRY, VALKEY_VERSION, set, sorted_set,
+    HashField, PLAIN_VERSION, RdbValue, TYPE_HASH, TYPE_HASH_LISTPACK, TYPE_STREAM_ACTIVITY,
+    TYPE_STRING, TYPE_VALKEY_HASH_EXPIRY, VALKEY_VERSION, set, sorted_set,
 };
 use crate::number::parse_integer;
 
@@ -51,6 +52,10 @@ pub fn dump(value: &RdbValue, is_compact: bool) -> Vec<u8> {
         RdbValue::String(bytes) => {
             out.push(TYPE_STRING);
             put_string(&mut out, bytes);
+        }
+        RdbValue::Stream(stream) => {
+            out.push(TYPE_STREAM_ACTIVITY);
+            put_stream(&mut out, stream);
         }
         RdbValue::Hash(fields) if fields.iter().any(|field| field.expiry.is_some()) => {
             version = VALKEY_VERSION;

@@ -10,6 +10,8 @@
 //! Owns the bytes; does not know how values are kept, nor keys or key expiry.
 //! Reads all of them in every form Redis 2.6 to 7.4 and Valkey 7.2 to 9.1 write
 //! (zipmaps of Redis 2.4 excepted). Pure; runs on any thread.
+//! Reads strings, hashes and streams in every form Redis 2.6 to 7.4 and Valkey 7.2 to
+//! 9.1 write them (zipmaps of Redis 2.4 excepted). Pure; runs on any thread.
 //!
 //! INVARIANT: nothing is allocated from a declared length, and what is decoded
 //! stays within the caller's limit, so a hostile payload costs a small multiple
@@ -28,6 +30,7 @@ mod listpack;
 mod primitive;
 mod set;
 mod sorted_set;
+mod stream;
 mod ziplist;
 
 use std::collections::HashSet;
@@ -37,8 +40,10 @@ use crc_fast::{CrcAlgorithm, checksum};
 use thermocline_base::UnixMillis;
 use thiserror::Error;
 
+use crate::stream::Stream;
 pub use encode::dump;
 use primitive::Decoder;
+use stream::StreamVersion;
 
 /// Version and checksum after the value, in bytes.
 const FOOTER_BYTES: usize = 10;
@@ -63,6 +68,9 @@ const TYPE_HASH_ZIPLIST: u8 = 13;
 const TYPE_HASH_LISTPACK: u8 = 16;
 const TYPE_SORTED_SET_LISTPACK: u8 = 17;
 const TYPE_SET_LISTPACK: u8 = 20;
+const TYPE_STREAM: u8 = 15;
+const TYPE_STREAM_COUNTS: u8 = 19;
+const TYPE_STREAM_ACTIVITY: u8 = 21;
 /// Valkey 9: fields, values and absolute expiries. Redis used the same number
 /// for another form in release candidates only; the version tells them apart.
 const TYPE_VALKEY_HASH_EXPIRY: u8 = 22;
@@ -89,6 +97,8 @@ pub enum RdbValue {
     /// The members of a sorted set with their scores, in the order of the
     /// payload; at least one, all different, the scores numbers.
     SortedSet(Vec<(f64, Vec<u8>)>),
+    /// A stream.
+    Stream(Box<Stream>),
 }
 
 /// One field of a hash.
@@ -172,6 +182,9 @@ pub fn restore(payload: &[u8], limit_bytes: usize) -> Result<RdbValue, RdbError>
         | list::TYPE_LIST_QUICKLIST_2) => {
             RdbValue::List(list::restore(kind, &mut decoder, limit_bytes)?)
         }
+        TYPE_STREAM => stream_of(&mut decoder, StreamVersion::First)?,
+        TYPE_STREAM_COUNTS => stream_of(&mut decoder, StreamVersion::Counts)?,
+        TYPE_STREAM_ACTIVITY => stream_of(&mut decoder, StreamVersion::Activity)?,
         found => return Err(RdbError::UnknownType { found }),
     };
     if !decoder.is_empty() {
@@ -181,6 +194,10 @@ pub fn restore(payload: &[u8], limit_bytes: usize) -> Result<RdbValue, RdbError>
         check_fields(fields, &decoder)?;
     }
     Ok(restored)
+}
+
+fn stream_of(decoder: &mut Decoder<'_>, version: StreamVersion) -> Result<RdbValue, RdbError> {
+    stream::stream(decoder, version).map(|stream| RdbValue::Stream(Box::new(stream)))
 }
 
 /// Whether a payload holds a collection in its compact form: the reference

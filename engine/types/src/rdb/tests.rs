@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
+use crate::StreamId;
 
 const LIMIT: usize = 1 << 20;
 
@@ -437,6 +438,108 @@ proptest! {
         for entries in [listpack::entries(&packed, 40), ziplist::entries(&packed, 40)] {
             let total: usize = entries.unwrap_or_default().iter().map(Vec::len).sum();
             prop_assert!(total <= 40);
+        }
+    }
+}
+
+/// A stream with a deleted entry, two groups and two consumers, and an empty one.
+const GOLDEN_STREAMS: [&str; 2] = [
+    "1501100000018bcfe568000000000000000000c3405a406415640000001f00030101010201846e616d6505816e\
+     0200200c000020010b8676616c756530070001050140220001a011053107c3e802052024400180240332\
+     07c7d020120200010920030e0101856f74686572068178020601ff03810000018bcfe56809008100\
+     00018bcfe5680000810000018bcfe568010104020167000081ffffffffffffffff010000018bcfe568\
+     000000000000000000e86be5cf8b010000030205616c696365071e4614a2010000071e4614a20100\
+     00010000018bcfe56800000000000000000003626f62081e4614a2010000ffffffffffffffff000168\
+     810000018bcfe568090004000050005296fb8b6b53f516",
+    "15000000000000000000010167000081ffffffffffffffff0000500030071a7da9024b0f",
+];
+
+#[test]
+fn golden_streams_restore_and_dump_to_what_restores_alike() {
+    for (place, golden) in GOLDEN_STREAMS.iter().enumerate() {
+        let golden = restore(&unhex(golden), LIMIT).unwrap();
+        assert_eq!(restore(&dump(&golden, false), LIMIT).as_ref(), Ok(&golden));
+        let RdbValue::Stream(stream) = golden else {
+            panic!("a stream")
+        };
+        if place == 1 {
+            assert_eq!((stream.len(), stream.groups().len()), (0, 1));
+            continue;
+        }
+        let ids = stream
+            .range(StreamId::MIN..=StreamId::MAX)
+            .map(|it| it.id.to_string());
+        let expected = ["1700000000000-0", "1700000000002-2", "1700000000009-0"];
+        assert_eq!(ids.collect::<Vec<_>>(), expected);
+        assert_eq!((stream.len(), stream.entries_added()), (3, 4));
+        assert_eq!(stream.max_deleted_id().to_string(), "1700000000001-1");
+        let group = stream.group(b"g").unwrap();
+        let (id, pending) = group.pending_from(StreamId::MIN).next().unwrap();
+        assert_eq!(
+            (id.to_string().as_str(), pending.deliveries),
+            ("1700000000000-0", 3)
+        );
+        assert_eq!(pending.delivered_at, UnixMillis(1_700_000_001_000));
+        assert_eq!(group.consumer(b"bob").unwrap().active_at, None);
+        assert_eq!(stream.group(b"h").unwrap().entries_read, 4);
+    }
+}
+
+#[test]
+fn older_streams_restore_with_what_they_do_not_tell() {
+    use super::encode::{put_length, put_string};
+    use crate::{Limits, StreamUpdate, Update, apply};
+    let id = StreamId::new(5, 0);
+    let fields: Vec<&[u8]> = vec![b"f", b"v"];
+    let add = Update::Stream(StreamUpdate::Add { id, fields });
+    let made = apply(None, &add, &Limits::default()).unwrap();
+    let made = made.as_ref().stream().unwrap().clone();
+    // As Redis 5 writes it: without counts, and without activity.
+    let mut value = vec![TYPE_STREAM];
+    put_length(&mut value, 1);
+    for (id, node) in made.nodes() {
+        put_string(&mut value, &id.to_be_bytes());
+        put_string(&mut value, node.bytes());
+    }
+    // Length and last id; then a group with its name and last id.
+    value.extend([1, 5, 0, 1, 1, b'g', 5, 0]);
+    // What is pending: delivered at 100, once; and for whom, who was seen at 100.
+    let delivered = 100_i64.to_le_bytes();
+    value.push(1);
+    value.extend(id.to_be_bytes());
+    value.extend(delivered);
+    value.extend([1, 1, 1, b'c']);
+    value.extend(delivered);
+    value.push(1);
+    value.extend(id.to_be_bytes());
+    let payload = sealed(&value, 9);
+    let Ok(RdbValue::Stream(stream)) = restore(&payload, LIMIT) else {
+        panic!("{:?}", restore(&payload, LIMIT))
+    };
+    assert_eq!((stream.len(), stream.entries_added()), (1, 1));
+    assert_eq!(stream.first_id(), StreamId::new(5, 0));
+    let group = stream.group(b"g").unwrap();
+    assert_eq!(group.entries_read, 1);
+    assert_eq!(
+        group.consumer(b"c").unwrap().active_at,
+        Some(UnixMillis(100))
+    );
+    assert_eq!(group.pending(StreamId::new(5, 0)).unwrap().deliveries, 1);
+}
+
+#[test]
+fn damaged_streams_are_refused_or_are_others() {
+    let golden = unhex(GOLDEN_STREAMS[0]);
+    let value = &golden[..golden.len() - FOOTER_BYTES];
+    for at in 1..value.len() {
+        assert!(restore(&sealed(&value[..at], 11), LIMIT).is_err(), "{at}");
+        for flip in [1, 0x40, 0xff] {
+            let mut damaged = value.to_vec();
+            damaged[at] ^= flip;
+            if let Ok(RdbValue::Stream(stream)) = restore(&sealed(&damaged, 11), LIMIT) {
+                let entries = stream.range(StreamId::MIN..=StreamId::MAX).count();
+                assert_eq!(entries as u64, stream.len());
+            }
         }
     }
 }

@@ -113,7 +113,7 @@ fn describe_keys(keys: &KeySpec, reply: &mut ReplyBuffer) {
     reply.bulk(b"begin_search");
     reply.map(2);
     reply.bulk(b"type");
-    if let KeySearch::StoreOption { word } = keys.search {
+    if let KeySearch::StoreOption { word } | KeySearch::Keyword { word } = keys.search {
         reply.bulk(b"keyword");
         reply.bulk(b"spec");
         reply.map(2);
@@ -144,6 +144,12 @@ fn describe_keys(keys: &KeySpec, reply: &mut ReplyBuffer) {
             reply.bulk(b"spec");
             let step = keys.step.into();
             numbers(&[("lastkey", 0), ("keystep", step), ("limit", 0)], reply);
+        }
+        KeySearch::Keyword { .. } => {
+            reply.bulk(b"range");
+            reply.bulk(b"spec");
+            let step = keys.step.into();
+            numbers(&[("lastkey", -1), ("keystep", step), ("limit", 2)], reply);
         }
         KeySearch::Counted { count, first } => {
             reply.bulk(b"keynum");

@@ -99,6 +99,15 @@ fn apply(server: &Server, name: &str, value: &str) {
             settings.set_zset_max_listpack_value(value.parse().unwrap_or(usize::MAX));
         }
         "databases" => settings.set_databases(value.parse().unwrap_or(16)),
+        "hll-sparse-max-bytes" => {
+            settings.set_hll_sparse_max_bytes(value.parse().unwrap_or(usize::MAX));
+        }
+        "stream-node-max-bytes" => {
+            settings.set_stream_node_max_bytes(value.parse().unwrap_or(0));
+        }
+        "stream-node-max-entries" => {
+            settings.set_stream_node_max_entries(value.parse().unwrap_or(0));
+        }
         "checkpoint-wal-bytes" => settings.set_checkpoint_wal_bytes(number()),
         "checkpoint-interval-ms" => settings.set_checkpoint_interval_ms(number()),
         "appendfsync" if server.config.is_yes("appendonly") => {

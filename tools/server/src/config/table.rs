@@ -222,6 +222,9 @@ static OWN: &[Directive] = &[
         "-2",
     )
     .alias("list-max-ziplist-size"),
+    Directive::live("hll-sparse-max-bytes", BYTES, "3000"),
+    Directive::live("stream-node-max-bytes", BYTES, "4096"),
+    Directive::live("stream-node-max-entries", COUNT, "100"),
     Directive::start("io-backend", OneOf(&["auto", "io_uring", "posix"]), "auto"),
     Directive::start(
         "io-threads",

@@ -257,6 +257,19 @@ fn fill(random: &mut Random, slot: &str, now: UnixMillis) -> Vec<u8> {
             let prefix = ["s", "h", "q", "t", "z"][random.below(5) as usize];
             return key(random, prefix, "none");
         }
+        "hll" => return key(random, "p", "s"),
+        "stream" => return key(random, "x", "h"),
+        "id" => stream_id(random),
+        "after" => format!("({}", stream_id(random)),
+        "last" => "$".to_owned(),
+        "newid" => format!("{}-*", random.below(60)),
+        "group" => format!("g{}", random.below(2)),
+        "consumer" => format!("c{}", random.below(3)),
+        "bits" => format!(
+            "{}{}",
+            ["i", "u"][random.below(2) as usize],
+            1 + random.below(64)
+        ),
         "lcs" => return numbered("l", random, 4),
         "bigstr" => return numbered("bs", random, BIG_STRINGS),
         "list" => return key(random, "q", "s"),
@@ -344,6 +357,15 @@ fn fill(random: &mut Random, slot: &str, now: UnixMillis) -> Vec<u8> {
         other => panic!("no slot is named {other}"),
     };
     text.into_bytes()
+}
+
+/// An id that entries of `$newid` have, or a whole millisecond.
+fn stream_id(random: &mut Random) -> String {
+    let ms = random.below(60);
+    match random.below(4) {
+        0 => ms.to_string(),
+        _ => format!("{ms}-{}", random.below(6)),
+    }
 }
 
 fn integer(random: &mut Random) -> String {

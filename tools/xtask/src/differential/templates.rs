@@ -303,6 +303,86 @@ pub(super) const TEMPLATES: &[(u64, &str)] = &[
         1,
         "( georadius_ro $geo $lon $lat | georadiusbymember_ro $geo $place ) $metres $unit [ store x ]",
     ),
+    // Bits and HyperLogLogs.
+    (3, "setbit $str $offset ( 0 | 1 )"),
+    (2, "getbit $str $offset"),
+    (2, "bitcount $str [ $num [ $num [ ( bit | byte ) ] ] ]"),
+    (
+        2,
+        "bitpos $str ( 0 | 1 ) [ $num [ $num [ ( bit | byte ) ] ] ]",
+    ),
+    (2, "bitop ( and | or | xor ) $str { $str }"),
+    (1, "bitop not $str $str"),
+    (
+        3,
+        "bitfield $str { ( get $bits $offset | set $bits $offset $int | incrby $bits $offset $int | \
+         overflow ( wrap | sat | fail ) ) }",
+    ),
+    (1, "bitfield_ro $str { get $bits $offset }"),
+    (5, "pfadd $hll { $val }"),
+    (2, "pfcount { $hll }"),
+    (2, "pfmerge $hll { $hll }"),
+    (2, "( get | strlen | object encoding ) $hll"),
+    (1, "pfdebug ( encoding | decode | todense ) $hll"),
+    (1, "pfcount $str"),
+    (1, "( del | ttl ) $hll"),
+    // Streams.
+    (
+        14,
+        "xadd $stream [ ( nomkstream | maxlen $num | maxlen ~ $num | minid = $id | minid ~ $id ) ] \
+         $newid { $field $val }",
+    ),
+    (2, "xadd $stream $id $field $val"),
+    (4, "xlen $stream"),
+    (3, "xrange $stream ( - | $id | $after ) + [ count $num ]"),
+    (
+        4,
+        "( xrange | xrevrange ) $stream ( - | + | $id ) ( + | - | $id ) [ count $num ]",
+    ),
+    (3, "xdel $stream { $id }"),
+    (
+        2,
+        "xtrim $stream ( maxlen | maxlen = | maxlen ~ ) $num [ limit $num ]",
+    ),
+    (2, "xtrim $stream ( minid | minid = | minid ~ ) $id"),
+    (
+        1,
+        "xsetid $stream $id [ entriesadded $num ] [ maxdeletedid $id ]",
+    ),
+    (3, "xread [ count $num ] streams $stream ( $id | + )"),
+    (1, "xread streams $stream $stream $id $id"),
+    (
+        3,
+        "xgroup create $stream $group ( $id | $last ) [ mkstream ] [ entriesread $num ]",
+    ),
+    (1, "xgroup setid $stream $group $id [ entriesread $num ]"),
+    (
+        1,
+        "xgroup ( createconsumer | delconsumer ) $stream $group $consumer",
+    ),
+    (1, "xgroup destroy $stream $group"),
+    (
+        6,
+        "xreadgroup group $group $consumer [ count $num ] [ noack ] streams $stream ( > | > | $id )",
+    ),
+    (3, "xack $stream $group { $id }"),
+    (3, "xpending $stream $group"),
+    (
+        3,
+        "xclaim $stream $group $consumer ( 0 | 1000000000 ) { $id } [ force ] [ justid ] \
+         [ retrycount $num ] [ lastid $id ]",
+    ),
+    (
+        2,
+        "xautoclaim $stream $group $consumer ( 0 | 1000000000 ) $id [ count $num ] [ justid ]",
+    ),
+    (3, "xinfo ( stream | groups ) $stream"),
+    (
+        1,
+        "( del | type | object encoding | ttl | persist ) $stream",
+    ),
+    (1, "( copy | rename ) $stream $stream"),
+    (1, "( xgroup | xinfo ) help"),
     // Many and larger keys, so that some are cold at any time.
     (14, "set $bigstr $big"),
     (16, "get $bigstr"),
@@ -390,6 +470,8 @@ pub(super) const TEMPLATES: &[(u64, &str)] = &[
     (1, "config set set-max-intset-entries ( 4 | 512 )"),
     (1, "config set set-max-listpack-entries ( 4 | 128 )"),
     (1, "config set set-max-listpack-value ( 16 | 64 )"),
+    (1, "config set stream-node-max-entries ( 3 | 100 )"),
+    (1, "config set hll-sparse-max-bytes ( 100 | 3000 )"),
     (1, "config set ( nosuch 1 | hash-max-listpack-entries abc )"),
     (1, "( time | lastsave | hello )"),
     (1, "( reset | wait 0 0 )"),
@@ -408,6 +490,8 @@ pub(super) const CONFIGURATION: &[&str] = &[
     "config set set-max-intset-entries 512",
     "config set set-max-listpack-entries 128",
     "config set set-max-listpack-value 64",
+    "config set stream-node-max-entries 100",
+    "config set hll-sparse-max-bytes 3000",
 ];
 
 /// Commands that are as rare as one in so many of the others.

@@ -1,0 +1,107 @@
+//! The commands on streams: what each name runs, and what they share.
+//!
+//! Owns how entries and ids look in replies. Does not own streams. Handlers run under the
+//! locks of the access, on any thread.
+//!
+//! What is logged holds the ids, times and counts a command came to, so replay needs no
+//! clock. A stream that has no entries left stays.
+//!
+//! Use order: the files of handlers use this one, and not each other.
+
+mod claim;
+mod entries;
+mod extended;
+mod groups;
+mod info;
+mod pending;
+mod read;
+
+use crate::context::{Context, Failure, Handler};
+use crate::reply::ReplyBuffer;
+use thermocline_types::stream::StreamEntry;
+use thermocline_types::{Stream, StreamId, StreamUpdate, Update};
+
+pub(super) const HANDLERS: &[(&str, Handler)] = &[
+    ("xack", pending::xack),
+    ("xackdel", extended::xackdel),
+    ("xadd", entries::xadd),
+    ("xautoclaim", claim::xautoclaim),
+    ("xclaim", claim::xclaim),
+    ("xdel", entries::xdel),
+    ("xdelex", extended::xdelex),
+    ("xgroup|create", groups::create),
+    ("xgroup|createconsumer", groups::create_consumer),
+    ("xgroup|delconsumer", groups::delete_consumer),
+    ("xgroup|destroy", groups::destroy),
+    ("xgroup|help", groups::help),
+    ("xgroup|setid", groups::set_id),
+    ("xinfo|consumers", info::consumers),
+    ("xinfo|groups", info::groups),
+    ("xinfo|help", info::help),
+    ("xinfo|stream", info::stream),
+    ("xlen", entries::xlen),
+    ("xpending", pending::xpending),
+    ("xrange", |context| entries::range(context, false)),
+    ("xread", |context| read::read(context, false)),
+    ("xreadgroup", |context| read::read(context, true)),
+    ("xrevrange", |context| entries::range(context, true)),
+    ("xsetid", entries::xsetid),
+    ("xtrim", entries::xtrim),
+];
+
+/// The stream of key number `index`; not a use of it.
+fn peek<'a>(context: &'a Context<'_, '_, '_>, index: usize) -> Result<Option<&'a Stream>, Failure> {
+    match context.peek(index) {
+        None => Ok(None),
+        Some(entry) => Ok(Some(entry.value.stream()?)),
+    }
+}
+
+/// The stream of key 0; a use of it. With the reply, so that both may be held.
+fn open<'a>(
+    context: &'a mut Context<'_, '_, '_>,
+) -> Result<(Option<&'a Stream>, &'a mut ReplyBuffer), Failure> {
+    let stream = match context.access.get(context.keys[0]) {
+        None => None,
+        Some(entry) => Some(entry.value.stream()?),
+    };
+    Ok((stream, context.reply))
+}
+
+fn update(
+    context: &mut Context<'_, '_, '_>,
+    index: usize,
+    update: StreamUpdate<'_>,
+) -> Result<(), Failure> {
+    context.update(index, &Update::Stream(update))
+}
+
+fn put_id(reply: &mut ReplyBuffer, id: StreamId) {
+    reply.bulk(id.to_string().as_bytes());
+}
+
+fn put_entry(reply: &mut ReplyBuffer, entry: &StreamEntry<'_>) {
+    reply.array(2);
+    put_id(reply, entry.id);
+    reply.array(entry.len().saturating_mul(2));
+    for (name, value) in entry.fields() {
+        reply.bulk(&name);
+        reply.bulk(&value);
+    }
+}
+
+/// The entries as one array.
+fn put_entries<'a>(reply: &mut ReplyBuffer, entries: impl Iterator<Item = StreamEntry<'a>>) {
+    let entries: Vec<_> = entries.collect();
+    reply.array(entries.len());
+    for entry in &entries {
+        put_entry(reply, entry);
+    }
+}
+
+fn put_help(reply: &mut ReplyBuffer, lines: &[&str]) {
+    reply.array(lines.len());
+    for line in lines {
+        reply.simple(line);
+    }
+}

@@ -1,0 +1,93 @@
+//! XDELEX and XACKDEL of Redis 8.2: entries deleted with regard to the groups that have them.
+//!
+//! Owns their meaning. Runs under the locks of the access.
+
+use super::{peek, update};
+use crate::arguments::{References, parse_counted_ids};
+use crate::context::{Context, Failure};
+use thermocline_types::{StreamId, StreamUpdate};
+
+/// What became of an entry.
+const NOT_FOUND: i64 = -1;
+const DELETED: i64 = 1;
+/// A group has it still.
+const STAYS: i64 = 2;
+
+/// Ends that these entries are pending, in all groups.
+pub(super) fn forget(context: &mut Context<'_, '_, '_>, ids: &[StreamId]) -> Result<(), Failure> {
+    let mut found: Vec<(Vec<u8>, Vec<StreamId>)> = Vec::new();
+    if let Some(stream) = peek(context, 0)? {
+        for (name, group) in stream.groups() {
+            let pending = ids
+                .iter()
+                .copied()
+                .filter(|id| group.pending(*id).is_some());
+            let pending: Vec<StreamId> = pending.collect();
+            if !pending.is_empty() {
+                found.push((name.to_vec(), pending));
+            }
+        }
+    }
+    for (name, ids) in found {
+        let group = &name;
+        update(context, 0, StreamUpdate::Acknowledge { group, ids })?;
+    }
+    Ok(())
+}
+
+/// Deletes one entry, if the references to it allow; what became of it.
+fn delete(
+    context: &mut Context<'_, '_, '_>,
+    id: StreamId,
+    references: References,
+) -> Result<i64, Failure> {
+    let Some(stream) = peek(context, 0)? else {
+        return Ok(NOT_FOUND);
+    };
+    if !stream.contains(id) {
+        return Ok(NOT_FOUND);
+    }
+    if references == References::Acknowledged && stream.is_referenced(id) {
+        return Ok(STAYS);
+    }
+    if references == References::Delete {
+        forget(context, &[id])?;
+    }
+    let (ids, is_remembered) = (vec![id], true);
+    update(context, 0, StreamUpdate::Delete { ids, is_remembered })?;
+    Ok(DELETED)
+}
+
+pub(super) fn xdelex(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
+    let (references, ids) = parse_counted_ids(&context.arguments[2..])?;
+    peek(context, 0)?;
+    context.reply.array(ids.len());
+    for id in ids {
+        let outcome = delete(context, id, references)?;
+        context.reply.integer(outcome);
+    }
+    Ok(())
+}
+
+pub(super) fn xackdel(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
+    let group = context.argument(2);
+    let (references, ids) = parse_counted_ids(&context.arguments[3..])?;
+    peek(context, 0)?;
+    context.reply.array(ids.len());
+    for id in ids {
+        let found = peek(context, 0)?.and_then(|stream| stream.group(group));
+        let outcome = if found.is_some_and(|group| group.pending(id).is_some()) {
+            let ids = vec![id];
+            update(context, 0, StreamUpdate::Acknowledge { group, ids })?;
+            match delete(context, id, references)? {
+                // It was deleted before: nothing is left of it now.
+                NOT_FOUND => DELETED,
+                outcome => outcome,
+            }
+        } else {
+            NOT_FOUND
+        };
+        context.reply.integer(outcome);
+    }
+    Ok(())
+}
