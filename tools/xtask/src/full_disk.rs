@@ -134,7 +134,7 @@ impl Check {
         }
         println!(
             "full-disk: {} MiB of overwrites, {refusals} refusals on the way",
-            OVERWRITTEN_KEYS * OVERWRITES * keys::VALUE_BYTES as u64 >> 20
+            (OVERWRITTEN_KEYS * OVERWRITES * keys::VALUE_BYTES as u64) >> 20
         );
         keys.check(&mut server.client()?)?;
         server.kill();
