@@ -54,7 +54,7 @@ pub(crate) fn probe() -> Result<(), String> {
 }
 
 /// Most pages of the slab; reads beyond have memory of their own.
-const SLAB_PAGES: usize = 512;
+const SLAB_PAGES: usize = 128;
 
 #[derive(Debug)]
 struct Slot {

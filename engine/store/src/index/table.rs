@@ -212,14 +212,15 @@ impl KeyTable {
     /// comes soon.
     ///
     /// What is soon is told by the key's neighbours: each first read takes the
-    /// mark of as many others as makes a mark last, on average, for half as many
+    /// mark of as many others as makes a mark last, on average, for as many
     /// cold reads as there are keys in memory. A key read less often would push
     /// out one that is read as often as itself; under a uniform load that is
     /// every key, and all its promotions would be in vain. While `has_room`,
     /// nothing is pushed out, and marks last.
     pub fn mark_cold(&mut self, position: Position, has_room: bool) {
         if !has_room {
-            let buckets = self.len() / (self.hot.max(1) * NEIGHBOURS_PER_BUCKET / 2);
+            let per_bucket = self.hot.max(1) * NEIGHBOURS_PER_BUCKET;
+            let buckets = self.len().div_ceil(per_bucket);
             let buckets = buckets.clamp(1, MARKS_BUCKETS_MAX);
             self.index.age_cold_near(position, buckets);
         }
@@ -786,7 +787,7 @@ mod tests {
             up.count() as f64 / reads as f64
         };
         let tight = come_up(false);
-        assert!(tight > 0.01 && tight < 0.08, "{tight} of the reads");
+        assert!(tight > 0.01 && tight < 0.12, "{tight} of the reads");
         // Nothing is pushed out: each second read brings its key up.
         let roomy = come_up(true);
         assert!(roomy > 0.4, "{roomy} of the reads");
