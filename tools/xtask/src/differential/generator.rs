@@ -227,9 +227,14 @@ fn blocks(name: &[u8], command: &Command) -> bool {
     is_hexadecimal || seconds.is_some_and(|seconds| seconds == 0.0 || seconds > 0.05)
 }
 
-/// Whether what it leaves behind is for the server to choose.
+/// Whether what it leaves behind is for the server to choose: a random member is gone, or
+/// ranges by member are asked of members that have not all one score.
 fn depends_on_chance(command: &Command) -> bool {
-    command[0].eq_ignore_ascii_case(b"spop") && command.len() == 2
+    let pops_any = command[0].eq_ignore_ascii_case(b"spop") && command.len() == 2;
+    let is_lexical = command.get(1).is_some_and(|key| key.starts_with(b"lex:"));
+    let adds = command[0].eq_ignore_ascii_case(b"zadd");
+    let adds_other_scores = is_lexical && adds && command.get(2).is_none_or(|word| word != b"0");
+    pops_any || adds_other_scores || (is_lexical && adds && command.len() != 4)
 }
 
 fn numbered(prefix: &str, random: &mut Random, count: u64) -> Vec<u8> {
