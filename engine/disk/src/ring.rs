@@ -113,7 +113,7 @@ impl RingQueue {
             .or_else(|_| IoUring::new(entries))?;
         let event = new_event()?;
         ring.submitter().register_eventfd(event.as_raw_fd())?;
-        let slab = Slab::new(depth.min(SLAB_PAGES));
+        let slab = Slab::new(depth.min(SLAB_PAGES))?;
         let registered = register(&ring.submitter(), &slab);
         Ok(Self {
             ring,

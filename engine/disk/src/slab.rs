@@ -1,45 +1,59 @@
 //! Pages that a ring lends to its reads again and again, so that a read
 //! neither allocates nor clears memory. Owns the memory and which pages are
-//! free. INVARIANT: a page is lent to one [`AlignedBuffer`] at a time, and the
+//! free. The memory is a mapping of its own, in small pages: of a huge page of
+//! the allocator's heap the kernel would pin, and count, all 2 MiB.
+//! INVARIANT: a page is lent to one [`AlignedBuffer`] at a time, and the
 //! memory outlives all of them, the ring too. Any thread gives back.
-#![expect(
-    unsafe_code,
-    reason = "pages are handed out as parts of one allocation"
-)]
+#![expect(unsafe_code, reason = "pages are handed out as parts of one mapping")]
 
-use std::ptr::NonNull;
+use std::io;
+use std::ptr::{NonNull, null_mut};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use rustix::mm::{Advice, MapFlags, ProtFlags};
 
 use crate::buffer::{ALIGNMENT_BYTES, AlignedBuffer};
 
 /// See the module. A page is [`ALIGNMENT_BYTES`] long.
 pub(crate) struct Slab {
-    memory: AlignedBuffer,
+    start: NonNull<u8>,
+    bytes: usize,
     free: Mutex<Vec<NonNull<u8>>>,
 }
 
-// SAFETY: the pointers are into `memory`, which any thread may hold; who takes
-// one from `free` has its page alone.
+// SAFETY: the pointers are into the mapping, which any thread may hold; who
+// takes one from `free` has its page alone.
 unsafe impl Send for Slab {}
 // SAFETY: as above; `free` is behind its lock.
 unsafe impl Sync for Slab {}
 
 impl Slab {
     /// A slab of `pages` pages, zeroed.
-    pub(crate) fn new(pages: usize) -> Arc<Self> {
-        let mut memory = AlignedBuffer::new(pages * ALIGNMENT_BYTES);
-        let start = NonNull::from(&mut *memory).cast::<u8>();
+    ///
+    /// # Errors
+    /// If the kernel has no room for it.
+    pub(crate) fn new(pages: usize) -> io::Result<Arc<Self>> {
+        let bytes = pages * ALIGNMENT_BYTES;
+        let access = ProtFlags::READ | ProtFlags::WRITE;
+        // SAFETY: a new mapping anywhere touches no other memory.
+        let start =
+            unsafe { rustix::mm::mmap_anonymous(null_mut(), bytes, access, MapFlags::PRIVATE)? };
+        let start = NonNull::new(start.cast::<u8>()).ok_or(io::ErrorKind::OutOfMemory)?;
+        // SAFETY: the mapping is ours. Kernels without huge pages refuse, and
+        // need no telling.
+        let _ =
+            unsafe { rustix::mm::madvise(start.as_ptr().cast(), bytes, Advice::LinuxNoHugepage) };
         // The first page is lent first: a queue that is seldom deep stays in few.
         let free = (0..pages).rev().map(|page| {
-            // SAFETY: the page is inside the allocation.
+            // SAFETY: the page is inside the mapping.
             unsafe { start.add(page * ALIGNMENT_BYTES) }
         });
-        Arc::new(Self {
+        Ok(Arc::new(Self {
             free: Mutex::new(free.collect()),
-            memory,
-        })
+            start,
+            bytes,
+        }))
     }
 
     /// A page with whatever was read into it last; `None` if all are lent.
@@ -57,7 +71,15 @@ impl Slab {
 
     /// Where the memory begins, and its bytes.
     pub(crate) fn extent(&self) -> (*mut u8, usize) {
-        (self.memory.as_ptr().cast_mut(), self.memory.len())
+        (self.start.as_ptr(), self.bytes)
+    }
+}
+
+impl Drop for Slab {
+    fn drop(&mut self) {
+        // SAFETY: mapped in `new` with this length; no page is lent, for each
+        // that is keeps the slab.
+        let _ = unsafe { rustix::mm::munmap(self.start.as_ptr().cast(), self.bytes) };
     }
 }
 
@@ -67,7 +89,7 @@ mod tests {
 
     #[test]
     fn pages_are_lent_once_and_come_back() {
-        let slab = Slab::new(2);
+        let slab = Slab::new(2).expect("a mapping");
         let mut first = slab.take().expect("free");
         let second = slab.take().expect("free");
         assert!(slab.take().is_none());
@@ -83,7 +105,7 @@ mod tests {
 
     #[test]
     fn a_page_outlives_the_owner_of_its_slab() {
-        let slab = Slab::new(1);
+        let slab = Slab::new(1).expect("a mapping");
         let mut page = slab.take().expect("free");
         drop(slab);
         page.fill(7);
