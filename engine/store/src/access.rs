@@ -15,7 +15,7 @@ use crate::fault::{Fault, FaultSet, ReadRequest};
 use crate::index::Position;
 use crate::objects::OBJECT_FORM;
 use crate::observe::{Change, EventClass};
-use crate::record::RecordParts;
+use crate::record::{Record, RecordParts};
 use crate::resolve::{Resolved, State};
 use crate::shard::Shard;
 use crate::store::Store;
@@ -500,7 +500,7 @@ impl<'s, 'k> Access<'s, 'k> {
                 let shard = &mut *self.guards[resolved.guard].shard;
                 let table = shard.table(resolved.database);
                 let record = position.zip(table).and_then(|(at, table)| table.record(at));
-                let Some(parts) = record.map(|record| record.parts()) else {
+                let Some(parts) = record.map(Record::parts) else {
                     return;
                 };
                 if let Some(address) = parts.address {
