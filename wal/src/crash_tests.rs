@@ -101,3 +101,77 @@ fn failed_sync_or_write_is_rescued_to_a_new_segment() {
         assert_eq!(found, [b"value".to_vec()]);
     }
 }
+
+#[test]
+fn a_full_device_stops_appends_while_all_that_was_appended_becomes_durable() {
+    const ENOSPC: i32 = 28;
+    let simulated = SimulatedDisk::new(3);
+    let disk = Disk::simulated(simulated.clone());
+    let (recovered, _) = recover(&disk).unwrap();
+    let (wal, mut flusher) = Wal::open(&disk, options(), &recovered, 1).unwrap();
+    // The log is idle long enough for its spares.
+    for _ in 0..4 {
+        flusher.step().unwrap();
+    }
+    let frame = vec![7; 3000];
+    let append = || {
+        let credit = wal.try_credit(frame.len()).unwrap();
+        wal.append(credit, &[&frame]).end
+    };
+    simulated.fail_next(FaultAction::Grow, 1, ENOSPC, FaultRepeat::Forever);
+    let mut appended = 0;
+    while wal.status() == Status::Ready {
+        append();
+        appended += 1;
+        flusher.step().unwrap();
+        assert!(appended < 1000, "appends are never refused");
+    }
+    // What others had begun by then still has its place.
+    for _ in 0..4 {
+        append();
+        appended += 1;
+    }
+    let end = wal.appended_lsn();
+    flusher.step().unwrap();
+    flusher.step().unwrap();
+    assert_eq!(wal.durable_lsn(), end);
+    let Status::Refusing { reason } = wal.status() else {
+        panic!("the log takes writes without a segment for them");
+    };
+    assert!(reason.contains("No space left on device"), "{reason}");
+    drop(flusher);
+    simulated.crash();
+    // It starts all the same, and takes writes when there is room.
+    let (recovered, found) = recover(&disk).unwrap();
+    assert_eq!(found.len(), appended);
+    let (wal, mut flusher) = Wal::open(&disk, options(), &recovered, 2).unwrap();
+    assert!(matches!(wal.status(), Status::Refusing { .. }));
+    assert_eq!(wal.durable_lsn(), wal.appended_lsn());
+    assert!(flusher.step().is_err());
+    simulated.clear_faults();
+    flusher.step().unwrap();
+    assert_eq!(wal.status(), Status::Ready);
+    drop(flusher);
+    simulated.crash();
+    let (recovered, found) = recover(&disk).unwrap();
+    assert_eq!(found.len(), appended);
+    // Retired segments are room enough, though the device stays full.
+    let (wal, mut flusher) = Wal::open(&disk, options(), &recovered, 2).unwrap();
+    for _ in 0..4 {
+        flusher.step().unwrap();
+    }
+    simulated.fail_next(FaultAction::Grow, 1, ENOSPC, FaultRepeat::Forever);
+    let mut refusals = 0;
+    for _ in 0..200 {
+        let credit = wal.try_credit(frame.len()).unwrap();
+        wal.append(credit, &[&frame]);
+        flusher.step().unwrap();
+        if wal.status() != Status::Ready {
+            refusals += 1;
+            wal.retire(wal.durable_lsn());
+            flusher.step().unwrap();
+            assert_eq!(wal.status(), Status::Ready);
+        }
+    }
+    assert!(refusals > 0, "no segment ended");
+}

@@ -69,6 +69,10 @@ pub struct Flusher {
     last_sync: Duration,
     house_rests_until: Duration,
     failed_before: bool,
+    /// What the users of the log see.
+    shown: Status,
+    /// Whether the last try to prepare a segment failed.
+    lacks_spare: bool,
 }
 
 impl Flusher {
@@ -96,6 +100,8 @@ impl Flusher {
             last_sync,
             house_rests_until: Duration::ZERO,
             failed_before: false,
+            shown: Status::Ready,
+            lacks_spare: false,
         }
     }
 
@@ -108,21 +114,35 @@ impl Flusher {
     pub fn step(&mut self) -> Result<Progress, WalError> {
         let result = self.try_step();
         match &result {
-            Ok(_) if self.failed_before && self.active.is_some() => {
+            Ok(_) if self.active.is_some() => {
                 self.failed_before = false;
-                self.shared.set_status(Status::Ready);
+                self.show_status();
             }
             Ok(_) => {}
             Err(error) => {
                 self.active = None;
                 self.written = self.durable;
                 self.failed_before = true;
-                self.shared.set_status(Status::Refusing {
+                self.shown = Status::Refusing {
                     reason: error.to_string(),
-                });
+                };
+                self.shared.set_status(self.shown.clone());
             }
         }
         result
+    }
+
+    /// After a step that went well: the log takes writes if there is a file for
+    /// its next segment.
+    fn show_status(&mut self) {
+        let status = self.segments.shortage().map_or(Status::Ready, |reason| {
+            let reason = reason.to_owned();
+            Status::Refusing { reason }
+        });
+        if status != self.shown {
+            self.shown = status.clone();
+            self.shared.set_status(status);
+        }
     }
 
     fn try_step(&mut self) -> Result<Progress, WalError> {
@@ -144,9 +164,9 @@ impl Flusher {
         })
     }
 
-    /// Retires segments and, when there is time, prepares the next one. That
-    /// this fails, on a full device for instance, hurts no one before the next
-    /// segment has to begin; until then it is tried again now and then.
+    /// Retires segments and, when there is time, prepares the next ones. That
+    /// this fails, on a full device for instance, hurts no one before the last
+    /// one is in use; it is tried again now and then, and told once.
     fn keep_house(&mut self, idle: bool) {
         if self.clock.monotonic() < self.house_rests_until {
             return;
@@ -159,10 +179,13 @@ impl Flusher {
             }
             Ok(())
         });
-        if let Err(error) = kept {
-            tracing::warn!(%error, "the next segment of the log is not ready; trying again");
+        if let Err(error) = &kept {
+            if !self.lacks_spare {
+                tracing::warn!(%error, "the next segment of the log is not ready; trying again");
+            }
             self.house_rests_until = self.clock.monotonic() + SYNC_INTERVAL;
         }
+        self.lacks_spare = kept.is_err() || self.lacks_spare && !idle;
     }
 
     /// Begins the next segment at `written`, which is durable.

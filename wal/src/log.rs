@@ -14,6 +14,7 @@ use crate::ring::{Appended, Credit, Ring};
 use crate::scan::Frame;
 use crate::segments::Segments;
 use parking_lot::{Condvar, Mutex};
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering, fence};
 use std::thread::JoinHandle;
@@ -179,7 +180,8 @@ impl Wal {
 
     /// Opens the log where `recovered` ends, in a new segment with a fresh
     /// identity from `seed`, which must be random. On return that segment is
-    /// durable. The flusher is the caller's to step, or to [`spawn`].
+    /// durable; on a device without room for it the log refuses writes until
+    /// there is some. The flusher is the caller's to step, or to [`spawn`].
     ///
     /// # Errors
     /// What the disk refused.
@@ -220,7 +222,12 @@ impl Wal {
             segment_bytes,
             frame_max_bytes,
         );
-        flusher.step()?;
+        match flusher.step() {
+            // What was recovered is durable without it, and retiring is what may
+            // make room.
+            Err(WalError::Disk(error)) if error.io_error_kind() == ErrorKind::StorageFull => {}
+            stepped => drop(stepped?),
+        }
         Ok((Self { shared }, flusher))
     }
 

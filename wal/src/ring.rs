@@ -142,14 +142,11 @@ impl Ring {
     fn append_reserved(&self, kind: FrameKind, length: usize, parts: &[&[u8]]) -> Appended {
         let bytes = frame_bytes(length) as u64;
         let start = Lsn(self.appended.fetch_add(bytes, Ordering::AcqRel));
-        let payload_bytes = bytes - FRAME_HEADER_BYTES as u64;
-        let (to_end, from_start) =
-            self.words(start.advance(FRAME_HEADER_BYTES as u64), payload_bytes);
-        let mut places = to_end.iter().chain(from_start);
+        let mut at = self.index(start.advance(FRAME_HEADER_BYTES as u64));
+        let mask = self.words.len() - 1;
         let mut put = |word: u64| {
-            if let Some(place) = places.next() {
-                place.store(word, Ordering::Relaxed);
-            }
+            self.words[at & mask].store(word, Ordering::Relaxed);
+            at += 1;
         };
         // The bytes that do not fill a word yet, and how many bits they are.
         let (mut word, mut bits) = (0_u64, 0_u32);
@@ -160,13 +157,18 @@ impl Ring {
                 put(word | next << bits);
                 word = next.checked_shr(64 - bits).unwrap_or(0);
             }
-            for &byte in rest {
-                word |= u64::from(byte) << bits;
-                bits += 8;
-                if bits == 64 {
-                    put(word);
-                    (word, bits) = (0, 0);
-                }
+            let rest_bits = 8 * rest.len() as u32;
+            let next = match part.last_chunk::<8>() {
+                // The rest are the last of these eight bytes.
+                Some(last) => (u64::from_le_bytes(*last).checked_shr(64 - rest_bits)).unwrap_or(0),
+                None => (rest.iter().rev()).fold(0, |next, byte| next << 8 | u64::from(*byte)),
+            };
+            word |= next << bits;
+            bits += rest_bits;
+            if bits >= 64 {
+                put(word);
+                bits -= 64;
+                word = next.checked_shr(rest_bits - bits).unwrap_or(0);
             }
         }
         if bits > 0 {
@@ -238,6 +240,22 @@ mod tests {
         assert_eq!(payload[999..], [7, 8, 8, 8, 0, 0, 0, 0, 0]);
         ring.release(Lsn(80), appended.end, 0);
         drop(ring.try_credit(3900).expect("all was given back"));
+    }
+
+    #[test]
+    fn parts_of_any_length_follow_each_other() {
+        let bytes: Vec<u8> = (1..=60).collect();
+        for (first, second) in (0..20).flat_map(|first| (0..20).map(move |it| (first, it))) {
+            let ring = Ring::new(4096, 4096, Lsn(4096 - 64));
+            let credit = ring.try_credit(60).expect("the ring is empty");
+            let (start, rest) = bytes.split_at(first);
+            let (middle, end) = rest.split_at(second);
+            let appended = ring.append(credit, &[start, middle, end]);
+            let mut payload = [0; 64];
+            ring.copy_payload(appended.start, &mut payload);
+            assert_eq!(payload[..60], bytes, "{first} and {second}");
+            assert_eq!(payload[60..], [0; 4]);
+        }
     }
 
     #[test]

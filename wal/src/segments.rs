@@ -1,7 +1,12 @@
 //! The segment files a running log owns: preparing, beginning, retiring.
 //!
-//! Owns the list of segments and the spare. Knows no frames. Runs on the
+//! Owns the list of segments and the spares. Knows no frames. Runs on the
 //! flusher's thread.
+//!
+//! Two spares stand ready, on the disk in full. The second is a reserve: on a
+//! device without room the log goes on in it, takes what is in the ring, and
+//! refuses more until there is a spare again ([`Segments::shortage`]). So a
+//! checkpoint can always have the log durable, and what it retires is the room.
 //!
 //! DURABILITY: a segment begins in this order.
 //! 1. The file is written full of zeros and synced, its directory too, or it
@@ -18,6 +23,8 @@ use thermocline_base::{Lsn, Random};
 use thermocline_disk::{AlignedBuffer, Disk, File, OpenMode};
 
 const ZEROS_BYTES: usize = 1 << 20;
+/// Files that stand ready for the next segments.
+const SPARES: usize = 2;
 
 #[derive(Debug)]
 struct Owned {
@@ -36,7 +43,9 @@ pub(crate) struct Segments {
     next_number: u64,
     history: (u64, Lsn),
     owned: Vec<Owned>,
-    spare: Option<String>,
+    spares: Vec<String>,
+    /// Why there is no spare, if one could not be had.
+    shortage: Option<String>,
 }
 
 impl Segments {
@@ -79,7 +88,8 @@ impl Segments {
                     whole: false,
                 })
                 .collect(),
-            spare: None,
+            spares: Vec::new(),
+            shortage: None,
         })
     }
 
@@ -87,11 +97,38 @@ impl Segments {
         self.history
     }
 
-    /// Makes sure that a file stands ready for the next segment.
+    /// Why the next segment will find no file, if that is so: nothing more
+    /// should be appended than there is in the ring.
+    pub(crate) fn shortage(&self) -> Option<&str> {
+        self.shortage.as_deref()
+    }
+
+    /// Makes one of the files that should stand ready for the next segments, if
+    /// one is missing.
     pub(crate) fn prepare(&mut self) -> Result<(), WalError> {
-        if self.spare.is_some() {
+        if self.spares.len() >= SPARES {
             return Ok(());
         }
+        match self.make_spare() {
+            Ok(name) => {
+                self.add_spare(name);
+                Ok(())
+            }
+            Err(error) => {
+                if self.spares.is_empty() {
+                    self.shortage = Some(error.to_string());
+                }
+                Err(error)
+            }
+        }
+    }
+
+    fn add_spare(&mut self, name: String) {
+        self.spares.push(name);
+        self.shortage = None;
+    }
+
+    fn make_spare(&mut self) -> Result<String, WalError> {
         let name = format!("{}/{:08x}.wal", self.directory, self.next_number);
         self.next_number += 1;
         let file = self.disk.open_file(&name, OpenMode::CreateNew, true)?;
@@ -100,8 +137,7 @@ impl Segments {
             let _ = self.disk.remove(&name);
             return Err(error);
         }
-        self.spare = Some(name);
-        Ok(())
+        Ok(name)
     }
 
     fn fill(&self, file: &File) -> Result<(), WalError> {
@@ -122,10 +158,19 @@ impl Segments {
     /// its file and its identity. `whole` says that the segment before became
     /// durable to its end.
     pub(crate) fn begin(&mut self, start: Lsn, whole: bool) -> Result<(File, u64), WalError> {
-        self.prepare()?;
-        let Some(name) = self.spare.take() else {
-            unreachable!("prepare leaves a spare");
-        };
+        // One is taken; in the middle of a log one should be left, too. The
+        // start of a log does not wait for that.
+        let wanted = if whole { SPARES } else { 1 };
+        while self.spares.len() < wanted {
+            if let Err(error) = self.prepare() {
+                if self.spares.is_empty() {
+                    return Err(error);
+                }
+                self.shortage = Some(error.to_string());
+                break;
+            }
+        }
+        let name = self.spares.remove(0);
         self.sequence += 1;
         let header = SegmentHeader {
             identity: self.random.next_u64(),
@@ -163,15 +208,16 @@ impl Segments {
     }
 
     /// Gives up the segments that lie wholly below `below`: one that is whole
-    /// becomes the spare if there is none, the others are removed.
+    /// becomes a spare if one is missing, the others are removed.
     pub(crate) fn retire(&mut self, below: Lsn) -> Result<(), WalError> {
         while let [oldest, next, ..] = &self.owned[..]
             && next.start <= below
         {
             // What recovery finds beyond a segment's end must be below every
             // later start, so only a whole one may get a new header.
-            if self.spare.is_none() && oldest.whole {
-                self.spare = Some(oldest.name.clone());
+            if self.spares.len() < SPARES && oldest.whole {
+                let name = oldest.name.clone();
+                self.add_spare(name);
             } else {
                 self.disk.remove(&oldest.name)?;
             }

@@ -116,7 +116,7 @@ pub struct Parked {
     pub(crate) ticket: Ticket,
     pub(crate) command: &'static Command,
     pub(crate) database: u8,
-    pub(crate) arguments: Vec<Box<[u8]>>,
+    arguments: Vec<Box<[u8]>>,
     /// The keys it waits for, of its database.
     pub(crate) keys: Vec<Box<[u8]>>,
     pub(crate) kind: ValueKind,
@@ -157,6 +157,11 @@ impl Parked {
     #[must_use]
     pub const fn command(&self) -> &'static Command {
         self.command
+    }
+
+    /// Its request, the command's name included.
+    pub fn arguments(&self) -> impl Iterator<Item = &[u8]> {
+        self.arguments.iter().map(AsRef::as_ref)
     }
 
     /// The keys it waits for.

@@ -63,12 +63,66 @@ pub enum CommandError {
     },
     /// A value outside of its range, bounds not told.
     OutOfRange,
+    /// A count that is below zero or no integer.
+    NotPositive,
     /// A negative offset into a string.
     OffsetOutOfRange,
     /// An index outside of a list.
     IndexOutOfRange,
     /// A number of keys that is not positive.
     InvalidKeyCount,
+    /// A number of keys that is not positive, for SINTERCARD, LMPOP and their kin.
+    KeyCountNotPositive,
+    /// A number of keys above that of the arguments.
+    TooFewKeys,
+    /// A number of keys that is not positive, in the ZUNION and its kin of that name.
+    NoInputKeys(&'static str),
+    /// A COUNT of LMPOP or ZMPOP that is not positive.
+    CountNotPositive,
+    /// An end of an interval of scores is none.
+    ScoreBoundNotFloat,
+    /// An end of an interval of members is none.
+    InvalidMemberBound,
+    /// ZRANGE by rank with a LIMIT.
+    LimitByRank,
+    /// ZRANGE by member with scores.
+    ScoresByMember,
+    /// A weight of ZUNION is no number.
+    WeightNotFloat,
+    /// ZADD's NX together with XX.
+    AddNxConflict,
+    /// ZADD with more than one of GT, LT and NX.
+    AddGtLtConflict,
+    /// ZADD's INCR with several members.
+    IncrementOnePair,
+    /// A sum of scores is not a number.
+    ScoreNotNumber,
+    /// No unit of length.
+    UnsupportedUnit,
+    /// A radius that is no number.
+    RadiusNotNumeric,
+    /// A radius below zero.
+    NegativeRadius,
+    /// The width of a box is no number.
+    WidthNotNumeric,
+    /// The height of a box is no number.
+    HeightNotNumeric,
+    /// A box with a side below zero.
+    NegativeSide,
+    /// A polygon's number of corners is none.
+    InvalidCornerCount,
+    /// A polygon of fewer than three corners.
+    TooFewCorners,
+    /// A COUNT of GEOSEARCH that is not positive.
+    CountNotAboveZero,
+    /// ANY of GEOSEARCH without COUNT.
+    AnyWithoutCount,
+    /// A result that is stored, in that command, with distances, hashes or positions.
+    StoreWithDetails(&'static str),
+    /// A text about an argument of the geo commands that holds the argument.
+    Geo(Box<[u8]>),
+    /// A LIMIT that is negative or no integer.
+    NegativeLimit,
     /// A number of hash fields that is not positive or not the number given.
     InvalidFieldCount,
     /// A string would grow beyond `proto-max-bulk-len`.
@@ -134,6 +188,8 @@ pub enum CommandError {
     SnapshotFailing,
     /// The log cannot be written; holds the cause of it.
     LogFailing(Box<str>),
+    /// What would make room cannot be written; holds the cause of it.
+    DiskFailing(Box<str>),
     /// The data set is being read.
     Loading,
     /// Writes are refused on a replica.
@@ -160,12 +216,6 @@ pub enum CommandError {
     DiscardWithoutMulti,
     /// The command of that name inside a transaction.
     NotInTransaction(&'static str),
-    /// LPOP with a count that is negative or no integer.
-    NotPositive,
-    /// A number of keys below 1, or none at all.
-    KeyCountNotPositive,
-    /// LMPOP and its kin with a count below 1.
-    CountNotPositive,
     /// LPOS with RANK 0.
     RankZero,
     /// LPOS with a negative COUNT.
@@ -250,6 +300,40 @@ impl CommandError {
         Self::HelloSyntax(clean(option, usize::MAX).collect())
     }
 
+    /// The error for a position that has no place in the projection.
+    #[must_use]
+    pub fn invalid_position(longitude: f64, latitude: f64) -> Self {
+        let text = format!("ERR invalid longitude,latitude pair {longitude:.6},{latitude:.6}");
+        Self::Geo(text.into_bytes().into())
+    }
+
+    /// The error for a search around a member that is not there.
+    #[must_use]
+    pub fn no_such_member(member: &[u8]) -> Self {
+        let member: Vec<u8> = clean(member, usize::MAX).collect();
+        Self::Geo(
+            [b"ERR member ".as_slice(), &member, b" does not exist"]
+                .concat()
+                .into(),
+        )
+    }
+
+    /// The error for a GEOSEARCH that does not say where.
+    #[must_use]
+    pub fn search_from_nowhere(name: &[u8]) -> Self {
+        let name: Vec<u8> = clean(name, usize::MAX).collect();
+        let text = b"ERR exactly one of FROMMEMBER or FROMLONLAT can be specified for ";
+        Self::Geo([text.as_slice(), &name].concat().into())
+    }
+
+    /// The error for a GEOSEARCH that does not say in which shape.
+    #[must_use]
+    pub fn search_without_shape(name: &[u8]) -> Self {
+        let name: Vec<u8> = clean(name, usize::MAX).collect();
+        let text = b"ERR exactly one of BYRADIUS, BYBOX and BYPOLYGON can be specified for ";
+        Self::Geo([text.as_slice(), &name].concat().into())
+    }
+
     /// The whole text, code first, without the leading `-` and the line end.
     #[must_use]
     pub fn text(&self) -> Cow<'_, [u8]> {
@@ -259,6 +343,14 @@ impl CommandError {
             }
             Self::InvalidExpireTime(name) => {
                 format!("ERR invalid expire time in '{name}' command")
+            }
+            Self::StoreWithDetails(name) => {
+                format!(
+                    "ERR {name} is not compatible with WITHDIST, WITHHASH and WITHCOORD options"
+                )
+            }
+            Self::NoInputKeys(name) => {
+                format!("ERR at least 1 input key is needed for '{name}' command")
             }
             Self::NotInTransaction(name) => {
                 format!("ERR Command '{name}' not allowed inside a transaction")
@@ -274,7 +366,11 @@ impl CommandError {
                 let cause = cause.replace(['\r', '\n'], " ");
                 format!("MISCONF Errors writing to the AOF file: {cause}")
             }
-            Self::UnknownCommand(text) | Self::UnknownSubcommand(text) => {
+            Self::DiskFailing(cause) => {
+                let cause = cause.replace(['\r', '\n'], " ");
+                format!("MISCONF Errors writing to the disk: {cause}")
+            }
+            Self::UnknownCommand(text) | Self::UnknownSubcommand(text) | Self::Geo(text) => {
                 return Cow::Borrowed(text);
             }
             Self::UnsupportedOption(option) => {
@@ -322,9 +418,40 @@ impl CommandError {
             }
             Self::ExpireGtLtConflict => "ERR GT and LT options at the same time are not compatible",
             Self::OutOfRange => "ERR value is out of range",
+            Self::NotPositive => "ERR value is out of range, must be positive",
             Self::OffsetOutOfRange => "ERR offset is out of range",
             Self::IndexOutOfRange => "ERR index out of range",
             Self::InvalidKeyCount => "ERR invalid numkeys value or out of range",
+            Self::KeyCountNotPositive => "ERR numkeys should be greater than 0",
+            Self::TooFewKeys => "ERR Number of keys can't be greater than number of args",
+            Self::NegativeLimit => "ERR LIMIT can't be negative",
+            Self::UnsupportedUnit => "ERR unsupported unit provided. please use M, KM, FT, MI",
+            Self::RadiusNotNumeric => "ERR need numeric radius",
+            Self::NegativeRadius => "ERR radius cannot be negative",
+            Self::WidthNotNumeric => "ERR need numeric width",
+            Self::HeightNotNumeric => "ERR need numeric height",
+            Self::NegativeSide => "ERR height or width cannot be negative",
+            Self::InvalidCornerCount => "ERR invalid number of vertices",
+            Self::TooFewCorners => "ERR GEOSEARCH BYPOLYGON must have at least 3 vertices",
+            Self::CountNotAboveZero => "ERR COUNT must be > 0",
+            Self::AnyWithoutCount => "ERR the ANY argument requires COUNT argument",
+            Self::CountNotPositive => "ERR count should be greater than 0",
+            Self::ScoreBoundNotFloat => "ERR min or max is not a float",
+            Self::InvalidMemberBound => "ERR min or max not valid string range item",
+            Self::LimitByRank => {
+                "ERR syntax error, LIMIT is only supported in combination with either BYSCORE \
+                 or BYLEX"
+            }
+            Self::ScoresByMember => {
+                "ERR syntax error, WITHSCORES not supported in combination with BYLEX"
+            }
+            Self::WeightNotFloat => "ERR weight value is not a float",
+            Self::AddNxConflict => "ERR XX and NX options at the same time are not compatible",
+            Self::AddGtLtConflict => {
+                "ERR GT, LT, and/or NX options at the same time are not compatible"
+            }
+            Self::IncrementOnePair => "ERR INCR option supports a single increment-element pair",
+            Self::ScoreNotNumber => "ERR resulting score is not a number (NaN)",
             Self::InvalidFieldCount => {
                 "ERR numfields should be greater than 0 and match the provided number of fields"
             }
@@ -397,9 +524,6 @@ impl CommandError {
             Self::ExecWithoutMulti => "ERR EXEC without MULTI",
             Self::KeysWhileMonitoring => "ERR Replica can't interact with the keyspace",
             Self::DiscardWithoutMulti => "ERR DISCARD without MULTI",
-            Self::NotPositive => "ERR value is out of range, must be positive",
-            Self::KeyCountNotPositive => "ERR numkeys should be greater than 0",
-            Self::CountNotPositive => "ERR count should be greater than 0",
             Self::RankZero => {
                 "ERR RANK can't be zero: use 1 to start from the first match, 2 from the second \
                  ... or use negative to start from the end of the list"
@@ -423,8 +547,12 @@ impl CommandError {
             | Self::InvalidExpireTime(_)
             | Self::OutOfBounds { .. }
             | Self::LogFailing(_)
+            | Self::DiskFailing(_)
             | Self::HelloSyntax(_)
             | Self::NotWhileSubscribed(_)
+            | Self::NoInputKeys(_)
+            | Self::StoreWithDetails(_)
+            | Self::Geo(_)
             | Self::NotInTransaction(_) => "ERR syntax error",
         }
     }

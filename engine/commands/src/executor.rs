@@ -170,13 +170,15 @@ impl Executor {
         };
         let now = faults.now().unwrap_or_else(|| self.store.now());
         let lsn = match (quick, call.arguments) {
-            (Quick::Get, [_, key]) => self.store.read_quick(name(key), now, |entry| match entry
-                .map(|entry| entry.value.string())
-            {
-                None => reply.null(),
-                Some(Ok(string)) => reply.bulk(string),
-                Some(Err(error)) => reply.refuse(&error.into()),
-            })?,
+            (Quick::Get, [_, key]) if !faults.leaves_no_trace() => {
+                self.store.read_quick(name(key), now, |entry| {
+                    match entry.map(|entry| entry.value.string()) {
+                        None => reply.null(),
+                        Some(Ok(string)) => reply.bulk(string),
+                        Some(Err(error)) => reply.refuse(&error.into()),
+                    }
+                })?
+            }
             (Quick::Set, [_, key, value]) if value.len() <= self.string_max_bytes => {
                 let lsn = self.store.set_quick(name(key), now, value)?;
                 reply.simple("OK");
@@ -291,8 +293,9 @@ impl Executor {
 pub fn refusal(admission: &thermocline_store::Admission) -> Option<CommandError> {
     use thermocline_store::Admission;
     match admission {
-        Admission::Go | Admission::Wait => None,
+        Admission::Go | Admission::Wait | Admission::WaitForLog => None,
         Admission::OutOfMemory => Some(CommandError::OutOfMemory),
         Admission::LogFails(reason) => Some(CommandError::LogFailing(reason.as_str().into())),
+        Admission::DiskFails(reason) => Some(CommandError::DiskFailing(reason.as_str().into())),
     }
 }

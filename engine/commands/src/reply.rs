@@ -154,6 +154,11 @@ impl ReplyBuffer {
         self.number_text(b',', &double_text(value));
     }
 
+    /// As [`ReplyBuffer::double`], of a text that is one already.
+    pub fn double_text(&mut self, text: &str) {
+        self.number_text(b',', text);
+    }
+
     /// A truth value; in RESP2 the integer 1 or 0.
     pub fn boolean(&mut self, value: bool) {
         if value {

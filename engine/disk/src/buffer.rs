@@ -9,14 +9,19 @@
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::ops::{Deref, DerefMut};
 use std::ptr::NonNull;
+use std::sync::Arc;
+
+use crate::slab::Slab;
 
 /// The alignment, in bytes, of offsets, lengths and memory of direct I/O.
 pub const ALIGNMENT_BYTES: usize = 4096;
 
-/// Owned memory aligned for direct I/O.
+/// Memory aligned for direct I/O: its own, or a page lent by a queue, which
+/// gets it back when the buffer is dropped.
 pub struct AlignedBuffer {
     start: NonNull<u8>,
     bytes: usize,
+    lender: Option<Arc<Slab>>,
 }
 
 // SAFETY: the buffer owns its memory alone, as a `Box<[u8]>` does.
@@ -39,6 +44,7 @@ impl AlignedBuffer {
             return Self {
                 start: NonNull::<Page>::dangling().cast(),
                 bytes,
+                lender: None,
             };
         }
         let layout = Self::layout(bytes);
@@ -47,7 +53,29 @@ impl AlignedBuffer {
         let Some(start) = NonNull::new(start) else {
             handle_alloc_error(layout)
         };
-        Self { start, bytes }
+        Self {
+            start,
+            bytes,
+            lender: None,
+        }
+    }
+
+    /// The page of `lender` that begins at `start`.
+    ///
+    /// # Safety
+    /// The page is inside the lender's memory, initialised, and nobody else's
+    /// until it is given back.
+    pub(crate) unsafe fn lent(start: NonNull<u8>, lender: Arc<Slab>) -> Self {
+        Self {
+            start,
+            bytes: ALIGNMENT_BYTES,
+            lender: Some(lender),
+        }
+    }
+
+    /// Whether `slab` has lent it.
+    pub(crate) fn is_from(&self, slab: &Arc<Slab>) -> bool {
+        (self.lender.as_ref()).is_some_and(|lender| Arc::ptr_eq(lender, slab))
     }
 
     fn layout(bytes: usize) -> Layout {
@@ -76,7 +104,9 @@ impl DerefMut for AlignedBuffer {
 
 impl Drop for AlignedBuffer {
     fn drop(&mut self) {
-        if self.bytes > 0 {
+        if let Some(lender) = &self.lender {
+            lender.give(self.start);
+        } else if self.bytes > 0 {
             // SAFETY: allocated in `new` with this very layout, freed once.
             unsafe { dealloc(self.start.as_ptr(), Self::layout(self.bytes)) }
         }

@@ -8,18 +8,21 @@
 //! [`Disk::replace_durably`] is the only rename. Handles may be used from any
 //! thread; a [`Queue`] belongs to one.
 //!
-//! Modules, lowest first: [`error`], [`buffer`], `system`, `simulated`,
-//! [`file`], `posix`, `ring`, `simulated_queue`, [`queue`].
+//! Modules, lowest first: [`error`], [`buffer`] with `slab`, `system`,
+//! `simulated`, [`file`], `posix`, `registered`, `ring`, `simulated_queue`,
+//! [`queue`].
 
 pub mod buffer;
 pub mod error;
 pub mod file;
 mod posix;
 pub mod queue;
+mod registered;
 mod ring;
 pub mod simulated;
 mod simulated_content;
 mod simulated_queue;
+mod slab;
 mod system;
 
 use std::path::Path;
@@ -275,7 +278,8 @@ impl Disk {
         .map_err(|source| DiskError::io("ask the space of", "", source))
     }
 
-    /// A queue for one thread with room for `depth` operations (1 to 4,096).
+    /// A queue for one thread, whichever first uses it, with room for `depth`
+    /// operations (1 to 4,096).
     ///
     /// # Errors
     /// [`DiskError::Io`] if the kernel has no room for a ring, an eventfd or threads.

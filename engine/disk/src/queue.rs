@@ -6,7 +6,7 @@
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
-use crate::buffer::AlignedBuffer;
+use crate::buffer::{ALIGNMENT_BYTES, AlignedBuffer};
 use crate::error::DiskError;
 use crate::file::File;
 use crate::posix::PosixQueue;
@@ -84,6 +84,30 @@ pub(crate) enum QueueForm {
 }
 
 impl Queue {
+    /// Memory for an operation of `bytes` bytes: a page of the ring's where one
+    /// is free, which holds what was read into it before, else newly allocated.
+    ///
+    /// # Panics
+    /// As [`AlignedBuffer::new`].
+    #[must_use]
+    pub fn buffer(&self, bytes: usize) -> AlignedBuffer {
+        let lent = match &self.form {
+            QueueForm::Ring(queue) if bytes == ALIGNMENT_BYTES => queue.page(),
+            _ => None,
+        };
+        lent.unwrap_or_else(|| AlignedBuffer::new(bytes))
+    }
+
+    /// What the kernel did not register for a ring, each with the reason; the
+    /// queue works all the same.
+    #[must_use]
+    pub fn unregistered(&self) -> &[String] {
+        match &self.form {
+            QueueForm::Ring(queue) => queue.unregistered(),
+            QueueForm::Posix(_) | QueueForm::Simulated(_) => &[],
+        }
+    }
+
     /// Accepts an operation; it starts at the next [`Self::flush`],
     /// [`Self::poll`] or [`Self::wait`]. Syncs and writes in flight together
     /// are unordered: a sync covers only writes whose completion was taken.
@@ -149,7 +173,8 @@ impl Queue {
         }
     }
 
-    /// A descriptor readable when completions wait; [`Self::poll`] resets it.
+    /// A descriptor that becomes readable whenever completions come, to be
+    /// watched by edges (`EPOLLET`): it may stay readable after [`Self::poll`].
     /// It may wake without cause. `None` for the simulated disk, whose
     /// operations complete in `poll`.
     #[must_use]

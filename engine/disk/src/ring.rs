@@ -1,7 +1,12 @@
-//! The queue over io_uring. Owns the ring and a slab with the buffer and file
-//! of every operation in flight. INVARIANT: a slot is emptied only after its
-//! last completion was taken, so the kernel never writes to freed memory; if
-//! the ring fails while dropping, the slots are leaked instead. One thread.
+//! The queue over io_uring. Owns the ring, the slots with the buffer and file
+//! of every operation in flight, and the slab of pages that reads reuse.
+//! INVARIANT: a slot is emptied only after its last completion was taken, so
+//! the kernel never writes to freed memory; if the ring fails while dropping,
+//! the slots are leaked instead. One thread, the first that flushes it.
+//!
+//! One system call both submits and takes: the kernel finishes what the disk
+//! has read when it is entered for that (`DEFER_TASKRUN`), not by interrupting
+//! this thread, and tells of it by the eventfd before.
 #![expect(unsafe_code, reason = "the kernel is handed raw addresses")]
 
 use std::collections::VecDeque;
@@ -10,13 +15,15 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
-use io_uring::{IoUring, Probe, opcode, squeue, types};
+use io_uring::{IoUring, Probe, Submitter, opcode, squeue, types};
 
 use crate::buffer::AlignedBuffer;
 use crate::error::DiskError;
 use crate::file::Form;
-use crate::posix::{drain_event, new_event};
+use crate::posix::new_event;
 use crate::queue::{Action, Completion, Operation};
+use crate::registered::{Registered, SLAB_INDEX};
+use crate::slab::Slab;
 use crate::system::SystemFile;
 
 const EINTR: i32 = rustix::io::Errno::INTR.raw_os_error();
@@ -34,12 +41,20 @@ pub(crate) fn probe() -> Result<(), String> {
     ring.submitter()
         .register_probe(&mut probe)
         .map_err(|error| format!("io_uring_register: {error}"))?;
-    let needed = [opcode::Read::CODE, opcode::Write::CODE, opcode::Fsync::CODE];
+    let needed = [
+        opcode::Read::CODE,
+        opcode::ReadFixed::CODE,
+        opcode::Write::CODE,
+        opcode::Fsync::CODE,
+    ];
     if !needed.iter().all(|code| probe.is_supported(*code)) {
         return Err("the kernel lacks read, write or fsync on a ring".to_owned());
     }
     Ok(())
 }
+
+/// Most pages of the slab; reads beyond have memory of their own.
+const SLAB_PAGES: usize = 512;
 
 #[derive(Debug)]
 struct Slot {
@@ -52,7 +67,11 @@ struct Slot {
 
 pub(crate) struct RingQueue {
     ring: IoUring,
+    /// Whether the ring still waits to be told which thread it belongs to.
+    is_disabled: bool,
     event: OwnedFd,
+    slab: Arc<Slab>,
+    registered: Registered,
     slots: Vec<Option<Slot>>,
     free: Vec<usize>,
     /// Slots whose next request is not in the submission queue yet.
@@ -71,19 +90,37 @@ impl std::fmt::Debug for RingQueue {
 
 impl RingQueue {
     pub(crate) fn new(depth: usize) -> io::Result<Self> {
+        Self::with(depth, Registered::new)
+    }
+
+    /// As [`Self::new`]; `register` is asked for what is to be registered.
+    fn with(
+        depth: usize,
+        register: impl FnOnce(&Submitter<'_>, &Slab) -> Registered,
+    ) -> io::Result<Self> {
         let entries = depth.next_power_of_two() as u32;
-        // Completions are taken when the thread enters the kernel anyway, not
-        // by an interrupt of whatever it does; kernels before 5.19 know no such
-        // thing.
-        let ring = IoUring::builder()
-            .setup_coop_taskrun()
-            .build(entries)
+        // Kernels before 6.1 cannot defer, those before 5.19 not even spare the
+        // thread the interrupts.
+        let deferring = IoUring::builder()
+            .setup_single_issuer()
+            .setup_defer_taskrun()
+            .setup_taskrun_flag()
+            .setup_r_disabled()
+            .build(entries);
+        let is_disabled = deferring.is_ok();
+        let ring = deferring
+            .or_else(|_| IoUring::builder().setup_coop_taskrun().build(entries))
             .or_else(|_| IoUring::new(entries))?;
         let event = new_event()?;
         ring.submitter().register_eventfd(event.as_raw_fd())?;
+        let slab = Slab::new(depth.min(SLAB_PAGES));
+        let registered = register(&ring.submitter(), &slab);
         Ok(Self {
             ring,
+            is_disabled,
             event,
+            slab,
+            registered,
             slots: (0..depth).map(|_| None).collect(),
             free: (0..depth).rev().collect(),
             waiting: VecDeque::with_capacity(depth),
@@ -134,12 +171,25 @@ impl RingQueue {
         let _ = rustix::io::write(&self.event, &1_u64.to_ne_bytes());
     }
 
+    /// A free page of the slab.
+    pub(crate) fn page(&self) -> Option<AlignedBuffer> {
+        self.slab.take()
+    }
+
+    pub(crate) fn unregistered(&self) -> &[String] {
+        self.registered.missing()
+    }
+
     fn push_waiting(&mut self) {
         while let Some(index) = self.waiting.pop_front() {
             let Some(slot) = self.slots[index].as_mut() else {
                 continue;
             };
-            let entry = slot.request().user_data(index as u64);
+            let file = self.registered.slot(&self.ring.submitter(), &slot.file);
+            let buffer = slot.buffer.as_ref();
+            let is_fixed = self.registered.has_slab()
+                && buffer.is_some_and(|buffer| buffer.is_from(&self.slab));
+            let entry = slot.request(file, is_fixed).user_data(index as u64);
             // SAFETY: the file and the buffer stay in the slot, at the same
             // address, until the completion of this entry was taken; the
             // buffer is not touched meanwhile (this module upholds both).
@@ -151,11 +201,20 @@ impl RingQueue {
         }
     }
 
+    /// Has the kernel begin what was accepted, and finish what the disk has
+    /// done, in one call; none if there is neither.
     pub(crate) fn flush(&mut self) -> Result<(), DiskError> {
+        if self.is_disabled && !self.waiting.is_empty() {
+            let enabled = self.ring.submitter().register_enable_rings();
+            enabled.map_err(|error| DiskError::io("enable", "", error))?;
+            self.is_disabled = false;
+        }
         self.push_waiting();
-        if self.ring.submission().is_empty() {
+        let submission = self.ring.submission();
+        if submission.is_empty() && !submission.taskrun() && !submission.cq_overflow() {
             return Ok(());
         }
+        drop(submission);
         loop {
             match self.ring.submit() {
                 Ok(_) => return Ok(()),
@@ -180,11 +239,6 @@ impl RingQueue {
     fn reap(&mut self, completions: &mut Vec<Completion>) -> usize {
         let before = completions.len();
         completions.append(&mut self.refused);
-        if !self.ring.completion().is_empty() || completions.len() > before {
-            // ORDERING: reset before taking, so that a completion between the
-            // two leaves the event set.
-            drain_event(&self.event);
-        }
         while let Some(entry) = { self.ring.completion().next() } {
             let index = entry.user_data() as usize;
             if let Some(completion) = self.take(index, entry.result()) {
@@ -252,9 +306,16 @@ impl RingQueue {
 }
 
 impl Slot {
-    /// The request for what is left.
-    fn request(&mut self) -> squeue::Entry {
-        let descriptor = types::Fd(self.file.handle.as_raw_fd());
+    /// The request for what is left; of a file with a `place` in the kernel's
+    /// table it goes there, and `is_fixed` says that the buffer is registered.
+    fn request(&mut self, place: Option<u32>, is_fixed: bool) -> squeue::Entry {
+        let (file, flags) = match place {
+            Some(place) => (types::Fd(place as i32), squeue::Flags::FIXED_FILE),
+            None => {
+                let descriptor = self.file.handle.as_raw_fd();
+                (types::Fd(descriptor), squeue::Flags::empty())
+            }
+        };
         let rest = match self.buffer.as_mut() {
             Some(buffer) => &mut buffer[self.done..],
             None => &mut [],
@@ -262,17 +323,23 @@ impl Slot {
         // The kernel moves at most 2 GiB at once; the rest is resubmitted.
         let len = rest.len().min(1 << 30) as u32;
         let done = self.done as u64;
-        match self.action {
-            Action::Read { offset } => opcode::Read::new(descriptor, rest.as_mut_ptr(), len)
+        let entry = match self.action {
+            Action::Read { offset } if is_fixed => {
+                opcode::ReadFixed::new(file, rest.as_mut_ptr(), len, SLAB_INDEX)
+                    .offset(offset.saturating_add(done))
+                    .build()
+            }
+            Action::Read { offset } => opcode::Read::new(file, rest.as_mut_ptr(), len)
                 .offset(offset.saturating_add(done))
                 .build(),
-            Action::Write { offset } => opcode::Write::new(descriptor, rest.as_ptr(), len)
+            Action::Write { offset } => opcode::Write::new(file, rest.as_ptr(), len)
                 .offset(offset.saturating_add(done))
                 .build(),
-            Action::SyncData => opcode::Fsync::new(descriptor)
+            Action::SyncData => opcode::Fsync::new(file)
                 .flags(types::FsyncFlags::DATASYNC)
                 .build(),
-        }
+        };
+        entry.flags(flags)
     }
 
     /// Accounts a result of the kernel; `None` if there is more to do.
@@ -320,3 +387,6 @@ impl Drop for RingQueue {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

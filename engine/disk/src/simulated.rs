@@ -30,6 +30,8 @@ pub enum FaultAction {
     Read,
     /// Writes, allocations, hole punches and truncations.
     Write,
+    /// Those of them that make a file longer: a full device.
+    Grow,
     /// Syncs of a file; unsynced writes may be lost for good.
     Sync,
     /// The rename of [`crate::Disk::replace_durably`].
@@ -372,6 +374,9 @@ impl SimulatedFile {
             return Err(Errno::FBIG.into());
         }
         world.meet(FaultAction::Write, true)?;
+        if end > self.shared.node.lock().size() {
+            world.meet(FaultAction::Grow, false)?;
+        }
         self.shared.node.lock().change(change);
         Ok(())
     }

@@ -7,6 +7,7 @@ use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::fs::{FallocateFlags, FlockOperation, OFlags};
@@ -16,6 +17,8 @@ use crate::error::DiskError;
 use crate::{Backend, BackendChoice, OpenMode, Space, ring};
 
 const LOCK_FILE: &str = "LOCK";
+/// The number of the next opened file.
+static NEXT_NUMBER: AtomicU64 = AtomicU64::new(0);
 const LOCK_RETRY: Duration = Duration::from_millis(20);
 
 /// A data directory of the operating system; see [`crate::Disk`].
@@ -92,6 +95,7 @@ impl SystemDisk {
                 .and_then(|flags| rustix::fs::fcntl_setfl(&handle, flags | OFlags::DIRECT))
                 .is_ok();
         Ok(Arc::new(SystemFile {
+            number: NEXT_NUMBER.fetch_add(1, Ordering::Relaxed),
             name: name.to_owned(),
             handle,
             direct,
@@ -167,6 +171,8 @@ impl SystemDisk {
 /// An open file of the operating system.
 #[derive(Debug)]
 pub(crate) struct SystemFile {
+    /// Of this opening; no other has it.
+    pub(crate) number: u64,
     pub(crate) name: String,
     pub(crate) handle: fs::File,
     pub(crate) direct: bool,

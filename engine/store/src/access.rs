@@ -15,7 +15,7 @@ use crate::fault::{Fault, FaultSet, ReadRequest};
 use crate::index::Position;
 use crate::objects::OBJECT_FORM;
 use crate::observe::{Change, EventClass};
-use crate::record::{Record, RecordParts};
+use crate::record::RecordParts;
 use crate::resolve::{Resolved, State};
 use crate::shard::Shard;
 use crate::store::Store;
@@ -95,6 +95,8 @@ pub struct Access<'s, 'k> {
     /// Ascending by shard.
     pub(crate) guards: SmallVec<[Guard<'s>; 2]>,
     now: UnixMillis,
+    /// Whether reads are no uses: CLIENT NO-TOUCH.
+    leaves_no_trace: bool,
     effects: Vec<u8>,
     deaths: SmallVec<[(Address, u32); 2]>,
     /// What observers asked to be told; empty while none does.
@@ -152,6 +154,7 @@ impl<'s, 'k> Access<'s, 'k> {
             keys: SmallVec::new(),
             guards: SmallVec::new(),
             now: UnixMillis(0),
+            leaves_no_trace: false,
             effects: Vec::new(),
             deaths: SmallVec::new(),
             changes: Vec::new(),
@@ -169,6 +172,7 @@ impl<'s, 'k> Access<'s, 'k> {
     /// [`KEY_BYTES_MAX`].
     pub fn acquire(&mut self, faults: &FaultSet, all: bool) -> Result<(), Fault> {
         self.now = faults.now().unwrap_or_else(|| self.store.now());
+        self.leaves_no_trace = faults.leaves_no_trace();
         if self.names.iter().any(|name| name.key.len() > KEY_BYTES_MAX) {
             let limit_mib = KEY_BYTES_MAX >> 20;
             return Err(Fault::Damaged(format!(
@@ -381,6 +385,12 @@ impl<'s, 'k> Access<'s, 'k> {
         self.now
     }
 
+    /// How many databases commands may name, from 0 on.
+    #[must_use]
+    pub fn databases(&self) -> u32 {
+        self.store.settings.databases()
+    }
+
     fn id(&self, key: KeyId) -> usize {
         self.ids[key] as usize
     }
@@ -426,6 +436,9 @@ impl<'s, 'k> Access<'s, 'k> {
             return None;
         };
         shard.counters.hits += 1;
+        if self.leaves_no_trace {
+            return self.peek_key(id);
+        }
         let is_cold = matches!(resolved.state, State::Cold(_));
         let table = shard.table_mut(database)?;
         let frequency = table.slot(position).frequency();
@@ -434,10 +447,19 @@ impl<'s, 'k> Access<'s, 'k> {
             shard.counters.promotions += 1;
             self.install(id, true);
         } else {
-            let next = if is_cold { 1 } else { (frequency + 1).min(3) };
-            table.set_frequency(position, next);
+            if is_cold {
+                table.mark_cold(position, self.store.has_promotion_room());
+            } else {
+                table.set_frequency(position, (frequency + 1).min(3));
+            }
         }
         self.peek_key(id)
+    }
+
+    /// Has reads of this access be uses or not from now on; how it was. TOUCH
+    /// is a use, whatever its client wishes.
+    pub const fn set_leaves_no_trace(&mut self, leaves_no_trace: bool) -> bool {
+        std::mem::replace(&mut self.leaves_no_trace, leaves_no_trace)
     }
 
     /// As [`Access::get`], but not a use: for TTL, OBJECT, a write's look at
@@ -500,7 +522,7 @@ impl<'s, 'k> Access<'s, 'k> {
                 let shard = &mut *self.guards[resolved.guard].shard;
                 let table = shard.table(resolved.database);
                 let record = position.zip(table).and_then(|(at, table)| table.record(at));
-                let Some(parts) = record.map(Record::parts) else {
+                let Some(parts) = record.map(crate::record::Record::parts) else {
                     return;
                 };
                 if let Some(address) = parts.address {

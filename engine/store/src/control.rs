@@ -39,6 +39,8 @@ pub(crate) struct Control {
     last_checkpoint: AtomicBool,
     requested: AtomicU64,
     checkpoint: Mutex<CheckpointState>,
+    /// Of `checkpoint`, for those who ask often.
+    checkpoint_lsn: AtomicU64,
     wanted: Mutex<VecDeque<KeyHash>>,
     settled: AtomicBool,
     /// Why that cannot be, as far as it shows now.
@@ -46,6 +48,8 @@ pub(crate) struct Control {
     /// How often in a row no room could be made.
     relief_failures: AtomicU32,
     tier_full: AtomicBool,
+    /// Why the tier could not be written when it was tried last.
+    tier_failure: Mutex<Option<String>>,
     /// Told when shards have come up or the tail is applied.
     pub(crate) loaded: Notify,
     /// Told when a checkpoint has ended.
@@ -68,11 +72,13 @@ impl Control {
                 lsn: manifest.checkpoint_lsn,
                 ..CheckpointState::default()
             }),
+            checkpoint_lsn: AtomicU64::new(manifest.checkpoint_lsn.0),
             wanted: Mutex::default(),
             settled: AtomicBool::new(false),
             damage: Mutex::default(),
             relief_failures: AtomicU32::new(0),
             tier_full: AtomicBool::new(false),
+            tier_failure: Mutex::default(),
             loaded: Notify::new(),
             checkpointed: Notify::new(),
             durable: Notify::new(),
@@ -144,7 +150,14 @@ impl Control {
     }
 
     pub(crate) fn with_checkpoint(&self, change: impl FnOnce(&mut CheckpointState)) {
-        change(&mut self.checkpoint.lock());
+        let mut state = self.checkpoint.lock();
+        change(&mut state);
+        self.checkpoint_lsn.store(state.lsn.0, Ordering::Relaxed);
+    }
+
+    /// Where a restart would begin to replay.
+    pub(crate) fn checkpoint_lsn(&self) -> Lsn {
+        Lsn(self.checkpoint_lsn.load(Ordering::Relaxed))
     }
 
     /// Asks for what the image and the log hold for these keys.
@@ -197,6 +210,16 @@ impl Control {
     /// Whether the tier can take no more than is in it.
     pub(crate) fn is_tier_full(&self) -> bool {
         self.tier_full.load(Ordering::Relaxed)
+    }
+
+    /// Notes that the disk took, or why it did not take, what sinks.
+    pub(crate) fn set_tier_failure(&self, failure: Option<String>) {
+        *self.tier_failure.lock() = failure;
+    }
+
+    /// Why the disk did not take what should sink, when it was tried last.
+    pub(crate) fn tier_failure(&self) -> Option<String> {
+        self.tier_failure.lock().clone()
     }
 
     /// Whether nothing can be freed: writes are refused. One failure says

@@ -47,7 +47,9 @@ pub enum Fault {
 #[derive(Debug, Default)]
 pub struct FaultSet {
     pages: HashMap<Address, FetchedPage>,
+    bytes: usize,
     now: Option<UnixMillis>,
+    leaves_no_trace: bool,
 }
 
 /// A page or run as it was read.
@@ -100,9 +102,43 @@ impl FaultSet {
         self.now
     }
 
+    /// Whether reads are to leave frequency and place of their keys alone.
+    pub const fn set_leaves_no_trace(&mut self, leaves_no_trace: bool) {
+        self.leaves_no_trace = leaves_no_trace;
+    }
+
+    /// Whether reads leave frequency and place of their keys alone.
+    #[must_use]
+    pub const fn leaves_no_trace(&self) -> bool {
+        self.leaves_no_trace
+    }
+
     /// Adds what was read at `address`.
     pub fn insert(&mut self, address: Address, page: FetchedPage) {
-        self.pages.insert(address, page);
+        self.bytes += page.bytes.len();
+        if let Some(old) = self.pages.insert(address, page) {
+            self.bytes -= old.bytes.len();
+        }
+    }
+
+    /// Forgets what was read at `address`.
+    pub fn remove(&mut self, address: Address) {
+        if let Some(old) = self.pages.remove(&address) {
+            self.bytes -= old.bytes.len();
+        }
+    }
+
+    /// Whether the page of `request` is there as it was asked for.
+    #[must_use]
+    pub fn holds(&self, request: &ReadRequest) -> bool {
+        self.get(request.address)
+            .is_some_and(|page| page.place == request.place)
+    }
+
+    /// Bytes of all pages.
+    #[must_use]
+    pub const fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// The page read at `address`.
@@ -125,5 +161,6 @@ impl FaultSet {
     /// Forgets everything, before the next command.
     pub fn clear(&mut self) {
         self.pages.clear();
+        self.bytes = 0;
     }
 }

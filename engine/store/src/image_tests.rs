@@ -7,8 +7,12 @@
 
 use super::*;
 use crate::address::Address;
+use crate::index::Slot;
+use crate::manifest::ImageReference;
 use proptest::prelude::*;
-use thermocline_base::KeyHash;
+use thermocline_base::checksum::crc32;
+use thermocline_base::limits::SHARD_COUNT;
+use thermocline_base::{DatabaseId, KeyHash, ShardId};
 
 const NUMBER: u64 = 42;
 const SHARD: ShardId = ShardId(1023);

@@ -13,6 +13,7 @@
 
 pub mod access;
 pub mod address;
+mod admission;
 mod control;
 pub mod effect;
 pub mod fault;
@@ -44,11 +45,12 @@ mod whole;
 
 pub use access::{Access, Entry, KeyId, KeyName};
 pub use address::Address;
+pub use admission::Admission;
 pub use fault::{Fault, FaultSet, FetchedPage, ReadRequest};
 pub use observe::{Change, EventClass, Observer};
 pub use reader::{Fetched, PageReader};
 pub use settings::{Policy, Settings};
 pub use statistics::Statistics;
-pub use store::{Admission, StartReport, Store, StoreError, StoreOptions};
+pub use store::{StartReport, Store, StoreError, StoreOptions};
 pub use waiting::{ReadyKey, Ticket};
 pub use whole::ScannedKey;

@@ -1,7 +1,7 @@
 //! How much memory there is and how much is used.
 //!
 //! Owns the sum of what the shards count and what the process is seen to take
-//! beyond it. Does not free anything: the keeper does. Any thread.
+//! beyond it, and what clients hold, as the server counts it. Does not free anything: the keeper does. Any thread.
 //!
 //! `maxmemory` means the process. What the allocator, the stacks, the clients
 //! and the log take beyond the counted data is measured, not guessed: the
@@ -25,7 +25,10 @@ pub(crate) const WAIT_PERCENT: u64 = 98;
 pub(crate) struct Memory {
     data_bytes: AtomicI64,
     peak_bytes: AtomicU64,
-    /// What the process takes beyond `data_bytes`.
+    /// What clients hold. It comes and goes faster than the resident size is
+    /// looked at.
+    client_bytes: AtomicU64,
+    /// What the process takes beyond `data_bytes` and `client_bytes`.
     overhead_bytes: AtomicU64,
     /// Told when memory was freed.
     pub(crate) freed: Notify,
@@ -43,10 +46,16 @@ impl Memory {
         u64::try_from(self.data_bytes.load(Relaxed)).unwrap_or(0)
     }
 
+    /// Notes what clients hold, bytes.
+    pub(crate) fn set_client_bytes(&self, bytes: u64) {
+        self.client_bytes.store(bytes, Relaxed);
+    }
+
     /// Notes the process's resident bytes.
     pub(crate) fn observe_resident(&self, resident_bytes: u64) {
         self.peak_bytes.fetch_max(resident_bytes, Relaxed);
-        let overhead = resident_bytes.saturating_sub(self.data_bytes());
+        let counted = self.data_bytes() + self.client_bytes.load(Relaxed);
+        let overhead = resident_bytes.saturating_sub(counted);
         // Half of the way at a time: one sample may catch a passing buffer.
         let before = self.overhead_bytes.load(Relaxed);
         let next = if before == 0 {
@@ -75,7 +84,8 @@ impl Memory {
         if limit == 0 {
             return None;
         }
-        let left = limit.saturating_sub(self.overhead_bytes());
+        let others = self.overhead_bytes() + self.client_bytes.load(Relaxed);
+        let left = limit.saturating_sub(others);
         Some(left.max(limit / 2))
     }
 

@@ -14,7 +14,7 @@ use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::time::Duration;
 use thermocline_base::limits::PAGE_BYTES;
-use thermocline_disk::{Action, AlignedBuffer, Completion, Operation, Queue};
+use thermocline_disk::{Action, Completion, Operation, Queue};
 
 /// The outcome of one read.
 pub struct Fetched {
@@ -77,7 +77,7 @@ impl PageReader {
                 action: Action::Read {
                     offset: request.place.offset(),
                 },
-                buffer: Some(AlignedBuffer::new(pages as usize * PAGE_BYTES)),
+                buffer: Some(self.queue.buffer(pages as usize * PAGE_BYTES)),
                 token,
             };
             if self.queue.submit(operation).is_err() {
@@ -128,7 +128,11 @@ impl PageReader {
             (Err(error), _) => Err(error),
         };
         let page = match read {
-            Ok((read, buffer)) => {
+            Ok((read, mut buffer)) => {
+                // The buffer may hold what an earlier read left in it.
+                if let Some(rest) = buffer.get_mut(read..) {
+                    rest.fill(0);
+                }
                 // An address tells long runs only up to a limit: the header of
                 // the first page tells the rest.
                 let declared = declared_pages(&buffer, request.place).unwrap_or(0);
@@ -154,7 +158,15 @@ impl PageReader {
         self.waiting.len() + self.in_flight.len() + self.failed.len()
     }
 
-    /// Readable when [`PageReader::poll`] has something to take.
+    /// What the kernel did not register for the reader, each with the reason;
+    /// reads work all the same.
+    #[must_use]
+    pub fn unregistered(&self) -> &[String] {
+        self.queue.unregistered()
+    }
+
+    /// Becomes readable when [`PageReader::poll`] has something to take; to be
+    /// watched by edges, as `Queue::event_fd`.
     #[must_use]
     pub fn event_fd(&self) -> Option<BorrowedFd<'_>> {
         self.queue.event_fd()

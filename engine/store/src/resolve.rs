@@ -344,7 +344,7 @@ impl Store {
                 return Err(damaged("no decompressor"));
             };
             let bytes = decompressor.decompress(value).map_err(damaged)?;
-            Value::deserialize(form, &bytes).map_err(damaged)
+            Value::from_serialized(form, bytes).map_err(damaged)
         })
     }
 }

@@ -4,8 +4,9 @@
 //! configuration file. Any thread reads and writes.
 
 use std::sync::atomic::{
-    AtomicBool, AtomicI32, AtomicU8, AtomicU64, AtomicUsize, Ordering::Relaxed,
+    AtomicBool, AtomicI32, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed,
 };
+use thermocline_base::limits::DATABASE_COUNT;
 
 /// What happens when memory (or, with a tier, the tier) is full:
 /// `maxmemory-policy`.
@@ -92,11 +93,18 @@ pub struct Settings {
     hash_max_listpack_entries: AtomicUsize,
     hash_max_listpack_value: AtomicUsize,
     list_max_listpack_size: AtomicI32,
+    set_max_intset_entries: AtomicUsize,
+    set_max_listpack_entries: AtomicUsize,
+    set_max_listpack_value: AtomicUsize,
+    zset_max_listpack_entries: AtomicUsize,
+    zset_max_listpack_value: AtomicUsize,
     /// Bytes of log after which a checkpoint begins.
     checkpoint_wal_bytes: AtomicU64,
     /// After how long with changes a checkpoint begins, in ms.
     checkpoint_interval_ms: AtomicU64,
     active_expire: AtomicBool,
+    /// Numbers of databases that commands may name.
+    databases: AtomicU32,
 }
 
 impl Default for Settings {
@@ -108,9 +116,15 @@ impl Default for Settings {
             hash_max_listpack_entries: AtomicUsize::new(512),
             hash_max_listpack_value: AtomicUsize::new(64),
             list_max_listpack_size: AtomicI32::new(-2),
+            set_max_intset_entries: AtomicUsize::new(512),
+            set_max_listpack_entries: AtomicUsize::new(128),
+            set_max_listpack_value: AtomicUsize::new(64),
+            zset_max_listpack_entries: AtomicUsize::new(128),
+            zset_max_listpack_value: AtomicUsize::new(64),
             checkpoint_wal_bytes: AtomicU64::new(256 << 20),
             checkpoint_interval_ms: AtomicU64::new(60_000),
             active_expire: AtomicBool::new(true),
+            databases: AtomicU32::new(DATABASE_COUNT as u32),
         }
     }
 }
@@ -147,6 +161,21 @@ impl Settings {
         /// What a node of a list holds: elements if positive, -1 to -5 for 4 to 64 KiB.
         list_max_listpack_size, set_list_max_listpack_size, i32);
     setting!(
+        /// Members of a set of integers.
+        set_max_intset_entries, set_set_max_intset_entries, usize);
+    setting!(
+        /// Members of another set in its compact form.
+        set_max_listpack_entries, set_set_max_listpack_entries, usize);
+    setting!(
+        /// Bytes of a member of a set in its compact form.
+        set_max_listpack_value, set_set_max_listpack_value, usize);
+    setting!(
+        /// Members of a sorted set in its compact form.
+        zset_max_listpack_entries, set_zset_max_listpack_entries, usize);
+    setting!(
+        /// Bytes of a member of a sorted set in its compact form.
+        zset_max_listpack_value, set_zset_max_listpack_value, usize);
+    setting!(
         /// Bytes of log after which a checkpoint begins.
         checkpoint_wal_bytes, set_checkpoint_wal_bytes, u64);
     setting!(
@@ -155,6 +184,10 @@ impl Settings {
     setting!(
         /// Whether expired keys go without being asked for.
         active_expire, set_active_expire, bool);
+    setting!(
+        /// How many databases commands may name, from 0 on: at most
+        /// `DATABASE_COUNT`.
+        databases, set_databases, u32);
 
     /// What happens when there is no room.
     #[must_use]

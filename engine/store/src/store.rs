@@ -10,7 +10,7 @@ use crate::effect::DatabaseMap;
 use crate::index::KeyTable;
 use crate::keeper::Keeper;
 use crate::log::Log;
-use crate::memory::{BEGIN_PERCENT, Memory, WAIT_PERCENT};
+use crate::memory::{END_PERCENT, Memory};
 use crate::objects::{OBJECT_FORM, Objects};
 use crate::observe::Observed;
 use crate::record::{ChunkPool, RecordParts};
@@ -86,19 +86,6 @@ pub enum StoreError {
     Thread(std::io::Error),
 }
 
-/// Whether a write may begin.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Admission {
-    /// It may.
-    Go,
-    /// Memory is being freed: wait for [`Store::memory_freed`] and ask again.
-    Wait,
-    /// No memory can be freed: -OOM.
-    OutOfMemory,
-    /// The log cannot be written for this reason: -MISCONF.
-    LogFails(String),
-}
-
 /// Numbers of all threads.
 #[derive(Default)]
 pub(crate) struct Totals {
@@ -149,6 +136,13 @@ pub struct Store {
     ends: Mutex<Option<Ends>>,
 }
 
+/// A number no set of dictionaries of this process had before: a thread keeps
+/// one set loaded, and may serve several stores.
+fn next_dictionary_epoch() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    NEXT.fetch_add(1, Relaxed)
+}
+
 impl Store {
     /// Opens the data directory of `disk` and starts the threads that tend it;
     /// the directory stays locked until [`Store::close`].
@@ -194,7 +188,7 @@ impl Store {
             identities: map.identities.map(|identity| AtomicU32::new(identity.0)),
             map: Mutex::new(map),
             dictionaries: RwLock::new(manifest.dictionaries.clone()),
-            dictionary_epoch: AtomicU64::new(1),
+            dictionary_epoch: AtomicU64::new(next_dictionary_epoch()),
             graveyard: Mutex::default(),
             random: AtomicU64::new(options.seed),
             ends: Mutex::new(None),
@@ -268,6 +262,11 @@ impl Store {
             hash_max_listpack_entries: self.settings.hash_max_listpack_entries(),
             hash_max_listpack_value: self.settings.hash_max_listpack_value(),
             list_max_listpack_size: self.settings.list_max_listpack_size(),
+            set_max_intset_entries: self.settings.set_max_intset_entries(),
+            set_max_listpack_entries: self.settings.set_max_listpack_entries(),
+            set_max_listpack_value: self.settings.set_max_listpack_value(),
+            zset_max_listpack_entries: self.settings.zset_max_listpack_entries(),
+            zset_max_listpack_value: self.settings.zset_max_listpack_value(),
             field_seed: self.seed,
         }
     }
@@ -334,7 +333,10 @@ impl Store {
         let value_bytes = object.flatten().map_or(parts.value.len(), |object| {
             object.heap_bytes().max(parts.value.len())
         });
-        let hint = self.stored_bytes_hint(parts.key.len() + value_bytes);
+        let hint = match self.stored_bytes_hint(parts.key.len() + value_bytes) {
+            bytes @ 0..PAGE => bytes,
+            bytes => bytes.next_multiple_of(PAGE),
+        };
         // The address knows how many pages it takes, up to a factor of two.
         let pages = address.pages();
         if address.is_open_ended() {
@@ -371,6 +373,8 @@ impl Store {
         self.totals.tier_read_bytes.fetch_add(bytes, Relaxed);
     }
 
+    /// Which set of dictionaries is in use; no other set of this process has the
+    /// same number, another store's neither.
     pub(crate) fn dictionary_epoch(&self) -> u64 {
         self.dictionary_epoch
             .load(std::sync::atomic::Ordering::Acquire)
@@ -382,8 +386,10 @@ impl Store {
 
     pub(crate) fn publish_dictionary(&self, dictionary: &Dictionary) {
         self.dictionaries.write().push(dictionary.clone());
-        self.dictionary_epoch
-            .fetch_add(1, std::sync::atomic::Ordering::Release);
+        self.dictionary_epoch.store(
+            next_dictionary_epoch(),
+            std::sync::atomic::Ordering::Release,
+        );
     }
 
     /// From now on `flag` is set when the key changes, is deleted, expires, or
@@ -465,54 +471,10 @@ impl Store {
         }
     }
 
-    /// Whether a write may begin; `needs_memory` says that it may take more.
-    #[must_use]
-    pub fn admit(&self, needs_memory: bool) -> Admission {
-        if !self.log.has_room() {
-            return match self.log.failure() {
-                Some(reason) => Admission::LogFails(reason),
-                None => Admission::Wait,
-            };
-        }
-        if let Some(reason) = self.log.failure().filter(|_| self.log.is_kept()) {
-            return Admission::LogFails(reason);
-        }
-        if !needs_memory {
-            return Admission::Go;
-        }
-        // What a checkpoint cannot write below the limit it writes beyond: more
-        // of it must not come.
-        if self.control.is_tier_full() && !self.settings.policy().evicts_any() {
-            return Admission::OutOfMemory;
-        }
-        if !self.memory.is_above(&self.settings, BEGIN_PERCENT) {
-            return Admission::Go;
-        }
-        self.control.wake();
-        if !self.memory.is_above(&self.settings, WAIT_PERCENT) {
-            return Admission::Go;
-        }
-        if self.control.is_out_of_memory() {
-            Admission::OutOfMemory
-        } else {
-            Admission::Wait
-        }
-    }
-
-    /// Whether a cold key that is read may take memory.
-    pub(crate) fn may_promote(&self) -> bool {
-        let above = self.memory.is_above(&self.settings, BEGIN_PERCENT);
-        if above {
-            self.control.wake();
-        }
-        !above || !self.memory.is_above(&self.settings, WAIT_PERCENT)
-    }
-
-    /// Returns when memory was freed or the log has room again, or after a
-    /// while.
-    pub async fn memory_freed(&self) {
-        const WHILE: Duration = Duration::from_millis(5);
-        let _ = tokio::time::timeout(WHILE, self.memory.freed.notified()).await;
+    /// Whether promotions push nothing out for now: after a start, or after much
+    /// was deleted.
+    pub(crate) fn has_promotion_room(&self) -> bool {
+        !self.memory.is_above(&self.settings, END_PERCENT)
     }
 
     pub(crate) fn is_settled(&self) -> bool {
@@ -540,35 +502,6 @@ impl Store {
     pub async fn settled(&self) {
         let is_over = || self.is_settled() || self.control.damage().is_some();
         Control::wait(&self.control.loaded, is_over).await;
-    }
-
-    /// Whether a reply that saw the state up to `lsn` may leave now, by
-    /// `appendfsync`.
-    #[must_use]
-    pub fn may_acknowledge(&self, lsn: Lsn) -> bool {
-        self.log.may_acknowledge(lsn)
-    }
-
-    /// Returns when [`Store::may_acknowledge`] holds.
-    pub async fn acknowledgeable(&self, lsn: Lsn) {
-        Control::wait(&self.control.durable, || self.may_acknowledge(lsn)).await;
-    }
-
-    /// Where the log ends now: what was done before is below.
-    #[must_use]
-    pub fn appended_lsn(&self) -> Lsn {
-        self.log.appended_lsn()
-    }
-
-    /// Returns when everything below `lsn` survives a power cut, asking for a
-    /// sync whatever the policy. Without a log at once.
-    pub async fn durable(&self, lsn: Lsn) {
-        if !self.log.is_kept() {
-            return;
-        }
-        self.log.wal().request_durable(lsn);
-        let is_durable = || self.log.wal().durable_lsn() >= lsn;
-        Control::wait(&self.control.durable, is_durable).await;
     }
 
     /// When the log is synced, from now on: CONFIG SET appendfsync.

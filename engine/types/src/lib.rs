@@ -1,12 +1,12 @@
-//! The values of Thermocline: strings, hashes and lists, their small and large forms,
-//! and the deterministic updates that change them.
+//! The values of Thermocline: strings, hashes, lists, sets and sorted sets, their
+//! small and large forms, and the deterministic updates that change them.
 //!
 //! Owns the bytes of a value in memory, in the log and on disk (`FORMAT.md`).
 //! Does not know keys, key expiry, shards, records, files or commands. Holds no
 //! global state; everything runs on the thread that calls it.
 //!
 //! Modules, lowest first: `number` (decimal text), [`string`], [`hash`], [`listpack`],
-//! [`list`], [`value`],
+//! [`list`], [`set`], [`sorted_set`], [`value`],
 //! [`update`], then `rdb` (the form of RDB files). ([`value`] holds the crate's error,
 //! which [`string`] borrows.)
 
@@ -15,6 +15,8 @@ pub mod list;
 pub mod listpack;
 pub mod number;
 pub mod rdb;
+pub mod set;
+pub mod sorted_set;
 pub mod string;
 pub mod update;
 pub mod value;
@@ -22,5 +24,7 @@ pub mod value;
 pub use hash::{FullHash, HashEntry, HashRef};
 pub use list::{List, ListRef, ListUpdate};
 pub use listpack::Element;
+pub use set::{FullSet, SetForm, SetRef};
+pub use sorted_set::{FullSortedSet, SortedSetRef};
 pub use update::{Update, apply};
 pub use value::{Form, Limits, Object, TypeError, Value, ValueKind, ValueRef};

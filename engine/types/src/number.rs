@@ -89,6 +89,37 @@ pub fn double_text(value: f64) -> String {
     lay_out(sign, &digits, exponent)
 }
 
+/// Prints a double with 17 significant digits, trailing zeros left out, as C's
+/// `%.17g`: `0.10000000000000001`, `1e+17`, `inf`, `-0`.
+#[must_use]
+pub fn precise_double_text(value: f64) -> String {
+    const DIGITS: i32 = 17;
+    if !value.is_finite() || value == 0.0 {
+        return double_text(value);
+    }
+    let scientific = format!("{:.16e}", value.abs());
+    let (digits, power) = scientific.split_once('e').unwrap_or((&scientific, "0"));
+    let power: i32 = power.parse().unwrap_or(0);
+    let sign = if value < 0.0 { "-" } else { "" };
+    if (-4..DIGITS).contains(&power) {
+        let decimals = usize::try_from(DIGITS - 1 - power).unwrap_or(0);
+        let text = format!("{:.decimals$}", value.abs());
+        return format!("{sign}{}", without_zeros(&text));
+    }
+    let power_sign = if power < 0 { '-' } else { '+' };
+    let digits = without_zeros(digits);
+    format!("{sign}{digits}e{power_sign}{:02}", power.abs())
+}
+
+/// The text without the zeros that end its fraction.
+fn without_zeros(text: &str) -> &str {
+    if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.')
+    } else {
+        text
+    }
+}
+
 /// Arranges `digits * 10^exponent` as the reference's `fpconv` does.
 fn lay_out(sign: &str, digits: &str, exponent: i32) -> String {
     let count = i32::try_from(digits.len()).unwrap_or(i32::MAX);
@@ -226,6 +257,27 @@ mod tests {
         ] {
             let value = parse_double(text.as_bytes()).expect(text);
             assert_eq!(double_text(value), printed, "{text}");
+        }
+    }
+
+    #[test]
+    fn precise_doubles_have_seventeen_digits() {
+        for (value, text) in [
+            (0.1, "0.10000000000000001"),
+            (1.1, "1.1000000000000001"),
+            (3.0, "3"),
+            (-0.0, "-0"),
+            (3.5e-5, "3.4999999999999997e-05"),
+            (1e-7, "9.9999999999999995e-08"),
+            (123_456.789, "123456.789"),
+            (1e17, "1e+17"),
+            (123_456_789_012_345_680.0, "1.2345678901234568e+17"),
+            (5e-324, "4.9406564584124654e-324"),
+            (f64::MIN, "-1.7976931348623157e+308"),
+            (f64::INFINITY, "inf"),
+            (0.0001, "0.0001"),
+        ] {
+            assert_eq!(precise_double_text(value), text);
         }
     }
 

@@ -2,7 +2,8 @@
 //! memory and to the log.
 //!
 //! Owns the bytes of an update (`FORMAT.md`, "Updates") and what it does to a
-//! value, changes of form included. Does not know commands, keys or the clock:
+//! value, changes of form included (those of sets: [`crate::set`],
+//! [`crate::sorted_set`]). Does not know commands, keys or the clock:
 //! times in it are absolute, so replay needs none. Runs on whichever thread
 //! holds the shard.
 //!
@@ -20,6 +21,8 @@
 use crate::hash::packed::{self, Entries, PackedHash};
 use crate::hash::{FullHash, HashEntry};
 use crate::list::{ListUpdate, NodeLimit, update as lists};
+use crate::set::{self, SetForm};
+use crate::sorted_set::{self, Entry};
 use crate::string;
 use crate::value::{Form, Limits, Object, TypeError, Value, ValueKind, ValueRef};
 use std::sync::Arc;
@@ -31,9 +34,13 @@ const STRING_SET_RANGE: u8 = 2;
 const HASH_SET: u8 = 3;
 const HASH_DELETE: u8 = 4;
 const HASH_EXPIRE: u8 = 5;
+const SET_ADD: u8 = 32;
+const SET_REMOVE: u8 = 33;
+const SORTED_SET_SET: u8 = 48;
+const SORTED_SET_REMOVE: u8 = 49;
 
 /// One deterministic change of one value.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Update<'a> {
     /// Bytes put at the end of a string; a missing one is made.
     StringAppend(&'a [u8]),
@@ -66,6 +73,30 @@ pub enum Update<'a> {
     },
     /// A change of a list.
     List(ListUpdate<'a>),
+    /// Members added one after another; a missing set is made.
+    SetAdd {
+        /// The set has this form, or a roomier one, before the first is added.
+        at_least: SetForm,
+        /// The members.
+        members: Vec<&'a [u8]>,
+    },
+    /// Members removed; those that are not there are passed over.
+    SetRemove {
+        /// The members.
+        members: Vec<&'a [u8]>,
+    },
+    /// Members given scores one after another; a missing sorted set is made.
+    SortedSetSet {
+        /// Whether it has the full form before the first.
+        is_full: bool,
+        /// Scores, which are numbers, and members.
+        entries: Vec<Entry<'a>>,
+    },
+    /// Members removed; those that are not there are passed over.
+    SortedSetRemove {
+        /// The members.
+        members: Vec<&'a [u8]>,
+    },
 }
 
 impl<'a> Update<'a> {
@@ -78,6 +109,8 @@ impl<'a> Update<'a> {
                 ValueKind::Hash
             }
             Self::List(_) => ValueKind::List,
+            Self::SetAdd { .. } | Self::SetRemove { .. } => ValueKind::Set,
+            Self::SortedSetSet { .. } | Self::SortedSetRemove { .. } => ValueKind::SortedSet,
         }
     }
 
@@ -101,9 +134,7 @@ impl<'a> Update<'a> {
             }
             Self::HashDelete { fields } => {
                 out.push(HASH_DELETE);
-                for field in fields {
-                    put_length_prefixed(out, field);
-                }
+                put_all(out, fields);
             }
             Self::HashExpire { field, expiry } => {
                 out.push(HASH_EXPIRE);
@@ -111,6 +142,26 @@ impl<'a> Update<'a> {
                 packed::put_entry(out, (field, &[], *expiry));
             }
             Self::List(update) => update.encode_into(out),
+            Self::SetAdd { at_least, members } => {
+                out.push(SET_ADD);
+                out.push(*at_least as u8);
+                put_all(out, members);
+            }
+            Self::SetRemove { members } => {
+                out.push(SET_REMOVE);
+                put_all(out, members);
+            }
+            Self::SortedSetSet { is_full, entries } => {
+                out.push(SORTED_SET_SET);
+                out.push(u8::from(*is_full));
+                for entry in entries {
+                    sorted_set::entries::put(out, *entry);
+                }
+            }
+            Self::SortedSetRemove { members } => {
+                out.push(SORTED_SET_REMOVE);
+                put_all(out, members);
+            }
         }
     }
 
@@ -136,10 +187,7 @@ impl<'a> Update<'a> {
                 Ok(Self::HashSet { fields })
             }
             HASH_DELETE => {
-                let mut fields = Vec::new();
-                while !reader.is_empty() {
-                    fields.push(reader.length_prefixed()?);
-                }
+                let fields = all_left(&mut reader)?;
                 Ok(Self::HashDelete { fields })
             }
             HASH_EXPIRE => {
@@ -151,6 +199,31 @@ impl<'a> Update<'a> {
             }
             number if lists::NUMBERS.contains(&number) => {
                 Ok(Self::List(ListUpdate::decode(number, &mut reader)?))
+            }
+            SET_ADD => {
+                let at_least = SetForm::decode(&mut reader)?;
+                let members = all_left(&mut reader)?;
+                Ok(Self::SetAdd { at_least, members })
+            }
+            SET_REMOVE => {
+                let members = all_left(&mut reader)?;
+                Ok(Self::SetRemove { members })
+            }
+            SORTED_SET_SET => {
+                let is_full = match reader.u8()? {
+                    0 => false,
+                    1 => true,
+                    _ => return Err(reader.invalid("sorted set form").into()),
+                };
+                let mut entries = Vec::new();
+                while !reader.is_empty() {
+                    entries.push(sorted_set::entries::next(&mut reader)?);
+                }
+                Ok(Self::SortedSetSet { is_full, entries })
+            }
+            SORTED_SET_REMOVE => {
+                let members = all_left(&mut reader)?;
+                Ok(Self::SortedSetRemove { members })
             }
             found => Err(TypeError::UnknownUpdate { found }),
         }
@@ -182,13 +255,42 @@ impl<'a> Update<'a> {
                     string::bounded(value.len())?;
                 }
             }
-            Self::HashDelete { .. } | Self::HashExpire { .. } => {
+            Self::SetAdd { members, .. } => {
+                for member in members {
+                    string::bounded(member.len())?;
+                }
+            }
+            Self::SortedSetSet { entries, .. } => {
+                for (_, member) in entries {
+                    string::bounded(member.len())?;
+                }
+            }
+            Self::HashDelete { .. }
+            | Self::HashExpire { .. }
+            | Self::SetRemove { .. }
+            | Self::SortedSetRemove { .. } => {
                 current.ok_or(TypeError::NoValue)?;
             }
             Self::List(update) => update.check(current)?,
         }
         Ok(())
     }
+}
+
+/// Appends each behind its length.
+fn put_all(out: &mut Vec<u8>, all: &[&[u8]]) {
+    for bytes in all {
+        put_length_prefixed(out, bytes);
+    }
+}
+
+/// Reads what [`put_all`] wrote, to the end.
+fn all_left<'a>(reader: &mut Reader<'a>) -> Result<Vec<&'a [u8]>, TypeError> {
+    let mut all = Vec::new();
+    while !reader.is_empty() {
+        all.push(reader.length_prefixed()?);
+    }
+    Ok(all)
 }
 
 /// The value after `update`: the same for the same value, update and limits,
@@ -218,7 +320,17 @@ pub fn apply(
             let limit = NodeLimit(limits.list_max_listpack_size);
             Ok(update.apply(current, limit))
         }
-        _ => Ok(change_hash(current, update, limits)),
+        Update::HashSet { .. } | Update::HashDelete { .. } | Update::HashExpire { .. } => {
+            Ok(change_hash(current, update, limits))
+        }
+        Update::SetAdd { at_least, members } => {
+            Ok(set::update::add(current, *at_least, members, limits))
+        }
+        Update::SetRemove { members } => Ok(set::update::remove(current, members)),
+        Update::SortedSetSet { is_full, entries } => {
+            Ok(sorted_set::update::set(current, *is_full, entries, limits))
+        }
+        Update::SortedSetRemove { members } => Ok(sorted_set::update::remove(current, members)),
     }
 }
 
@@ -232,7 +344,7 @@ fn change_string(
         Some(Value::Object(object)) => match *object {
             // Takes the bytes over unless a capture shares them.
             Object::String { bytes, .. } => Arc::unwrap_or_clone(bytes),
-            Object::Hash(_) | Object::List(_) => Vec::new(),
+            _ => Vec::new(),
         },
         None => Vec::new(),
     };
@@ -288,6 +400,7 @@ fn change_hash(current: Option<Value>, update: &Update<'_>, limits: &Limits) -> 
             }
         }
         Update::StringAppend(_) | Update::StringSetRange { .. } | Update::List(_) => {}
+        _ => {}
     }
     let mut prefix = Vec::new();
     PackedHash::put(&mut prefix, count, &[]);
@@ -317,6 +430,7 @@ fn change_full(full: &mut FullHash, update: &Update<'_>) {
             }
         }
         Update::StringAppend(_) | Update::StringSetRange { .. } | Update::List(_) => {}
+        _ => {}
     }
 }
 

@@ -16,7 +16,10 @@
 
 use crate::hash::{self, FullHash, HashEntry, HashRef, PackedHash};
 use crate::list::{self, List, ListRef, PackedList};
+use crate::set::{FullSet, IntegerSet, PackedSet, SetRef};
+use crate::sorted_set::{self, Entry, FullSortedSet, PackedSortedSet, SortedSetRef};
 use crate::string;
+use std::borrow::Cow;
 use std::sync::Arc;
 use thermocline_base::limits::STRING_MAX_BYTES;
 use thermocline_base::{CodecError, HashSeed};
@@ -72,6 +75,10 @@ pub enum ValueKind {
     Hash,
     /// Elements in an order.
     List,
+    /// Members.
+    Set,
+    /// Members with scores.
+    SortedSet,
 }
 
 impl ValueKind {
@@ -82,6 +89,8 @@ impl ValueKind {
             Self::String => "string",
             Self::Hash => "hash",
             Self::List => "list",
+            Self::Set => "set",
+            Self::SortedSet => "zset",
         }
     }
 }
@@ -103,6 +112,16 @@ pub enum Form {
     ListPacked = 5,
     /// A list of nodes.
     ListFull = 6,
+    /// A set of integers.
+    SetIntegers = 7,
+    /// A packed set.
+    SetPacked = 8,
+    /// A full set.
+    SetFull = 9,
+    /// A packed sorted set.
+    SortedSetPacked = 10,
+    /// A full sorted set.
+    SortedSetFull = 11,
 }
 
 impl Form {
@@ -118,6 +137,11 @@ impl Form {
             4 => Ok(Self::HashFull),
             5 => Ok(Self::ListPacked),
             6 => Ok(Self::ListFull),
+            7 => Ok(Self::SetIntegers),
+            8 => Ok(Self::SetPacked),
+            9 => Ok(Self::SetFull),
+            10 => Ok(Self::SortedSetPacked),
+            11 => Ok(Self::SortedSetFull),
             found => Err(TypeError::UnknownForm { found }),
         }
     }
@@ -129,6 +153,8 @@ impl Form {
             Self::StringBytes | Self::StringRaw => ValueKind::String,
             Self::HashPacked | Self::HashFull => ValueKind::Hash,
             Self::ListPacked | Self::ListFull => ValueKind::List,
+            Self::SetIntegers | Self::SetPacked | Self::SetFull => ValueKind::Set,
+            Self::SortedSetPacked | Self::SortedSetFull => ValueKind::SortedSet,
         }
     }
 }
@@ -143,6 +169,16 @@ pub struct Limits {
     /// `list-max-listpack-size`: what a node of a list may hold, as
     /// [`crate::list::NodeLimit`] reads it.
     pub list_max_listpack_size: i32,
+    /// `set-max-intset-entries`: members of a set of integers.
+    pub set_max_intset_entries: usize,
+    /// `set-max-listpack-entries`: members of a packed set.
+    pub set_max_listpack_entries: usize,
+    /// `set-max-listpack-value`: bytes of a member of a packed set.
+    pub set_max_listpack_value: usize,
+    /// `zset-max-listpack-entries`: members of a packed sorted set.
+    pub zset_max_listpack_entries: usize,
+    /// `zset-max-listpack-value`: bytes of a member of a packed sorted set.
+    pub zset_max_listpack_value: usize,
     /// Spreads the fields of hashes that become full; secret, so that no client
     /// can make its fields collide. Stored with each full hash.
     pub field_seed: HashSeed,
@@ -155,6 +191,11 @@ impl Default for Limits {
             hash_max_listpack_entries: 512,
             hash_max_listpack_value: 64,
             list_max_listpack_size: -2,
+            set_max_intset_entries: 512,
+            set_max_listpack_entries: 128,
+            set_max_listpack_value: 64,
+            zset_max_listpack_entries: 128,
+            zset_max_listpack_value: 64,
             field_seed: HashSeed(0),
         }
     }
@@ -174,6 +215,10 @@ pub enum Object {
     Hash(FullHash),
     /// A list above a kilobyte.
     List(List),
+    /// A set above the [`Limits`].
+    Set(FullSet),
+    /// A sorted set above the [`Limits`].
+    SortedSet(FullSortedSet),
 }
 
 impl Object {
@@ -185,6 +230,8 @@ impl Object {
             Self::String { bytes, .. } => bytes.capacity(),
             Self::Hash(full) => full.heap_bytes(),
             Self::List(list) => list.heap_bytes(),
+            Self::Set(full) => full.heap_bytes(),
+            Self::SortedSet(full) => full.heap_bytes(),
         }
     }
 }
@@ -194,7 +241,7 @@ impl Object {
 pub enum ValueRef<'a> {
     /// A small one: its bytes in their form.
     Inline {
-        /// How to read the bytes; never [`Form::HashFull`].
+        /// How to read the bytes; never that of an object.
         form: Form,
         /// The bytes.
         bytes: &'a [u8],
@@ -212,6 +259,8 @@ impl<'a> ValueRef<'a> {
             Self::Object(Object::String { .. }) => ValueKind::String,
             Self::Object(Object::Hash(_)) => ValueKind::Hash,
             Self::Object(Object::List(_)) => ValueKind::List,
+            Self::Object(Object::Set(_)) => ValueKind::Set,
+            Self::Object(Object::SortedSet(_)) => ValueKind::SortedSet,
         }
     }
 
@@ -222,15 +271,19 @@ impl<'a> ValueRef<'a> {
             Self::Inline { form, bytes } => match form {
                 Form::StringBytes => string::encoding_name(bytes),
                 Form::StringRaw => "raw",
-                Form::HashPacked => "listpack",
-                Form::HashFull => "hashtable",
-                Form::ListPacked => "listpack",
+                Form::HashPacked | Form::ListPacked | Form::SetPacked | Form::SortedSetPacked => {
+                    "listpack"
+                }
+                Form::HashFull | Form::SetFull => "hashtable",
                 Form::ListFull => "quicklist",
+                Form::SetIntegers => "intset",
+                Form::SortedSetFull => "skiplist",
             },
             Self::Object(Object::String { .. }) => "raw",
-            Self::Object(Object::Hash(_)) => "hashtable",
+            Self::Object(Object::Hash(_) | Object::Set(_)) => "hashtable",
             Self::Object(Object::List(list)) if list.is_quicklist() => "quicklist",
             Self::Object(Object::List(_)) => "listpack",
+            Self::Object(Object::SortedSet(_)) => "skiplist",
         }
     }
 
@@ -286,11 +339,50 @@ impl<'a> ValueRef<'a> {
         }
     }
 
+    /// A set, to read.
+    ///
+    /// # Errors
+    /// [`TypeError::WrongKind`] for another value.
+    pub fn set(&self) -> Result<SetRef<'a>, TypeError> {
+        match *self {
+            Self::Inline {
+                form: Form::SetIntegers,
+                bytes,
+            } => Ok(SetRef::Integers(IntegerSet::trusted(bytes))),
+            Self::Inline {
+                form: Form::SetPacked,
+                bytes,
+            } => Ok(SetRef::Packed(PackedSet::trusted(bytes))),
+            Self::Object(Object::Set(full)) => Ok(SetRef::Full(full)),
+            _ => Err(self.wrong_kind(ValueKind::Set)),
+        }
+    }
+
+    /// A sorted set, to read.
+    ///
+    /// # Errors
+    /// [`TypeError::WrongKind`] for another value.
+    pub fn sorted_set(&self) -> Result<SortedSetRef<'a>, TypeError> {
+        match *self {
+            Self::Inline {
+                form: Form::SortedSetPacked,
+                bytes,
+            } => Ok(SortedSetRef::Packed(PackedSortedSet::trusted(bytes))),
+            Self::Object(Object::SortedSet(full)) => Ok(SortedSetRef::Full(full)),
+            _ => Err(self.wrong_kind(ValueKind::SortedSet)),
+        }
+    }
+
     /// Whether it is a collection without an element: its key is to be deleted.
     #[must_use]
     pub fn is_empty_collection(&self) -> bool {
-        self.hash().is_ok_and(|hash| hash.is_empty())
-            || self.list().is_ok_and(|list| list.is_empty())
+        match self.kind() {
+            ValueKind::String => false,
+            ValueKind::Hash => self.hash().is_ok_and(|hash| hash.is_empty()),
+            ValueKind::List => self.list().is_ok_and(|list| list.is_empty()),
+            ValueKind::Set => self.set().is_ok_and(|set| set.is_empty()),
+            ValueKind::SortedSet => self.sorted_set().is_ok_and(|set| set.is_empty()),
+        }
     }
 
     /// Appends its serialised bytes; the form they are to be read in.
@@ -309,6 +401,14 @@ impl<'a> ValueRef<'a> {
                 Form::HashFull
             }
             Self::Object(Object::List(list)) => list::serialize_full(list, out),
+            Self::Object(Object::Set(full)) => {
+                full.serialize_into(out);
+                Form::SetFull
+            }
+            Self::Object(Object::SortedSet(full)) => {
+                full.serialize_into(out);
+                Form::SortedSetFull
+            }
         }
     }
 
@@ -330,7 +430,7 @@ impl<'a> ValueRef<'a> {
 pub enum Value {
     /// A small one: its bytes in their form.
     Inline {
-        /// How to read the bytes; never [`Form::HashFull`].
+        /// How to read the bytes; never that of an object.
         form: Form,
         /// The bytes.
         bytes: Vec<u8>,
@@ -382,6 +482,31 @@ impl Value {
         list.settle(list::NodeLimit(limits.list_max_listpack_size));
         list::into_value(list)
     }
+    /// A packed set of these members, which all differ.
+    ///
+    /// # Errors
+    /// [`TypeError::TooLarge`] for a member above [`STRING_MAX_BYTES`].
+    pub fn from_packed_members(members: &[&[u8]]) -> Result<Self, TypeError> {
+        for member in members {
+            string::bounded(member.len())?;
+        }
+        Ok(Self::Inline {
+            form: Form::SetPacked,
+            bytes: PackedSet::bytes_of(members.iter().copied()),
+        })
+    }
+
+    /// A packed sorted set of these entries, whose members all differ and whose
+    /// scores are numbers.
+    ///
+    /// # Errors
+    /// [`TypeError::TooLarge`] for a member above [`STRING_MAX_BYTES`].
+    pub fn from_packed_entries(entries: &[Entry<'_>]) -> Result<Self, TypeError> {
+        for (_, member) in entries {
+            string::bounded(member.len())?;
+        }
+        Ok(sorted_set::update::packed(entries))
+    }
 
     /// A string in the form its length asks for.
     pub(crate) fn string(bytes: Vec<u8>, raw: bool) -> Self {
@@ -427,24 +552,56 @@ impl Value {
     /// [`TypeError::Codec`] with the offset of the fault,
     /// [`TypeError::TooLarge`] for a string above [`STRING_MAX_BYTES`].
     pub fn deserialize(form: Form, bytes: &[u8]) -> Result<Self, TypeError> {
+        Self::from_serialized(form, bytes.into())
+    }
+
+    /// As [`Value::deserialize`]; owned bytes are kept as they are where the form
+    /// is one of plain bytes.
+    ///
+    /// # Errors
+    /// As [`Value::deserialize`].
+    pub fn from_serialized(form: Form, bytes: Cow<'_, [u8]>) -> Result<Self, TypeError> {
         match form {
             Form::StringBytes | Form::StringRaw => {
                 string::bounded(bytes.len())?;
-                Ok(Self::string(bytes.to_vec(), form == Form::StringRaw))
+                Ok(Self::string(bytes.into_owned(), form == Form::StringRaw))
             }
             Form::HashPacked => {
-                PackedHash::check(bytes)?;
-                let bytes = bytes.to_vec();
+                PackedHash::check(&bytes)?;
+                let bytes = bytes.into_owned();
                 Ok(Self::Inline { form, bytes })
             }
             Form::HashFull => {
-                let full = hash::deserialize_full(bytes)?;
+                let full = hash::deserialize_full(&bytes)?;
                 Ok(Self::Object(Box::new(Object::Hash(full))))
             }
-            Form::ListPacked => Ok(list::deserialize_packed(bytes)?),
+            Form::ListPacked => Ok(list::deserialize_packed(&bytes)?),
             Form::ListFull => {
-                let list = list::deserialize_full(bytes)?;
+                let list = list::deserialize_full(&bytes)?;
                 Ok(Self::Object(Box::new(Object::List(list))))
+            }
+            Form::SetIntegers => {
+                IntegerSet::check(&bytes)?;
+                let bytes = bytes.into_owned();
+                Ok(Self::Inline { form, bytes })
+            }
+            Form::SetPacked => {
+                PackedSet::check(&bytes)?;
+                let bytes = bytes.into_owned();
+                Ok(Self::Inline { form, bytes })
+            }
+            Form::SetFull => {
+                let full = FullSet::deserialize(&bytes)?;
+                Ok(Self::Object(Box::new(Object::Set(full))))
+            }
+            Form::SortedSetPacked => {
+                PackedSortedSet::check(&bytes)?;
+                let bytes = bytes.into_owned();
+                Ok(Self::Inline { form, bytes })
+            }
+            Form::SortedSetFull => {
+                let full = FullSortedSet::deserialize(&bytes)?;
+                Ok(Self::Object(Box::new(Object::SortedSet(full))))
             }
         }
     }

@@ -30,7 +30,8 @@ pub enum Command {
     ///
     /// A line is {"db":0,"key":"k","type":"string","value":"v","expires_at_ms":0};
     /// expires_at_ms is there only if the key expires. A hash is a list of
-    /// [field, value] or [field, value, expires_at_ms]. Bytes that are not
+    /// [field, value] or [field, value, expires_at_ms], a set one of members, a
+    /// sorted set ("zset") one of [member, score], the score a string. Bytes that are not
     /// UTF-8 are {"base64":"..."} instead of a string. Keys come in no order.
     Dump(Dump),
     /// Writes the keys of a dump into a directory, new or existing
@@ -107,6 +108,10 @@ pub enum Kind {
     Hash,
     /// Lists.
     List,
+    /// Sets.
+    Set,
+    /// Sorted sets.
+    Zset,
 }
 
 impl Kind {
@@ -117,6 +122,8 @@ impl Kind {
             Self::String => ValueKind::String,
             Self::Hash => ValueKind::Hash,
             Self::List => ValueKind::List,
+            Self::Set => ValueKind::Set,
+            Self::Zset => ValueKind::SortedSet,
         }
     }
 }

@@ -5,13 +5,15 @@
 //! ```text
 //! {"db":0,"key":"k","type":"string","value":"v","expires_at_ms":1700000000000}
 //! {"db":0,"key":{"base64":"/w=="},"type":"hash","value":[["f","v"],["g","w",1700000000000]]}
-//! {"db":0,"key":"l","type":"list","value":["a","b"]}
+//! {"db":0,"key":"k","type":"list","value":["a","b","a"]}
+//! {"db":0,"key":"k","type":"set","value":["a",{"base64":"/w=="}]}
+//! {"db":0,"key":"k","type":"zset","value":[["a","1.5"],["b","inf"]]}
 //! ```
 //!
-//! Bytes are a string if they are UTF-8, else an object with their base64 (RFC
-//! 4648, padded). Times are Unix milliseconds; a key or field that does not
-//! expire has none. A hash has at least one field and none twice, a list at least one
-//! element.
+//! Scores are strings, for JSON has no infinity. Bytes are a string if they are
+//! UTF-8, else an object with their base64 (RFC 4648, padded). Times are Unix
+//! milliseconds; a key or field that does not expire has none. No collection is
+//! empty, and none but a list has a field or member twice.
 //!
 //! INVARIANT: what is read has been checked against the limits of the store;
 //! unknown members are refused, so that no later version's line is half read.
@@ -29,10 +31,14 @@ use thermocline_base::limits::{DATABASE_COUNT, KEY_MAX_BYTES, STRING_MAX_BYTES};
 use thermocline_store::offline::OfflineKey;
 use thermocline_types::hash::SHOW_EXPIRED;
 use thermocline_types::list::End;
-use thermocline_types::{Limits, ListUpdate, Update, Value, ValueKind, ValueRef, apply};
+use thermocline_types::number::{double_text, parse_double};
+use thermocline_types::{Limits, ListUpdate, SetForm, Update, Value, ValueKind, ValueRef, apply};
 
 const NO_FIELDS: &str = "the value of a hash is a list of [field, value]";
 const NO_ELEMENTS: &str = "the value of a list is a list of elements";
+const NO_MEMBERS: &str = "the value of a set is a list of members";
+const NO_SCORES: &str =
+    "the value of a sorted set is a list of [member, score], the score a string";
 const TEXT_OR_BASE64: &str = "a string or {\"base64\": \"...\"}";
 
 /// A key as a line has it.
@@ -118,11 +124,27 @@ impl Serialize for WrittenValue<'_> {
                 }
                 elements.end()
             }
+            ValueKind::Set => {
+                let set = self.0.set().map_err(serde::ser::Error::custom)?;
+                let mut members = serializer.serialize_seq(Some(set.len()))?;
+                for member in set.iter() {
+                    members.serialize_element(&Bytes(&member))?;
+                }
+                members.end()
+            }
+            ValueKind::SortedSet => {
+                let set = self.0.sorted_set().map_err(serde::ser::Error::custom)?;
+                let mut entries = serializer.serialize_seq(Some(set.len()))?;
+                for (score, member) in set.iter() {
+                    entries.serialize_element(&(Bytes(member), double_text(score)))?;
+                }
+                entries.end()
+            }
         }
     }
 }
 
-/// Reads a line, with or without its end. `limits` say how hashes are laid out;
+/// Reads a line, with or without its end. `limits` say how collections are laid out;
 /// their seed goes into the directory with every large one, so it must be
 /// random.
 ///
@@ -148,15 +170,17 @@ pub fn read(bytes: &[u8], limits: &Limits) -> Result<Line, String> {
         (RawKind::String, RawValue::Bytes(bytes)) => {
             Value::from_string(bytes).map_err(|error| error.to_string())?
         }
-        (RawKind::Hash, RawValue::Items(items)) => hash(&fields(items)?, limits)?,
-        (RawKind::List, RawValue::Items(items)) => list(&elements(items)?, limits)?,
-        (RawKind::String, RawValue::Items(_)) => {
+        (RawKind::Hash, RawValue::Elements(elements)) => hash(&elements, limits)?,
+        (RawKind::List, RawValue::Elements(elements)) => list(&elements, limits)?,
+        (RawKind::Set, RawValue::Elements(elements)) => set(&elements, limits)?,
+        (RawKind::Zset, RawValue::Elements(elements)) => sorted_set(&elements, limits)?,
+        (RawKind::String, RawValue::Elements(_)) => {
             return Err(format!("the value of a string is {TEXT_OR_BASE64}"));
         }
+        (RawKind::Hash, RawValue::Bytes(_)) => return Err(NO_FIELDS.to_owned()),
         (RawKind::List, RawValue::Bytes(_)) => return Err(NO_ELEMENTS.to_owned()),
-        (RawKind::Hash, RawValue::Bytes(_)) => {
-            return Err(NO_FIELDS.to_owned());
-        }
+        (RawKind::Set, RawValue::Bytes(_)) => return Err(NO_MEMBERS.to_owned()),
+        (RawKind::Zset, RawValue::Bytes(_)) => return Err(NO_SCORES.to_owned()),
     };
     Ok(Line {
         database: raw.db,
@@ -166,12 +190,14 @@ pub fn read(bytes: &[u8], limits: &Limits) -> Result<Line, String> {
     })
 }
 
-fn hash(fields: &[RawField], limits: &Limits) -> Result<Value, String> {
+fn hash(elements: &[RawElement], limits: &Limits) -> Result<Value, String> {
+    let fields: Option<Vec<&RawField>> = elements.iter().map(RawElement::field).collect();
+    let fields = fields.ok_or(NO_FIELDS)?;
     if fields.is_empty() {
         return Err("a hash has at least one field".to_owned());
     }
     let mut seen = HashSet::with_capacity(fields.len());
-    for RawField(field, value, _) in fields {
+    for RawField(field, value, _) in &fields {
         if !seen.insert(&field.0) {
             let name = String::from_utf8_lossy(&field.0);
             return Err(format!("the field {name:?} is there twice"));
@@ -189,31 +215,63 @@ fn hash(fields: &[RawField], limits: &Limits) -> Result<Value, String> {
     apply(None, &Update::HashSet { fields }, limits).map_err(|error| error.to_string())
 }
 
-fn fields(items: Vec<RawItem>) -> Result<Vec<RawField>, &'static str> {
-    let field = |item| match item {
-        RawItem::Field(field) => Ok(field),
-        RawItem::Element(_) => Err(NO_FIELDS),
-    };
-    items.into_iter().map(field).collect()
-}
-
-fn elements(items: Vec<RawItem>) -> Result<Vec<RawBytes>, &'static str> {
-    let element = |item| match item {
-        RawItem::Element(element) => Ok(element),
-        RawItem::Field(_) => Err(NO_ELEMENTS),
-    };
-    items.into_iter().map(element).collect()
-}
-
-fn list(elements: &[RawBytes], limits: &Limits) -> Result<Value, String> {
+fn list(elements: &[RawElement], limits: &Limits) -> Result<Value, String> {
+    let elements: Option<Vec<&[u8]>> = elements.iter().map(RawElement::bytes).collect();
+    let elements = elements.ok_or(NO_ELEMENTS)?;
     if elements.is_empty() {
         return Err("a list has at least one element".to_owned());
     }
     let push = ListUpdate::Push {
         end: End::Tail,
-        elements: elements.iter().map(|element| &element.0[..]).collect(),
+        elements,
     };
     apply(None, &Update::List(push), limits).map_err(|error| error.to_string())
+}
+
+fn set(elements: &[RawElement], limits: &Limits) -> Result<Value, String> {
+    let members: Option<Vec<&[u8]>> = elements.iter().map(RawElement::bytes).collect();
+    let members = members.ok_or(NO_MEMBERS)?;
+    if members.is_empty() {
+        return Err("a set has at least one member".to_owned());
+    }
+    check_members(members.iter().copied())?;
+    let update = Update::SetAdd {
+        at_least: SetForm::Integers,
+        members,
+    };
+    apply(None, &update, limits).map_err(|error| error.to_string())
+}
+
+fn sorted_set(elements: &[RawElement], limits: &Limits) -> Result<Value, String> {
+    let mut entries: Vec<(f64, &[u8])> = Vec::new();
+    for element in elements {
+        let Some(RawField(member, score, None)) = element.field() else {
+            return Err(NO_SCORES.to_owned());
+        };
+        let score = parse_double(&score.0).ok_or(NO_SCORES)?;
+        entries.push((score, &member.0));
+    }
+    if entries.is_empty() {
+        return Err("a sorted set has at least one member".to_owned());
+    }
+    check_members(entries.iter().map(|entry| entry.1))?;
+    let is_full = entries.len() > limits.zset_max_listpack_entries;
+    let update = Update::SortedSetSet { is_full, entries };
+    apply(None, &update, limits).map_err(|error| error.to_string())
+}
+
+fn check_members<'a>(members: impl Iterator<Item = &'a [u8]>) -> Result<(), String> {
+    let mut seen = HashSet::new();
+    for member in members {
+        if !seen.insert(member) {
+            let name = String::from_utf8_lossy(member);
+            return Err(format!("the member {name:?} is there twice"));
+        }
+        if member.len() > STRING_MAX_BYTES {
+            return Err(format!("a member has at most {STRING_MAX_BYTES} bytes"));
+        }
+    }
+    Ok(())
 }
 
 #[derive(Deserialize)]
@@ -234,19 +292,37 @@ enum RawKind {
     String,
     Hash,
     List,
+    Set,
+    Zset,
 }
 
 struct RawBytes(Vec<u8>);
 
 enum RawValue {
     Bytes(Vec<u8>),
-    Items(Vec<RawItem>),
+    Elements(Vec<RawElement>),
 }
 
-/// An item of a list: a field of a hash or an element.
-enum RawItem {
-    Element(RawBytes),
+/// An element of a list.
+enum RawElement {
+    Bytes(Vec<u8>),
     Field(RawField),
+}
+
+impl RawElement {
+    fn bytes(&self) -> Option<&[u8]> {
+        match self {
+            Self::Bytes(bytes) => Some(bytes),
+            Self::Field(_) => None,
+        }
+    }
+
+    fn field(&self) -> Option<&RawField> {
+        match self {
+            Self::Bytes(_) => None,
+            Self::Field(field) => Some(field),
+        }
+    }
 }
 
 struct RawField(RawBytes, RawBytes, Option<i64>);
@@ -316,11 +392,11 @@ impl<'de> Visitor<'de> for ValueVisitor {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<RawValue, A::Error> {
-        let mut items = Vec::new();
-        while let Some(item) = list.next_element()? {
-            items.push(item);
+        let mut elements = Vec::new();
+        while let Some(element) = list.next_element()? {
+            elements.push(element);
         }
-        Ok(RawValue::Items(items))
+        Ok(RawValue::Elements(elements))
     }
 }
 
@@ -330,38 +406,42 @@ impl<'de> Deserialize<'de> for RawValue {
     }
 }
 
-struct ItemVisitor;
+struct ElementVisitor;
 
-impl<'de> Visitor<'de> for ItemVisitor {
-    type Value = RawItem;
+impl<'de> Visitor<'de> for ElementVisitor {
+    type Value = RawElement;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             formatter,
-            "[field, value], [field, value, expires_at_ms], {TEXT_OR_BASE64}"
+            "{TEXT_OR_BASE64}, [field, value] or [field, value, expires_at_ms]"
         )
     }
 
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<RawItem, E> {
-        BytesVisitor.visit_str(text).map(RawItem::Element)
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<RawElement, E> {
+        Ok(RawElement::Bytes(text.as_bytes().to_vec()))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<RawItem, A::Error> {
-        base64_member(map).map(|bytes| RawItem::Element(RawBytes(bytes)))
+    fn visit_string<E: de::Error>(self, text: String) -> Result<RawElement, E> {
+        Ok(RawElement::Bytes(text.into_bytes()))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<RawItem, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<RawElement, A::Error> {
+        base64_member(map).map(RawElement::Bytes)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<RawElement, A::Error> {
         let missing = || de::Error::invalid_length(0, &"a field and a value");
         let field = list.next_element()?.ok_or_else(missing)?;
         let value = list.next_element()?.ok_or_else(missing)?;
-        let field = RawField(field, value, list.next_element()?);
-        Ok(RawItem::Field(field))
+        let expiry = list.next_element()?;
+        Ok(RawElement::Field(RawField(field, value, expiry)))
     }
 }
 
-impl<'de> Deserialize<'de> for RawItem {
+impl<'de> Deserialize<'de> for RawElement {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ItemVisitor)
+        deserializer.deserialize_any(ElementVisitor)
     }
 }
 

@@ -31,6 +31,10 @@ fn lines_are_written_as_documented_and_read_back_to_the_letter() {
         r#"{"db":0,"key":{"base64":"/w=="},"type":"string","value":{"base64":"AP8="}}"#,
         r#"{"db":0,"key":"ключ","type":"string","value":"a\"b\\c\n\u0000"}"#,
         r#"{"db":2,"key":"h","type":"hash","value":[["f","v"],["g",{"base64":"/w=="},12]]}"#,
+        r#"{"db":2,"key":"s","type":"set","value":["b","a",{"base64":"/w=="}]}"#,
+        r#"{"db":2,"key":"z","type":"zset","value":[["b","-inf"],["a","-0"],["c","1.5"],["d","1e+30"]]}"#,
+        r#"{"db":2,"key":"s","type":"set","value":["-5","1","20000000000"]}"#,
+        r#"{"db":3,"key":"l","type":"list","value":["a","5",{"base64":"/w=="},"a",""]}"#,
     ] {
         let line = read(text.as_bytes()).expect(text);
         assert_eq!(written(&line), format!("{text}\n"));
@@ -73,6 +77,50 @@ fn what_dump_does_not_write_is_refused_with_the_reason() {
             r#"{"db":0,"key":"k","type":"hash","value":[["f","v"],["f","w"]]}"#,
             "the field \"f\" is there twice",
         ),
+        (
+            r#"{"db":0,"key":"k","type":"hash","value":["f","v"]}"#,
+            "the value of a hash is a list of [field, value]",
+        ),
+        (
+            r#"{"db":0,"key":"k","type":"set","value":[["f","v"]]}"#,
+            "the value of a set is a list of members",
+        ),
+        (
+            r#"{"db":0,"key":"k","type":"zset","value":[["m","nan"]]}"#,
+            "the value of a sorted set is a list of [member, score], the score a string",
+        ),
+        (
+            r#"{"db":0,"key":"k","type":"zset","value":[["m","1",5]]}"#,
+            "the value of a sorted set is a list of [member, score], the score a string",
+        ),
+        (
+            r#"{"db":0,"key":"k","type":"zset","value":[["m","1"],["m","2"]]}"#,
+            "the member \"m\" is there twice",
+        ),
+        (
+            r#"{"db":0,"key":"k","type":"set","value":"v"}"#,
+            "the value of a set is a list of members",
+        ),
+        (
+            r#"{"db":0,"key":"k","type":"set","value":[]}"#,
+            "a set has at least one member",
+        ),
+        (
+            r#"{"db":0,"key":"k","type":"set","value":["a","b","a"]}"#,
+            "the member \"a\" is there twice",
+        ),
+        (
+            r#"{"db":0,"key":"k","type":"list","value":"v"}"#,
+            "the value of a list is a list of elements",
+        ),
+        (
+            r#"{"db":0,"key":"k","type":"list","value":[["f","v"]]}"#,
+            "the value of a list is a list of elements",
+        ),
+        (
+            r#"{"db":0,"key":"k","type":"list","value":[]}"#,
+            "a list has at least one element",
+        ),
     ] {
         assert_eq!(refused(text), reason);
     }
@@ -81,7 +129,8 @@ fn what_dump_does_not_write_is_refused_with_the_reason() {
         r#"{"db":0,"key":{"base64":"*"},"type":"string","value":"v"}"#,
         r#"{"db":0,"key":{"base64":"","x":""},"type":"string","value":"v"}"#,
         r#"{"db":0,"key":{},"type":"string","value":"v"}"#,
-        r#"{"db":0,"key":"k","type":"list","value":"v"}"#,
+        r#"{"db":0,"key":"k","type":"list","value":[1]}"#,
+        r#"{"db":0,"key":"k","type":"nosuch","value":"v"}"#,
         r#"{"db":-1,"key":"k","type":"string","value":"v"}"#,
         r#"{"db":0,"key":"k","type":"hash","value":[["f"]]}"#,
         r#"{"db":0,"key":"k","type":"hash","value":[["f","v",1,2]]}"#,
@@ -108,9 +157,14 @@ proptest! {
     fn any_key_reads_back(
         database in 0..16_u8, key in bytes(), string in bytes(),
         fields in proptest::collection::btree_map(bytes(), (bytes(), proptest::option::of(any::<i64>())), 0..20),
+        elements in proptest::collection::vec(bytes(), 0..20),
         expiry in proptest::option::of(any::<i64>()),
     ) {
-        let value = if fields.is_empty() {
+        let value = if !elements.is_empty() {
+            let elements = elements.iter().map(Vec::as_slice).collect();
+            let push = Update::List(ListUpdate::Push { end: End::Tail, elements });
+            apply(None, &push, &Limits::default()).expect("nothing is there")
+        } else if fields.is_empty() {
             Value::from_string(string).expect("it is short")
         } else {
             let fields = fields.iter()

@@ -281,11 +281,15 @@ impl Target {
         loop {
             match self.store.admit(true) {
                 Admission::Go => return Ok(()),
-                Admission::Wait => self.runtime.block_on(self.store.memory_freed()),
+                Admission::Wait | Admission::WaitForLog => {
+                    self.runtime.block_on(self.store.memory_freed());
+                }
                 Admission::OutOfMemory => {
                     return refused("neither memory nor the tier has room for it".to_owned());
                 }
-                Admission::LogFails(reason) => return refused(reason),
+                Admission::LogFails(reason) | Admission::DiskFails(reason) => {
+                    return refused(reason);
+                }
             }
         }
     }

@@ -33,24 +33,31 @@ impl Connection {
     /// Waits for the keys of the request at the front; its reply is written then.
     pub(crate) async fn wait_for_keys(&mut self, parked: &Arc<Parked>) -> Result<(), Ended> {
         self.client.begin_wait(parked);
+        self.hold_little();
         let ended = self.wait_parked(parked).await;
         self.client.end_wait();
         self.runner.release(parked);
         let (reply, lsn) = ended?;
         self.runner.refresh();
         self.client.used_at_ns.store(self.runner.now_ns(), Relaxed);
-        if let Some((Some(command), words)) = self.window.front(&self.input) {
-            self.runner.finish_parked(command, &words, &reply, lsn);
-        }
-        self.advance();
+        self.runner.finish_parked(parked, &reply, lsn);
         Ok(())
     }
 
+    /// Gives back what a long wait does not need: the wait has its request, so that it
+    /// leaves the window here.
+    fn hold_little(&mut self) {
+        self.advance();
+        self.drop_pages();
+        if self.window.is_empty() && self.input.len() == 0 {
+            self.input.settle(&self.thread.pool);
+        }
+    }
+
     async fn wait_parked(&mut self, parked: &Arc<Parked>) -> Result<(ReplyBuffer, Lsn), Ended> {
-        let deadline = parked
+        let mut deadline = parked
             .timeout_ms
             .map(|ms| Instant::now() + Duration::from_millis(ms.min(LONGEST_WAIT_MS)));
-        let mut deadline = deadline;
         loop {
             match self.next_event(parked, deadline).await? {
                 Event::Woken(Woken::Answered(reply, lsn)) => return Ok((reply, lsn)),
@@ -81,6 +88,7 @@ impl Connection {
             }
         }
         self.stalled_fetches = 0;
+        self.drop_pages();
         Ok(())
     }
 

@@ -2,7 +2,8 @@
 //!
 //! Owns the read buffer, what the socket did not take yet, and the thread's pool of idle
 //! buffers: a connection that waits for its client holds none. INVARIANT: a read buffer is
-//! compacted only between batches, so the offsets of decoded requests stay true. One thread.
+//! compacted only between batches, or with the window told of it, so the offsets of decoded
+//! requests stay true. One thread.
 
 use std::cell::RefCell;
 
@@ -103,6 +104,34 @@ impl Input {
         self.end - self.start
     }
 
+    /// Bytes of the buffer beyond one of the pool's.
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.bytes.capacity().saturating_sub(INPUT_BYTES)
+    }
+
+    /// Makes room behind requests that are decoded and still to be run, the first of which
+    /// begins at `kept`, when much of the buffer is before it. How far everything from there
+    /// on has moved to the front.
+    pub(crate) fn compact(&mut self, kept: usize) -> usize {
+        if kept <= self.bytes.len() / 2 || kept > self.start {
+            return 0;
+        }
+        self.bytes.copy_within(kept..self.end, 0);
+        self.start -= kept;
+        self.end -= kept;
+        kept
+    }
+
+    /// Room to read into behind requests that are still to be run: as [`Input::room`], but
+    /// nothing moves, and there is enough for several requests.
+    pub(crate) fn room_behind(&mut self, needed: usize) -> &mut [u8] {
+        let wanted = needed.clamp(INPUT_BYTES / 4, GROWTH_BYTES);
+        if self.bytes.len() - self.end < wanted {
+            self.bytes.resize(self.end + wanted, 0);
+        }
+        &mut self.bytes[self.end..]
+    }
+
     /// Room to read into, for at least one byte; `needed` is how many bytes the request at
     /// hand still lacks, by its client's word.
     pub(crate) fn room(&mut self, pool: &Pool, needed: usize) -> &mut [u8] {
@@ -116,7 +145,11 @@ impl Input {
         }
         let wanted = needed.clamp(1, GROWTH_BYTES);
         if self.bytes.len() - self.end < wanted {
-            self.bytes.resize(self.end + wanted, 0);
+            // As much again as there is, so that what comes in small pieces is not read
+            // in small pieces.
+            let grown = self.end + wanted.max(self.end.min(GROWTH_BYTES));
+            grow(&mut self.bytes, grown);
+            self.bytes.resize(grown, 0);
         }
         &mut self.bytes[self.end..]
     }
@@ -143,6 +176,16 @@ impl Input {
     }
 }
 
+/// Makes room for `length` bytes in all: a quarter more than there was, not twice as much,
+/// since what is not used counts as held all the same.
+fn grow(bytes: &mut Vec<u8>, length: usize) {
+    let before = bytes.capacity();
+    if length > before {
+        let capacity = length.max(before + before / 4);
+        bytes.reserve_exact(capacity - bytes.len());
+    }
+}
+
 /// Replies that the socket did not take yet.
 #[derive(Debug, Default)]
 pub(crate) struct Output {
@@ -156,12 +199,19 @@ impl Output {
         &self.bytes[self.sent..]
     }
 
+    /// Bytes of the buffer.
+    pub(crate) const fn held_bytes(&self) -> usize {
+        self.bytes.capacity()
+    }
+
     /// Appends replies.
     pub(crate) fn push(&mut self, replies: &[u8]) {
         if self.sent > self.bytes.len() / 2 {
             self.bytes.drain(..self.sent);
             self.sent = 0;
         }
+        let length = self.bytes.len() + replies.len();
+        grow(&mut self.bytes, length);
         self.bytes.extend_from_slice(replies);
     }
 
@@ -222,6 +272,23 @@ mod tests {
             pool.inputs.borrow().is_empty(),
             "a grown buffer is not pooled"
         );
+    }
+
+    #[test]
+    fn requests_still_to_be_run_move_to_the_front_together() {
+        let (mut input, pool) = (Input::default(), Pool::default());
+        let text = [b'x'; INPUT_BYTES - 8];
+        read(&mut input, &pool, 1, &text);
+        read(&mut input, &pool, 1, b"run rest");
+        assert_eq!(input.compact(8), 0, "little is before them");
+        input.consume(INPUT_BYTES - 4);
+        let kept = INPUT_BYTES - 8;
+        assert_eq!(input.compact(kept), kept);
+        assert_eq!(input.from(0), b"run rest");
+        assert_eq!(input.unread(), b"rest");
+        assert!(input.room_behind(1).len() > INPUT_BYTES / 2);
+        assert_eq!(input.bytes.len(), INPUT_BYTES);
+        assert_eq!(input.from(0), b"run rest");
     }
 
     #[test]

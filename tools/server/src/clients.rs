@@ -73,6 +73,8 @@ pub(crate) struct Client {
     pub(crate) query_bytes: AtomicU64,
     /// Bytes of replies the socket did not take.
     pub(crate) pending_bytes: AtomicU64,
+    /// Memory it holds beyond its entry, bytes.
+    pub(crate) held_bytes: AtomicU64,
     /// Since when the pending bytes are above the soft limit, ns; 0 if they are not.
     pub(crate) above_soft_since_ns: AtomicU64,
     /// The wait for keys that it is in.
@@ -124,6 +126,7 @@ impl Client {
             commands: AtomicU64::new(0),
             query_bytes: AtomicU64::new(0),
             pending_bytes: AtomicU64::new(0),
+            held_bytes: AtomicU64::new(0),
             above_soft_since_ns: AtomicU64::new(0),
             parked: Mutex::new(None),
             inbox: Inbox::default(),
@@ -279,7 +282,7 @@ impl Client {
             self.queued.load(Relaxed),
             self.watched.load(Relaxed),
             u64::from(pending > 0),
-            query + pending,
+            self.memory_bytes(),
             self.tracking_redirection.load(Relaxed),
             self.version.load(Relaxed),
             names.library,
@@ -296,6 +299,8 @@ impl Client {
 pub(crate) struct Clients {
     last_id: AtomicU64,
     count: AtomicUsize,
+    /// The sum of what they hold beyond their entries.
+    pub(crate) held_bytes: AtomicU64,
     by_id: Mutex<BTreeMap<u64, Arc<Client>>>,
 }
 
@@ -322,6 +327,7 @@ impl Clients {
     /// Forgets a client and gives its place back.
     pub(crate) fn leave(&self, client: &Client) {
         self.by_id.lock().remove(&client.id);
+        self.hold(client, 0);
         self.count.fetch_sub(1, Relaxed);
     }
 

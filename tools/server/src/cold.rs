@@ -1,8 +1,9 @@
 //! Reads of the tier for the connections of one thread.
 //!
 //! Owns the thread's page reader and who waits for which page: connections that want the
-//! same page share one read. A fetch that is dropped leaves its reads to finish; nobody
-//! takes their pages then. One thread.
+//! same page share one read. Reads are begun as they are asked for and arrive one by one, in
+//! any order. A connection that is gone leaves its reads to finish; nobody takes their pages
+//! then. One thread.
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
@@ -13,19 +14,26 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use hashbrown::HashMap;
+use smallvec::{SmallVec, smallvec};
 use thermocline_store::{
     Address, Fetched, FetchedPage, PageReader, ReadRequest, Store, StoreError,
 };
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
+use tracing::info;
 
 /// Reads a thread has under way at once; more wait in the reader.
 const DEPTH: usize = 256;
 
 /// What came of one read.
-pub(crate) type Page = (Address, Result<FetchedPage, Arc<StoreError>>);
+pub(crate) type Page = (ReadRequest, Result<FetchedPage, Arc<StoreError>>);
 
-/// The pages of one fetch so far.
+/// What a connection has asked for: how much is still to come, and what has come.
+#[derive(Default)]
+pub(crate) struct Arrivals {
+    basket: Rc<RefCell<Basket>>,
+}
+
 #[derive(Default)]
 struct Basket {
     missing: usize,
@@ -36,17 +44,53 @@ struct Basket {
 /// A read under way and who waits for it.
 struct Reading {
     request: ReadRequest,
-    baskets: Vec<Rc<RefCell<Basket>>>,
+    baskets: SmallVec<[Rc<RefCell<Basket>>; 1]>,
 }
 
 /// See the module.
 pub(crate) struct Cold {
     reader: RefCell<PageReader>,
     /// By address; two lives of one segment can be wanted at once, hence the list.
-    reading: RefCell<HashMap<Address, Vec<Reading>>>,
+    reading: RefCell<HashMap<Address, SmallVec<[Reading; 1]>>>,
     /// Whether reads were submitted that the kernel has not seen.
     unflushed: Cell<bool>,
     driver: RefCell<Option<Waker>>,
+}
+
+impl Arrivals {
+    /// How many reads are still to come.
+    pub(crate) fn missing(&self) -> usize {
+        self.basket.borrow().missing
+    }
+
+    /// Takes what has come.
+    pub(crate) fn take(&self) -> Vec<Page> {
+        std::mem::take(&mut self.basket.borrow_mut().pages)
+    }
+
+    /// Gives the vector of [`Arrivals::take`] back, emptied, and has what comes next wake
+    /// the task.
+    pub(crate) fn wake_next(&self, emptied: Vec<Page>, context: &Context<'_>) {
+        let mut basket = self.basket.borrow_mut();
+        if basket.pages.is_empty() {
+            basket.pages = emptied;
+        }
+        let is_same = (basket.waker.as_ref()).is_some_and(|own| own.will_wake(context.waker()));
+        if !is_same {
+            basket.waker = Some(context.waker().clone());
+        }
+    }
+
+    /// Wants nothing of what was asked for any more.
+    pub(crate) fn forget(&mut self) {
+        let mut basket = self.basket.borrow_mut();
+        if basket.missing > 0 {
+            drop(basket);
+            self.basket = Rc::default();
+        } else {
+            basket.pages.clear();
+        }
+    }
 }
 
 impl Cold {
@@ -55,38 +99,21 @@ impl Cold {
     /// # Errors
     /// If the kernel has no room for the reader.
     pub(crate) fn new(store: &Arc<Store>) -> Result<Self, StoreError> {
+        let reader = PageReader::new(store, DEPTH)?;
+        for reason in reader.unregistered() {
+            info!("reads of the tier cost more than they could: {reason}");
+        }
         Ok(Self {
-            reader: RefCell::new(PageReader::new(store, DEPTH)?),
+            reader: RefCell::new(reader),
             reading: RefCell::new(HashMap::new()),
             unflushed: Cell::new(false),
             driver: RefCell::new(None),
         })
     }
 
-    /// Reads all of `requests`, which may repeat, at once.
-    pub(crate) async fn fetch(&self, requests: &[ReadRequest]) -> Vec<Page> {
-        let basket = Rc::new(RefCell::new(Basket::default()));
-        for request in requests {
-            self.begin(*request, &basket);
-        }
-        self.unflushed.set(true);
-        // The driver runs after the connections that are ready now: their reads go to the
-        // kernel in the same call.
-        if let Some(driver) = self.driver.borrow().as_ref() {
-            driver.wake_by_ref();
-        }
-        poll_fn(|context| {
-            let mut basket = basket.borrow_mut();
-            if basket.missing == 0 {
-                return Poll::Ready(std::mem::take(&mut basket.pages));
-            }
-            basket.waker = Some(context.waker().clone());
-            Poll::Pending
-        })
-        .await
-    }
-
-    fn begin(&self, request: ReadRequest, basket: &Rc<RefCell<Basket>>) {
+    /// Begins a read that arrives in `arrivals`, unless it is under way for them already.
+    pub(crate) fn begin(&self, request: ReadRequest, arrivals: &Arrivals) {
+        let basket = &arrivals.basket;
         let mut reading = self.reading.borrow_mut();
         let readings = reading.entry(request.address).or_default();
         let same = readings.iter_mut().find(|other| other.request == request);
@@ -98,11 +125,23 @@ impl Cold {
         } else {
             readings.push(Reading {
                 request,
-                baskets: vec![Rc::clone(basket)],
+                baskets: smallvec![Rc::clone(basket)],
             });
             self.reader.borrow_mut().submit(request);
+            self.wake_driver();
         }
         basket.borrow_mut().missing += 1;
+    }
+
+    /// The driver runs after the connections that are ready now: their reads go to the kernel
+    /// in the same call.
+    fn wake_driver(&self) {
+        if self.unflushed.replace(true) {
+            return;
+        }
+        if let Some(driver) = self.driver.borrow().as_ref() {
+            driver.wake_by_ref();
+        }
     }
 
     /// Hands reads to the kernel and pages to those who wait, for as long as the thread
@@ -129,11 +168,14 @@ impl Cold {
         event: Option<&AsyncFd<OwnedFd>>,
         done: &mut Vec<Fetched>,
     ) -> Poll<io::Result<()>> {
-        *self.driver.borrow_mut() = Some(context.waker().clone());
-        if self.unflushed.take() {
-            self.reader.borrow_mut().flush();
+        let mut driver = self.driver.borrow_mut();
+        if !(driver.as_ref()).is_some_and(|own| own.will_wake(context.waker())) {
+            *driver = Some(context.waker().clone());
         }
+        drop(driver);
         loop {
+            self.unflushed.set(false);
+            // Submits and takes, in one system call where it can.
             self.reader.borrow_mut().poll(done);
             self.hand_out(done);
             let Some(event) = event else {
@@ -154,27 +196,24 @@ impl Cold {
 
     fn hand_out(&self, done: &mut Vec<Fetched>) {
         for fetched in done.drain(..) {
-            let address = fetched.request.address;
+            let request = fetched.request;
             let mut reading = self.reading.borrow_mut();
-            let Some(readings) = reading.get_mut(&address) else {
+            let Some(readings) = reading.get_mut(&request.address) else {
                 continue;
             };
-            let found = readings
-                .iter()
-                .position(|other| other.request == fetched.request);
+            let found = readings.iter().position(|other| other.request == request);
             let Some(found) = found else { continue };
             let ended = readings.swap_remove(found);
             if readings.is_empty() {
-                reading.remove(&address);
+                reading.remove(&request.address);
             }
             for basket in ended.baskets {
                 let mut basket = basket.borrow_mut();
                 basket.missing = basket.missing.saturating_sub(1);
-                basket.pages.push((address, fetched.page.clone()));
-                if basket.missing == 0
-                    && let Some(waker) = basket.waker.take()
-                {
-                    waker.wake();
+                basket.pages.push((request, fetched.page.clone()));
+                // By reference: the next wait is most likely the same task's.
+                if let Some(waker) = basket.waker.as_ref() {
+                    waker.wake_by_ref();
                 }
             }
         }
@@ -188,4 +227,150 @@ impl Cold {
 )]
 fn watched(descriptor: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
     AsyncFd::with_interest(descriptor, Interest::READABLE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use thermocline_base::Clock;
+    use thermocline_disk::{AlignedBuffer, BackendChoice, Disk, OpenMode};
+    use thermocline_store::StoreOptions;
+    use thermocline_store::tier::PagePlace;
+    use thermocline_store::tier::segment::{Incarnation, SegmentNumber};
+
+    const PAGES: u32 = 4;
+    const SEGMENT: SegmentNumber = SegmentNumber(9);
+
+    fn request(page: u32, incarnation: u64) -> ReadRequest {
+        ReadRequest {
+            address: Address::new(page, 1).unwrap(),
+            place: PagePlace {
+                segment: SEGMENT,
+                incarnation: Incarnation(incarnation),
+                page,
+            },
+        }
+    }
+
+    /// A thread's reads of a store with a segment of pages filled with their number.
+    fn with_cold<F: Future<Output = ()>>(
+        choice: BackendChoice,
+        test: impl FnOnce(Arc<Store>, Rc<Cold>) -> F,
+    ) {
+        let directory = tempfile::tempdir().unwrap();
+        let disk = Disk::open(directory.path(), choice).unwrap();
+        let options = StoreOptions {
+            log: None,
+            tier: true,
+            clock: Clock::system(),
+            seed: 1,
+        };
+        let (store, _) = Store::open(disk.clone(), options).unwrap();
+        let name = SEGMENT.file_name();
+        let file = disk.open_file(&name, OpenMode::CreateNew, true).unwrap();
+        for page in 0..PAGES {
+            let mut buffer = AlignedBuffer::new(4096);
+            buffer.fill(page as u8);
+            let offset = u64::from(page) * 4096;
+            file.write_all_at(offset, &buffer).unwrap();
+        }
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let local = tokio::task::LocalSet::new();
+        local.block_on(&runtime, async {
+            let cold = Rc::new(Cold::new(&store).unwrap());
+            let driver = Rc::clone(&cold);
+            tokio::task::spawn_local(async move { driver.drive().await });
+            test(Arc::clone(&store), cold).await;
+        });
+        store.close(false).unwrap();
+    }
+
+    async fn all(arrivals: &Arrivals) -> Vec<Page> {
+        let mut pages = Vec::new();
+        poll_fn(|context| {
+            let mut taken = arrivals.take();
+            pages.append(&mut taken);
+            if arrivals.missing() == 0 {
+                return Poll::Ready(());
+            }
+            arrivals.wake_next(taken, context);
+            Poll::Pending
+        })
+        .await;
+        pages
+    }
+
+    #[test]
+    fn those_who_want_one_page_share_one_read() {
+        for choice in [BackendChoice::Auto, BackendChoice::Posix] {
+            with_cold(choice, async |store, cold| {
+                let arrivals: Vec<_> = (0..5).map(|_| Arrivals::default()).collect();
+                for (number, arrivals) in (0..).zip(&arrivals) {
+                    cold.begin(request(1, 7), arrivals);
+                    cold.begin(request(1, 7), arrivals);
+                    cold.begin(request(2 + number % 2, 7), arrivals);
+                    assert_eq!(arrivals.missing(), 2);
+                }
+                for arrivals in &arrivals {
+                    let mut pages = all(arrivals).await;
+                    pages.sort_by_key(|(request, _)| request.address);
+                    assert_eq!(pages.len(), 2);
+                    for (request, page) in pages {
+                        let page = page.unwrap();
+                        let expected = request.place.page as u8;
+                        assert!(page.bytes.iter().all(|byte| *byte == expected));
+                    }
+                }
+                assert_eq!(store.statistics().tier_reads, 3);
+                // What has arrived is read anew when it is wanted anew.
+                cold.begin(request(1, 7), &arrivals[0]);
+                all(&arrivals[0]).await;
+                assert_eq!(store.statistics().tier_reads, 4);
+            });
+        }
+    }
+
+    #[test]
+    fn two_lives_of_a_page_are_two_reads() {
+        with_cold(BackendChoice::Auto, async |store, cold| {
+            let arrivals = Arrivals::default();
+            cold.begin(request(1, 7), &arrivals);
+            cold.begin(request(1, 8), &arrivals);
+            let pages = all(&arrivals).await;
+            assert_eq!((pages.len(), store.statistics().tier_reads), (2, 2));
+        });
+    }
+
+    #[test]
+    fn what_is_forgotten_does_not_arrive() {
+        with_cold(BackendChoice::Auto, async |store, cold| {
+            let (mut gone, other) = (Arrivals::default(), Arrivals::default());
+            cold.begin(request(1, 7), &gone);
+            cold.begin(request(1, 7), &other);
+            gone.forget();
+            assert_eq!(gone.missing(), 0);
+            cold.begin(request(2, 7), &gone);
+            let pages = all(&gone).await;
+            assert_eq!(pages.len(), 1);
+            assert_eq!(pages[0].0.place.page, 2);
+            assert_eq!(all(&other).await.len(), 1);
+            assert_eq!(store.statistics().tier_reads, 2);
+        });
+    }
+
+    #[test]
+    fn a_failed_read_is_told_to_all() {
+        with_cold(BackendChoice::Auto, async |_, cold| {
+            let (one, other) = (Arrivals::default(), Arrivals::default());
+            let mut missing = request(0, 7);
+            missing.place.segment = SegmentNumber(77);
+            cold.begin(missing, &one);
+            cold.begin(missing, &other);
+            assert!(all(&one).await[0].1.is_err());
+            assert!(all(&other).await[0].1.is_err());
+        });
+    }
 }

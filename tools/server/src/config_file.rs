@@ -200,6 +200,10 @@ pub fn parse_size(text: &str) -> Option<u64> {
         "gb" => 1 << 30,
         _ => return None,
     };
+    // Without a digit it is 0, as in Valkey.
+    if digits.is_empty() {
+        return Some(0);
+    }
     digits.parse::<u64>().ok()?.checked_mul(factor)
 }
 
@@ -304,8 +308,8 @@ mod tests {
             ("1g", Some(1_000_000_000)),
             ("1gb", Some(1 << 30)),
             ("7b", Some(7)),
-            ("", None),
-            ("k", None),
+            ("", Some(0)),
+            ("k", Some(0)),
             ("-1", None),
             ("1tb", None),
             ("18446744073709551615k", None),

@@ -1,9 +1,10 @@
 //! One connection: reads requests, runs them in order, sends the replies of a batch at once.
 //!
 //! Owns the socket, the decoder and the bytes on both ways. Requests that need something
-//! first wait in `waits`. INVARIANT: a request leaves the window only once its reply is
-//! written, so that it can be run again. INVARIANT: no reply leaves before the log
-//! position it depends on may be acknowledged. One task of the connection's thread.
+//! first wait in `waits`, those that wait for keys in `blocked`. INVARIANT: a request leaves
+//! the window only once its reply is written, so that it can be run again, or a wait for its
+//! keys has a copy of it. INVARIANT: no reply leaves before the log position it depends on
+//! may be acknowledged. One task of the connection's thread.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -16,7 +17,9 @@ use std::time::Duration;
 use thermocline_commands::{ReplyBuffer, Version};
 use tracing::{debug, warn};
 
+use crate::ahead::Ahead;
 use crate::buffers::{Input, Output};
+use crate::client_memory;
 use crate::clients::{Client, End};
 use crate::dispatch::{Runner, Step};
 use crate::resp::{Decoder, Limits};
@@ -29,6 +32,10 @@ use crate::window::{Tail, Window};
 const BATCH_REQUESTS: usize = 256;
 /// Bytes of replies after which a batch is sent.
 const BATCH_REPLY_BYTES: usize = 256 * 1024;
+/// Most bytes a stranger's request may have while it is not complete.
+const STRANGER_QUERY_BYTES: u64 = 16 * 1024;
+/// Most bytes of replies that a stranger may leave unread.
+const STRANGER_OUTPUT_BYTES: u64 = 1024;
 /// How long a closing connection may take to accept its last replies.
 const CLOSE_WAIT: Duration = Duration::from_secs(5);
 
@@ -56,10 +63,10 @@ pub(crate) struct Connection {
     pub(crate) input: Input,
     pub(crate) window: Window,
     /// What lies behind the window.
-    tail: Tail,
+    pub(crate) tail: Tail,
     decoder: Decoder,
-    socket: Socket,
-    output: Output,
+    pub(crate) socket: Socket,
+    pub(crate) output: Output,
     /// Read while a command waited for its keys; comes before what the socket has.
     held: Vec<u8>,
     /// Kept while the connection holds no reply buffer.
@@ -67,8 +74,11 @@ pub(crate) struct Connection {
     /// Bytes the request at the front still lacks, by its client's word.
     needed: usize,
     is_registered: bool,
-    /// Bytes of pages in the fault set.
-    pub(crate) fault_bytes: usize,
+    /// What is read from the tier for the requests of the window.
+    pub(crate) ahead: Ahead,
+    /// Whether the socket has ended or failed while requests were still to be run: it is
+    /// asked again once they are.
+    pub(crate) is_input_over: bool,
     /// Fetches in a row that did not help the request at the front.
     pub(crate) stalled_fetches: u32,
 }
@@ -91,7 +101,8 @@ impl Connection {
             version: Version::default(),
             needed: 1,
             is_registered: false,
-            fault_bytes: 0,
+            ahead: Ahead::default(),
+            is_input_over: false,
             stalled_fetches: 0,
         }
     }
@@ -141,6 +152,11 @@ impl Connection {
         if read == 0 {
             return Ok(());
         }
+        self.note_received(read)
+    }
+
+    /// Counts bytes that were read; the connection ends if they are too many.
+    pub(crate) fn note_received(&self, read: usize) -> Result<(), Ended> {
         let server = &self.thread.server;
         self.thread.statistics.reads.add(1);
         self.thread.statistics.input_bytes.add(read as u64);
@@ -148,7 +164,13 @@ impl Connection {
         client
             .input_bytes
             .store(client.input_bytes.load(Relaxed) + read as u64, Relaxed);
-        if self.input.len() as u64 > server.live.query_buffer_bytes.load(Relaxed) {
+        self.account();
+        let most_bytes = if self.runner.session.is_authenticated {
+            server.live.query_buffer_bytes.load(Relaxed)
+        } else {
+            STRANGER_QUERY_BYTES
+        };
+        if self.input.len() as u64 > most_bytes {
             warn!(
                 "closing {}: it reached client-query-buffer-limit",
                 client.address
@@ -239,8 +261,23 @@ impl Connection {
         self.window = self.thread.pool.take_window();
     }
 
+    /// Counts what the client makes the server hold.
+    fn account(&self) {
+        let held = self.input.held_bytes()
+            + self.output.held_bytes()
+            + self.decoder.held_bytes()
+            + self.runner.session.held_bytes();
+        if held as u64 != self.client.held_bytes.load(Relaxed) {
+            let server = &self.thread.server;
+            server.clients.hold(&self.client, held as u64);
+            server.store.set_client_bytes(server.clients.memory_bytes());
+            client_memory::evict(server);
+        }
+    }
+
     fn end_batch(&mut self) {
         self.input.settle(&self.thread.pool);
+        self.account();
         self.client
             .query_bytes
             .store(self.input.len() as u64, Relaxed);
@@ -256,9 +293,14 @@ impl Connection {
         self.thread.pool.give_reply(reply);
         let window = std::mem::take(&mut self.window);
         self.thread.pool.give_window(window);
-        if !self.runner.faults.is_empty() {
-            self.runner.faults.clear();
-            self.fault_bytes = 0;
+        self.is_input_over = false;
+        self.drop_pages();
+    }
+
+    /// Forgets what was read for the batch.
+    pub(crate) fn drop_pages(&mut self) {
+        if !self.ahead.is_empty() {
+            self.ahead.clear(&mut self.runner.faults);
         }
     }
 
@@ -293,21 +335,26 @@ impl Connection {
         self.stalled_fetches = 0;
     }
 
-    /// Fills the window; a reason to stop if there is no request.
-    fn decode(&mut self) -> Option<Stop> {
+    /// Decodes what was read behind the requests that are still to be run.
+    pub(crate) fn fill_window(&mut self) {
         let session = &self.runner.session;
         let limits = Limits {
             bulk_bytes: self.runner.bulk_bytes(),
             unauthenticated: !session.is_authenticated,
             ..Limits::default()
         };
-        let database = session.database;
         if self.tail == Tail::More {
             self.tail = self
                 .window
                 .fill(&mut self.decoder, &mut self.input, &limits);
         }
+    }
+
+    /// Fills the window; a reason to stop if there is no request.
+    fn decode(&mut self) -> Option<Stop> {
+        self.fill_window();
         if !self.window.is_empty() {
+            let database = self.runner.session.database;
             let store = &self.thread.server.store;
             self.window.prefetch(&self.input, store, database);
             return None;
@@ -361,8 +408,13 @@ impl Connection {
         }
         self.runner.reply = emptied(std::mem::take(&mut self.runner.reply));
         self.count_sent(sent);
-        let live = &self.thread.server.live;
-        let [hard_bytes, _, _] = live.output_limits(self.client.is_subscribed());
+        self.account();
+        let hard_bytes = if self.runner.session.is_authenticated {
+            let live = &self.thread.server.live;
+            live.output_limits(self.client.is_subscribed())[0]
+        } else {
+            STRANGER_OUTPUT_BYTES
+        };
         if hard_bytes > 0 && self.client.waiting_bytes() > hard_bytes {
             warn!(
                 "closing {}: it reached client-output-buffer-limit",
@@ -378,7 +430,7 @@ impl Connection {
     }
 
     /// Sends what is left from before. `Ok` also if the socket takes no more now.
-    fn send_output(&mut self, context: &mut Context<'_>) -> Result<(), Ended> {
+    pub(crate) fn send_output(&mut self, context: &mut Context<'_>) -> Result<(), Ended> {
         while !self.output.is_empty() {
             match self.socket.poll_write(context, self.output.unsent()) {
                 Poll::Ready(Ok(taken)) if taken > 0 => {

@@ -22,6 +22,7 @@ use tracing::{error, info, warn};
 use crate::command_line::{self, Request};
 use crate::config::Config;
 use crate::config::apply::{apply_all, log_policy};
+use crate::config::table;
 use crate::config_file;
 use crate::server::{Facts, Server};
 use crate::statistics::SAMPLE_MS;
@@ -108,11 +109,7 @@ fn serve(config: Config, level: Arc<log::Level>) -> Result<(), Failure> {
     for name in config.without_effect() {
         warn!("the directive '{name}' has no effect in Thermocline");
     }
-    let wanted = config.number("maxclients");
-    let possible = limits::raise_open_files(wanted);
-    if possible < wanted {
-        warn!("maxclients is {possible} instead of {wanted}: the system allows no more open files");
-    }
+    reserve_files(&config)?;
     // Before the store, so that a port in use does not cost a recovery.
     let io_threads = usize::try_from(config.number("io-threads"))
         .unwrap_or(1)
@@ -144,12 +141,6 @@ fn serve(config: Config, level: Arc<log::Level>) -> Result<(), Failure> {
     };
     let server = Arc::new(Server::new(store, config, facts, clock, level, seed));
     apply_all(&server);
-    if possible < wanted {
-        server
-            .live
-            .maxclients
-            .store(possible, std::sync::atomic::Ordering::Relaxed);
-    }
     describe(&server);
     let pid_file = write_pid_file(&server)?;
     let served = serve_threads(&server, tcp_listeners, unix_listener);
@@ -164,6 +155,27 @@ fn serve(config: Config, level: Arc<log::Level>) -> Result<(), Failure> {
     served.map_err(failure)?;
     closed.map_err(|error| failure(format!("the store did not close cleanly: {error}")))?;
     info!("Thermocline is stopped, bye bye");
+    Ok(())
+}
+
+/// Sees to it that there are enough descriptors, or lowers `maxclients` to what there are.
+fn reserve_files(config: &Config) -> Result<(), Failure> {
+    let wanted = config.number("maxclients");
+    let tier_bytes = if config.is_yes("tier") {
+        limits::tier_at(
+            config.number("tier-max-bytes"),
+            Path::new(&config.get("dir")),
+        )
+    } else {
+        0
+    };
+    let files = limits::raise_open_files(wanted, tier_bytes).map_err(failure)?;
+    if files.clients < wanted {
+        files.warn(wanted);
+        if let Some(number) = table::number("maxclients") {
+            config.replace(number, files.clients.to_string());
+        }
+    }
     Ok(())
 }
 

@@ -215,13 +215,21 @@ impl Runner {
                         self.lsn = self.lsn.max(done.lsn);
                         Step::Done
                     }
+                    // All pages at once would be too many: in steps.
+                    Err(Fault::Reads(_)) if command.name == "keys" => {
+                        return Step::Wait(Wait::Keys(words[1].to_vec()));
+                    }
                     Err(fault) => return Step::Fault(fault),
                 }
             }
-            Runs::Transaction => match self.execute() {
-                Ok(()) => Step::Done,
-                Err(fault) => return Step::Fault(fault),
-            },
+            Runs::Transaction => {
+                let ran = self.execute();
+                self.show_traces();
+                match ran {
+                    Ok(()) => Step::Done,
+                    Err(fault) => return Step::Fault(fault),
+                }
+            }
             Runs::Server(run) => match self.serve(run, words) {
                 Outcome::Done => Step::Done,
                 Outcome::Close => Step::Close,
@@ -297,6 +305,7 @@ impl Runner {
                 }
                 Err(CommandError::OutOfMemory)
             }
+            Admission::WaitForLog => Ok(false),
             refused => executor::refusal(&refused).map_or(Ok(true), Err),
         }
     }
@@ -330,6 +339,12 @@ impl Runner {
         Step::Done
     }
 
+    /// Has later reads be uses of their keys or not, as the client wishes.
+    fn show_traces(&mut self) {
+        let no_touch = self.session.client.no_touch.load(Relaxed);
+        self.faults.set_leaves_no_trace(no_touch);
+    }
+
     /// Runs a command of the server.
     fn serve(&mut self, run: ServerCommand, words: &[&[u8]]) -> Outcome {
         let mark = self.reply.checkpoint();
@@ -350,6 +365,8 @@ impl Runner {
             Outcome::Done
         });
         self.lsn = self.lsn.max(self.session.heard_lsn);
+        // CLIENT NO-TOUCH or RESET may have changed it.
+        self.show_traces();
         outcome
     }
 }

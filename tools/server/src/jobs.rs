@@ -1,9 +1,12 @@
-//! The commands of DEBUG that walk over keys: DIGEST, DIGEST-VALUE and POPULATE.
+//! What walks over keys for long: KEYS beyond the memory, and of DEBUG DIGEST,
+//! DIGEST-VALUE and POPULATE.
 //!
 //! Owns the digest: the sum over all keys of a hash of database, name, expiry and value,
 //! whatever the order they are met in or stored in. It says whether two states are equal,
 //! within Thermocline; it is not the number Valkey shows. The connection's task, which
 //! yields between slices.
+
+use std::collections::BTreeSet;
 
 use thermocline_commands::table;
 use thermocline_commands::{Call, ReplyBuffer};
@@ -13,6 +16,9 @@ use crate::resp_reader::{Item, read_item};
 
 /// Keys made or digested before other connections get their turn.
 const SLICE_KEYS: u64 = 64;
+
+/// Keys that KEYS takes in one step, and so pages that it reads at once.
+const KEYS_STEP: &[u8] = b"512";
 
 /// A sum of 128-bit hashes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -67,6 +73,47 @@ impl Connection {
         }
     }
 
+    /// KEYS: writes the names that match, or the error that stopped it. Every key that is
+    /// there throughout is named, once; only the pages of one step are held.
+    pub(crate) async fn keys(&mut self, pattern: &[u8]) -> Result<(), Ended> {
+        let database = self.runner.session.database;
+        let mut names = BTreeSet::new();
+        let mut cursor = b"0".to_vec();
+        loop {
+            let words: [&[u8]; 6] = [b"scan", &cursor, b"match", pattern, b"count", KEYS_STEP];
+            let page = self.run_internal(database, &words).await?;
+            let parts = match read_item(&page, 0) {
+                Some((Item::Array(parts), _)) => parts,
+                Some((Item::Line(line), _)) => {
+                    let text = String::from_utf8_lossy(line.get(1..).unwrap_or_default());
+                    self.runner.reply.error(&text);
+                    return Ok(());
+                }
+                _ => return Ok(()),
+            };
+            let [Item::Bulk(next), Item::Array(found)] = parts.as_slice() else {
+                return Ok(());
+            };
+            for name in found {
+                if let Item::Bulk(name) = name {
+                    names.insert(name.clone());
+                }
+            }
+            self.ahead.clear(&mut self.runner.faults);
+            if next == b"0" {
+                break;
+            }
+            cursor.clone_from(next);
+            tokio::task::yield_now().await;
+            self.runner.refresh();
+        }
+        self.runner.reply.array(names.len());
+        for name in &names {
+            self.runner.reply.bulk(name);
+        }
+        Ok(())
+    }
+
     /// DEBUG DIGEST: writes the digest of all databases, or the error that stopped it.
     pub(crate) async fn digest(&mut self) -> Result<(), Ended> {
         let mut digest = Digest::default();
@@ -92,8 +139,7 @@ impl Connection {
                     break;
                 }
                 cursor.clone_from(next);
-                self.runner.faults.clear();
-                self.fault_bytes = 0;
+                self.ahead.clear(&mut self.runner.faults);
                 tokio::task::yield_now().await;
             }
         }
@@ -172,8 +218,7 @@ impl Connection {
                 return Ok(());
             }
             if index % SLICE_KEYS == SLICE_KEYS - 1 {
-                self.runner.faults.clear();
-                self.fault_bytes = 0;
+                self.ahead.clear(&mut self.runner.faults);
                 tokio::task::yield_now().await;
             }
         }

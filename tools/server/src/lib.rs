@@ -11,11 +11,13 @@
 //!
 //! Modules, lowest first: [`huge_pages`], `resp`, [`config_file`], `histogram`, `statistics`, `slowlog`,
 //! `inbox`, `clients`, `log`, `config`, `post`, `pubsub`, `tracking`, `hub`, `server`, `session`, `commands`, `registry`, `dispatch`,
-//! `window` with `buffers`, `socket`, `cold`, `connection` with `waits` and `jobs`, `listener`, `thread`,
+//! `window` with `buffers`, `socket`, `cold` with `ahead`, `connection` with `waits` and `jobs`, `listener`, `thread`,
 //! `notify`, `command_line`, `daemon`. (`config::apply` and `limits` use `server`.)
 
+mod ahead;
 mod blocked;
 mod buffers;
+mod client_memory;
 mod clients;
 mod cold;
 mod command_line;

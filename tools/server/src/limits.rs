@@ -3,7 +3,10 @@
 //! Owns how the defaults of `maxmemory`, `tier-max-bytes` and `maxclients` follow from it.
 //! Any thread.
 
+use std::path::Path;
+
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use thermocline_store::tier::segment::{SEGMENT_BYTES, SEGMENTS_MAX};
 use tracing::warn;
 
 use crate::server::Server;
@@ -67,30 +70,103 @@ pub(crate) fn resident_bytes() -> u64 {
     pages.unwrap_or(0) * rustix::param::page_size() as u64
 }
 
-/// Raises the limit on open files for `clients`; how many clients are possible now.
-pub(crate) fn raise_open_files(clients: u64) -> u64 {
-    let wanted = clients.saturating_add(RESERVED_FILES);
+/// What the limit on open files comes to.
+#[derive(Debug)]
+pub(crate) struct OpenFiles {
+    /// Clients that are possible, of those that were asked for.
+    pub(crate) clients: u64,
+    /// Descriptors that all of them would need.
+    wanted: u64,
+    /// The limit now.
+    now: u64,
+    /// Why it is not higher, if the system was asked.
+    refusal: Option<String>,
+}
+
+impl OpenFiles {
+    /// Says that `asked` clients are not possible, in the words that operators know.
+    pub(crate) fn warn(&self, asked: u64) {
+        let Self {
+            clients,
+            wanted,
+            now,
+            refusal,
+        } = self;
+        warn!(
+            "You requested maxclients of {asked} requiring at least {wanted} max file descriptors."
+        );
+        if let Some(error) = refusal {
+            warn!("Server can't set maximum open files to {wanted} because of OS error: {error}.");
+        }
+        warn!(
+            "Current maximum open files is {now}. maxclients has been reduced to {clients} to \
+             compensate for low ulimit. If you need higher maxclients increase 'ulimit -n'."
+        );
+    }
+}
+
+/// What the tier in `directory` may come to, before there is a store to ask.
+pub(crate) fn tier_at(configured_bytes: u64, directory: &Path) -> u64 {
+    if configured_bytes > 0 {
+        return configured_bytes;
+    }
+    let there = directory.ancestors().find(|path| path.is_dir());
+    let free_bytes = rustix::fs::statvfs(there.unwrap_or_else(|| Path::new(".")))
+        .map_or(0, |found| found.f_bavail.saturating_mul(found.f_frsize));
+    let segments = std::fs::read_dir(directory.join("tier")).map_or(0, Iterator::count) as u64;
+    free_bytes.saturating_add(segments * SEGMENT_BYTES) / 5 * 4
+}
+
+/// Raises the limit on open files for `clients` and the tier's files; how many clients are
+/// possible now.
+///
+/// # Errors
+/// For people: not even the daemon's own files are possible.
+pub(crate) fn raise_open_files(clients: u64, tier_bytes: u64) -> Result<OpenFiles, String> {
+    let tier_files = tier_bytes.div_ceil(SEGMENT_BYTES).min(SEGMENTS_MAX as u64);
+    let wanted = clients
+        .saturating_add(RESERVED_FILES)
+        .saturating_add(tier_files);
     let limit = getrlimit(Resource::Nofile);
     // No limit shows as none.
-    let Some(current) = limit.current else {
-        return clients;
+    let Some(current) = limit.current.filter(|current| *current < wanted) else {
+        return Ok(OpenFiles {
+            clients,
+            wanted,
+            now: limit.current.unwrap_or(wanted),
+            refusal: None,
+        });
     };
-    if current >= wanted {
-        return clients;
-    }
     let reachable = limit.maximum.map_or(wanted, |maximum| maximum.min(wanted));
     let raised = Rlimit {
         current: Some(reachable),
         maximum: limit.maximum,
     };
-    let now = match setrlimit(Resource::Nofile, raised) {
-        Ok(()) => reachable,
-        Err(error) => {
-            warn!("the limit on open files stays at {current}: {error}");
-            current
-        }
+    let (now, refusal) = match setrlimit(Resource::Nofile, raised) {
+        Ok(()) => (reachable, None),
+        Err(error) => (current, Some(error)),
     };
-    now.saturating_sub(RESERVED_FILES).clamp(1, clients)
+    let possible = clients_of(now, tier_files).ok_or_else(|| {
+        format!(
+            "Your current 'ulimit -n' of {now} is not enough for the server to start. Please \
+                 increase your open file limit to at least {}. Exiting.",
+            RESERVED_FILES + 2
+        )
+    })?;
+    Ok(OpenFiles {
+        clients: possible.min(clients),
+        wanted,
+        now,
+        refusal: refusal.map(|error| error.to_string()),
+    })
+}
+
+/// Clients that `files` descriptors allow beside the daemon's own. The tier can do with
+/// half of the rest: it closes files to open others.
+fn clients_of(files: u64, tier_files: u64) -> Option<u64> {
+    let rest = files.checked_sub(RESERVED_FILES)?;
+    let clients = rest - tier_files.min(rest / 2);
+    (clients > 0).then_some(clients)
 }
 
 #[cfg(test)]
@@ -103,6 +179,14 @@ mod tests {
         assert_eq!(memory(0, false), 0);
         assert_eq!(memory(0, true), total_memory_bytes() / 2);
         assert!(total_memory_bytes() > 1 << 20);
+    }
+
+    #[test]
+    fn clients_get_the_descriptors_that_the_daemon_can_spare() {
+        assert_eq!(clients_of(RESERVED_FILES, 0), None);
+        assert_eq!(clients_of(RESERVED_FILES + 10, 0), Some(10));
+        assert_eq!(clients_of(RESERVED_FILES + 10, 3), Some(7));
+        assert_eq!(clients_of(RESERVED_FILES + 10, 1000), Some(5));
     }
 
     #[test]

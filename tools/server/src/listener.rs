@@ -172,20 +172,23 @@ pub(crate) async fn accept(thread: Rc<Thread>, listener: TcpListener) {
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => admit(&thread, stream, peer),
-            Err(error) => pause(&error).await,
+            Err(error) => pause(&thread.server, &error).await,
         }
     }
 }
 
 /// After an accept that failed: waits if the system is full, goes on otherwise.
-async fn pause(error: &io::Error) {
+async fn pause(server: &Server, error: &io::Error) {
     if matches!(
         error.kind(),
         ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset | ErrorKind::Interrupted
     ) {
         return;
     }
-    warn!("accepting a connection failed: {error}");
+    // As often as it is tried, by every thread, nobody would read it.
+    if server.accept_warnings.take(server.now_ns()) {
+        warn!("Accepting client connection: accept: {error}");
+    }
     tokio::time::sleep(FULL_PAUSE).await;
 }
 
@@ -240,7 +243,7 @@ pub(crate) async fn deal_unix(
         let stream = match accepted.and_then(|(stream, _)| stream.into_std()) {
             Ok(stream) => stream,
             Err(error) => {
-                pause(&error).await;
+                pause(server, &error).await;
                 continue;
             }
         };

@@ -1,7 +1,8 @@
 //! Where the daemon's log goes and how much of it.
 //!
 //! Owns the level, which an operator may change, and the output. A log file is opened for
-//! every line, as Redis does, so that it can be rotated by renaming it. Any thread.
+//! every line, as Redis does, so that it can be rotated by renaming it; one descriptor is
+//! kept, so that the want of descriptors can be told. Any thread.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, IsTerminal, Write};
@@ -52,11 +53,14 @@ struct Output {
     level: Arc<Level>,
     /// Standard output without one.
     file: Option<PathBuf>,
+    /// The log as it was opened at the start.
+    kept: Option<Arc<File>>,
 }
 
 /// Where one line goes.
 enum Line {
     File(File),
+    Kept(Arc<File>),
     Standard(io::Stdout),
     Nowhere,
 }
@@ -65,6 +69,7 @@ impl Write for Line {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Self::File(file) => file.write(bytes),
+            Self::Kept(file) => file.as_ref().write(bytes),
             Self::Standard(output) => output.write(bytes),
             Self::Nowhere => Ok(bytes.len()),
         }
@@ -73,6 +78,7 @@ impl Write for Line {
     fn flush(&mut self) -> io::Result<()> {
         match self {
             Self::File(file) => file.flush(),
+            Self::Kept(file) => file.as_ref().flush(),
             Self::Standard(output) => output.flush(),
             Self::Nowhere => Ok(()),
         }
@@ -85,7 +91,11 @@ impl<'a> MakeWriter<'a> for Output {
     fn make_writer(&'a self) -> Line {
         match &self.file {
             // A log that cannot be written must not stop the daemon.
-            Some(path) => append(path).map_or(Line::Nowhere, Line::File),
+            Some(path) => match (append(path), &self.kept) {
+                (Ok(file), _) => Line::File(file),
+                (Err(_), Some(kept)) => Line::Kept(Arc::clone(kept)),
+                (Err(_), None) => Line::Nowhere,
+            },
             None => Line::Standard(io::stdout()),
         }
     }
@@ -110,13 +120,12 @@ fn append(path: &Path) -> io::Result<File> {
 pub(crate) fn start(level: &str, file: &str) -> io::Result<Arc<Level>> {
     let level = Arc::new(Level::new(level));
     let file = (!file.is_empty()).then(|| PathBuf::from(file));
-    if let Some(path) = &file {
-        append(path)?;
-    }
+    let kept = file.as_deref().map(append).transpose()?.map(Arc::new);
     let colours = file.is_none() && io::stdout().is_terminal();
     let output = Output {
         level: Arc::clone(&level),
         file,
+        kept,
     };
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(tracing::Level::TRACE)

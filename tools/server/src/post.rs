@@ -18,8 +18,9 @@ use crate::inbox::Letter;
 use crate::statistics::Statistics;
 
 thread_local! {
-    /// Clients of this thread's deliveries that are still to be woken.
-    static TO_WAKE: RefCell<Vec<Arc<Client>>> = const { RefCell::new(Vec::new()) };
+    /// Clients of this thread's deliveries that are still to be woken, and whether for their
+    /// end.
+    static TO_WAKE: RefCell<Vec<(Arc<Client>, bool)>> = const { RefCell::new(Vec::new()) };
 }
 
 /// See the module.
@@ -39,20 +40,16 @@ impl Post {
             return;
         }
         let was_empty = client.inbox.put(letter);
-        if self.is_too_slow(client) {
-            warn!(
-                "closing {}: it reached client-output-buffer-limit",
-                client.address
-            );
+        let is_over = self.is_too_slow(client);
+        if is_over {
             client.inbox.close();
             let disconnections = &self.statistics.output_buffer_disconnections;
             disconnections.fetch_add(1, Relaxed);
-            // It is woken for its end with the others.
             client.end_when_woken(End::Now);
-        } else if !was_empty {
-            return;
         }
-        TO_WAKE.with_borrow_mut(|clients| clients.push(Arc::clone(client)));
+        if was_empty || is_over {
+            TO_WAKE.with_borrow_mut(|clients| clients.push((Arc::clone(client), is_over)));
+        }
     }
 
     fn is_too_slow(&self, client: &Client) -> bool {
@@ -64,7 +61,13 @@ impl Post {
     /// Wakes who got letters on this thread, with nothing held.
     pub(crate) fn wake(&self) {
         let clients = TO_WAKE.with_borrow_mut(std::mem::take);
-        for client in clients {
+        for (client, is_over) in clients {
+            if is_over {
+                warn!(
+                    "closing {}: it reached client-output-buffer-limit",
+                    client.address
+                );
+            }
             client.wake();
         }
     }

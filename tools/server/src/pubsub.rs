@@ -212,6 +212,8 @@ fn give(subscribers: &Subscribers, letter: &Letter, deliver: &mut Deliver<'_>) -
 #[derive(Debug, Default)]
 pub(crate) struct Subscriptions {
     names: [BTreeSet<Box<[u8]>>; 3],
+    /// Whether there is any: looked at for every request.
+    is_any: bool,
 }
 
 impl Subscriptions {
@@ -255,11 +257,12 @@ impl Subscriptions {
     }
 
     /// Whether there is any.
-    pub(crate) fn is_any(&self) -> bool {
-        self.names.iter().any(|names| !names.is_empty())
+    pub(crate) const fn is_any(&self) -> bool {
+        self.is_any
     }
 
-    fn show(&self, client: &Client) {
+    fn show(&mut self, client: &Client) {
+        self.is_any = self.names.iter().any(|names| !names.is_empty());
         for (count, names) in client.subscriptions.iter().zip(&self.names) {
             count.store(u32::try_from(names.len()).unwrap_or(u32::MAX), Relaxed);
         }

@@ -96,6 +96,25 @@ impl Pause {
     }
 }
 
+/// Lets one in a second through.
+#[derive(Debug, Default)]
+pub(crate) struct Turnstile {
+    /// When the next may pass, by the server's monotonic clock, in ns.
+    opens_at_ns: AtomicU64,
+}
+
+impl Turnstile {
+    /// Whether the caller passes.
+    pub(crate) fn take(&self, now_ns: u64) -> bool {
+        let opens_at_ns = self.opens_at_ns.load(Relaxed);
+        now_ns >= opens_at_ns
+            && self
+                .opens_at_ns
+                .compare_exchange(opens_at_ns, now_ns + 1_000_000_000, Relaxed, Relaxed)
+                .is_ok()
+    }
+}
+
 /// See the module.
 pub(crate) struct Server {
     pub(crate) store: Arc<Store>,
@@ -112,6 +131,8 @@ pub(crate) struct Server {
     pub(crate) large_replies: SlowLog,
     pub(crate) latencies: LatencyMonitor,
     pub(crate) pause: Pause,
+    /// Warnings that no connection could be accepted.
+    pub(crate) accept_warnings: Turnstile,
     pub(crate) clock: Clock,
     pub(crate) log_level: Arc<Level>,
     /// Held while a client changes the configuration, so that changes are whole.
@@ -151,6 +172,7 @@ impl Server {
             large_replies: SlowLog::default(),
             latencies: LatencyMonitor::default(),
             pause: Pause::default(),
+            accept_warnings: Turnstile::default(),
             clock,
             log_level,
             configuring: Mutex::new(()),

@@ -93,10 +93,15 @@ pub(crate) struct Session {
     pub(crate) resets_statistics: bool,
 }
 
+/// What a watched key takes beside its name, in bytes.
+const WATCHED_BYTES: usize = 64;
+
 /// The keys a session watches.
 #[derive(Debug, Default)]
 pub(crate) struct Watch {
     keys: Vec<(u8, Box<[u8]>)>,
+    /// About what they take, here and in the store.
+    bytes: usize,
     /// Set by the store when one changes; a fresh one for each set of keys, so that a late
     /// change to keys let go cannot spoil the next transaction.
     changed: Arc<AtomicBool>,
@@ -108,6 +113,7 @@ impl Watch {
         if !self.keys.iter().any(known) {
             store.watch(KeyName { database, key }, &self.changed);
             self.keys.push((database, key.into()));
+            self.bytes += 2 * (key.len() + WATCHED_BYTES);
         }
     }
 
@@ -182,6 +188,12 @@ impl Session {
         let queued = i64::try_from(transaction.queued.len()).unwrap_or(i64::MAX);
         self.client.queued.store(queued, Relaxed);
         transaction.bytes
+    }
+
+    /// Bytes of what was queued and is watched.
+    pub(crate) fn held_bytes(&self) -> usize {
+        let queued = self.transaction.as_ref().map_or(0, |it| it.bytes);
+        queued + self.watch.bytes
     }
 
     /// Ends the transaction and lets the watched keys go; gives what was queued.

@@ -97,6 +97,9 @@ pub(crate) struct LatencyEvent {
     /// When, Unix seconds, and how long, in ms; oldest first.
     pub(crate) samples: VecDeque<(i64, u64)>,
     pub(crate) greatest_ms: u64,
+    /// Of all spikes since the event was reset, those of one second each counted.
+    pub(crate) total_ms: u64,
+    pub(crate) count: u64,
 }
 
 /// Spikes above `latency-monitor-threshold`.
@@ -111,6 +114,8 @@ impl LatencyMonitor {
         let mut events = self.events.lock();
         let event = events.entry(event).or_default();
         event.greatest_ms = event.greatest_ms.max(spent_ms);
+        event.total_ms = event.total_ms.saturating_add(spent_ms);
+        event.count += 1;
         match event.samples.back_mut() {
             Some((last_s, last_ms)) if *last_s == at_s => *last_ms = spent_ms.max(*last_ms),
             _ => event.samples.push_back((at_s, spent_ms)),
@@ -134,7 +139,7 @@ impl LatencyMonitor {
         let events = self.events.lock();
         let mut events = events.iter();
         events
-            .find(|(known, _)| known.as_bytes().eq_ignore_ascii_case(name))
+            .find(|(known, _)| known.as_bytes() == name)
             .map(|(_, event)| event.clone())
     }
 
@@ -143,7 +148,7 @@ impl LatencyMonitor {
         let mut events = self.events.lock();
         let before = events.len();
         events.retain(|known, _| {
-            let named = |name: &&[u8]| known.as_bytes().eq_ignore_ascii_case(name);
+            let named = |name: &&[u8]| known.as_bytes() == *name;
             !names.is_empty() && !names.iter().any(named)
         });
         before - events.len()
@@ -191,7 +196,9 @@ mod tests {
         monitor.record("command", 1, 5);
         monitor.record("command", 1, 9);
         monitor.record("command", 2, 3);
-        let event = monitor.event(b"COMMAND").unwrap();
+        assert!(monitor.event(b"COMMAND").is_none());
+        let event = monitor.event(b"command").unwrap();
+        assert_eq!((event.total_ms, event.count), (17, 3));
         assert_eq!(event.samples, [(1, 9), (2, 3)]);
         assert_eq!(event.greatest_ms, 9);
         assert_eq!(monitor.reset(&[b"other"]), 0);

@@ -130,6 +130,8 @@ pub(crate) struct Statistics {
     /// Connections turned away at `maxclients` or by protected mode.
     pub(crate) rejected_connections: AtomicU64,
     pub(crate) query_buffer_disconnections: AtomicU64,
+    /// Clients ended for what all of them held.
+    pub(crate) evicted_clients: AtomicU64,
     pub(crate) output_buffer_disconnections: AtomicU64,
     pub(crate) denied_authentications: AtomicU64,
     errors: Mutex<BTreeMap<String, u64>>,
@@ -146,6 +148,7 @@ impl Statistics {
             generation: AtomicU64::new(0),
             rejected_connections: AtomicU64::new(0),
             query_buffer_disconnections: AtomicU64::new(0),
+            evicted_clients: AtomicU64::new(0),
             output_buffer_disconnections: AtomicU64::new(0),
             denied_authentications: AtomicU64::new(0),
             errors: Mutex::new(BTreeMap::new()),
@@ -208,6 +211,7 @@ impl Statistics {
         for counter in [
             &self.rejected_connections,
             &self.query_buffer_disconnections,
+            &self.evicted_clients,
             &self.output_buffer_disconnections,
             &self.denied_authentications,
         ] {

@@ -2,25 +2,35 @@
 //! memory, pauses, checkpoints.
 //!
 //! Owns the reading ahead: when one request faults, the pages of the requests behind it are
-//! asked for in the same breath. INVARIANT: a request whose reads do not help is answered
+//! asked for in the same breath, and while it waits, those of the requests that arrive; so a
+//! client that keeps N requests on the way keeps N reads on the way. INVARIANT: a request whose reads do not help is answered
 //! with an error after a bounded number of them. The connection's task.
 
+use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use thermocline_base::Lsn;
 use thermocline_commands::{Call, CommandError};
 use thermocline_store::{Fault, ReadRequest};
 
+use crate::clients::End;
+use crate::cold::Cold;
 use crate::commands::Wait;
 use crate::connection::{Connection, Ended};
 use crate::dispatch::Step;
 use crate::registry::{self, Runs};
+use crate::window::Tail;
 
-/// Most reads asked for at once.
+/// Reads under way for a connection at which it looks no further ahead.
 const AHEAD_READS: usize = 512;
+/// Bytes of pages read at which a connection looks no further ahead.
+const AHEAD_BYTES: usize = 8 << 20;
+/// Bytes of requests at which a connection that waits receives no more.
+const AHEAD_INPUT_BYTES: usize = 256 << 10;
 /// Fetches in a row that may bring a request nothing new: its record can move between the
 /// fetch and the next try.
 const STALLED_FETCHES: u32 = 16;
@@ -70,17 +80,15 @@ impl Connection {
         let server = Arc::clone(&self.thread.server);
         match fault {
             Fault::Recovering(keys) => {
-                if is_front {
-                    self.look_ahead(&mut Vec::new());
+                let thread = Rc::clone(&self.thread);
+                if let (true, Some(cold)) = (is_front, &thread.cold) {
+                    self.look_ahead(cold);
                 }
                 server.store.hydrate(&keys).await;
                 Ok(())
             }
             Fault::Unsettled => self.unless_ended(server.store.settled()).await,
-            Fault::Reads(requests) => {
-                self.read(&requests, is_front).await;
-                Ok(())
-            }
+            Fault::Reads(requests) => self.read(&requests, is_front).await,
             Fault::Damaged(reason) => {
                 self.runner.verdict = Some(format!("ERR {reason}"));
                 Ok(())
@@ -88,7 +96,10 @@ impl Connection {
         }
     }
 
-    async fn read(&mut self, requests: &[ReadRequest], is_front: bool) {
+    /// Begins reads and returns once they are there. If it is the request at the front that
+    /// wants them, replies leave meanwhile, and what the requests behind it want is begun too,
+    /// whether they are decoded or only now arrive.
+    async fn read(&mut self, requests: &[ReadRequest], is_front: bool) -> Result<(), Ended> {
         let present = |request: &ReadRequest| self.runner.faults.get(request.address).is_some();
         if requests.iter().all(present) {
             self.stalled_fetches += 1;
@@ -97,37 +108,124 @@ impl Connection {
         }
         if self.stalled_fetches > STALLED_FETCHES {
             self.runner.verdict = Some(self.why_unusable(requests));
-            return;
-        }
-        let mut wanted = requests.to_vec();
-        if is_front {
-            self.look_ahead(&mut wanted);
+            return Ok(());
         }
         let thread = Rc::clone(&self.thread);
         let Some(cold) = &thread.cold else {
             let text = "ERR the value is on the tier, which this start does not use";
             self.runner.verdict = Some(text.to_owned());
-            return;
+            return Ok(());
         };
-        for (address, page) in cold.fetch(&wanted).await {
+        // Some of it may have come since the request was run.
+        self.collect(requests, None);
+        let front = self.window.number();
+        self.ahead.trim(front, &mut self.runner.faults);
+        for request in requests {
+            if !self.runner.faults.holds(request) {
+                self.ahead.begin(cold, *request, front);
+            }
+        }
+        if is_front {
+            self.look_ahead(cold);
+            self.send().await?;
+        }
+        poll_fn(|context| self.poll_pages(context, cold, requests, is_front)).await?;
+        if self.runner.faults.bytes() as u64 > self.fault_bytes_max() {
+            self.ahead.keep_only(front, &mut self.runner.faults);
+            if self.runner.faults.bytes() as u64 > self.fault_bytes_max() {
+                self.ahead.clear(&mut self.runner.faults);
+                self.runner.verdict = Some(CommandError::OutOfMemory.to_string());
+            }
+        }
+        Ok(())
+    }
+
+    /// Bytes of pages the connection may hold.
+    fn fault_bytes_max(&self) -> u64 {
+        let maxmemory_bytes = self.thread.server.store.settings().maxmemory_bytes();
+        FAULT_BYTES.max(maxmemory_bytes / 4)
+    }
+
+    /// Ready once the pages of `requests` are there or cannot be had.
+    fn poll_pages(
+        &mut self,
+        context: &mut Context<'_>,
+        cold: &Cold,
+        requests: &[ReadRequest],
+        is_front: bool,
+    ) -> Poll<Result<(), Ended>> {
+        self.collect(requests, Some(context));
+        let is_there = |request: &ReadRequest| self.runner.faults.holds(request);
+        if self.runner.verdict.is_some() || requests.iter().all(is_there) {
+            return Poll::Ready(Ok(()));
+        }
+        if self.client.end() == End::Now {
+            return Poll::Ready(Err(Ended));
+        }
+        if !self.output.is_empty() {
+            self.send_output(context)?;
+        }
+        while is_front && self.poll_receive_more(context)? {
+            self.fill_window();
+            self.look_ahead(cold);
+        }
+        Poll::Pending
+    }
+
+    /// Reads what has arrived behind the requests that are still to be run; whether there is
+    /// something to decode and room for it.
+    fn poll_receive_more(&mut self, context: &mut Context<'_>) -> Result<bool, Ended> {
+        let is_enough = self.window.is_full()
+            || self.window.waiting_bytes(&self.input) >= AHEAD_INPUT_BYTES
+            || !self.runner.session.is_authenticated
+            // What has been asked is answered before the end, and no more.
+            || self.client.end() != End::No;
+        if is_enough || self.is_input_over {
+            return Ok(false);
+        }
+        let needed = match self.tail {
+            Tail::More => return Ok(true),
+            Tail::Lacks(needed) => needed,
+            Tail::Broken(_) => return Ok(false),
+        };
+        self.window.compact(&mut self.input);
+        let room = self.input.room_behind(needed);
+        match self.socket.poll_read(context, room) {
+            Poll::Ready(Ok(read)) if read > 0 => {
+                self.input.filled(read);
+                self.tail = Tail::More;
+                self.note_received(read)?;
+                // A batch may go on for as long as the client sends.
+                self.client.used_at_ns.store(self.runner.now_ns(), Relaxed);
+                let thread = &self.thread;
+                thread.server.statistics.refresh(&thread.statistics);
+                Ok(true)
+            }
+            Poll::Ready(_) => {
+                self.is_input_over = true;
+                Ok(false)
+            }
+            Poll::Pending => Ok(false),
+        }
+    }
+
+    /// Puts what has arrived where requests find it; what comes later wakes the task of
+    /// `context`. An error counts only for `requests`: another request will ask again and
+    /// meet it itself.
+    fn collect(&mut self, requests: &[ReadRequest], context: Option<&Context<'_>>) {
+        let mut pages = self.ahead.arrivals.take();
+        for (request, page) in pages.drain(..) {
             match page {
-                Ok(page) => {
-                    self.fault_bytes += page.bytes.len();
-                    self.runner.faults.insert(address, page);
-                }
-                Err(error) if requests.iter().any(|request| request.address == address) => {
+                Ok(page) => self.runner.faults.insert(request.address, page),
+                Err(error) if requests.contains(&request) => {
                     let text = format!("ERR the value cannot be read from the tier: {error}");
                     self.runner.verdict = Some(text);
                 }
-                // A request further back will ask for it again and meet the error itself.
                 Err(_) => {}
             }
         }
-        let maxmemory_bytes = self.thread.server.store.settings().maxmemory_bytes();
-        if self.fault_bytes as u64 > FAULT_BYTES.max(maxmemory_bytes / 4) {
-            self.runner.faults.clear();
-            self.fault_bytes = 0;
-            self.runner.verdict = Some(CommandError::OutOfMemory.to_string());
+        if let Some(context) = context {
+            self.ahead.arrivals.wake_next(pages, context);
         }
     }
 
@@ -143,26 +241,40 @@ impl Connection {
         )
     }
 
-    /// Adds the reads that the requests behind the front will want, up to the first one that
-    /// is not a plain command on keys.
-    fn look_ahead(&self, wanted: &mut Vec<ReadRequest>) {
+    /// Begins the reads that the requests behind the front will want, up to the first one that
+    /// is not a plain command on keys; each request is looked at once.
+    fn look_ahead(&mut self, cold: &Cold) {
         if self.runner.session.transaction.is_some() {
             return;
         }
-        for (command, words) in self.window.behind(&self.input) {
-            let Some(command) = command else { return };
-            let is_plain = matches!(registry::runner(command), Runs::Executor);
-            if !is_plain || wanted.len() >= AHEAD_READS {
-                return;
+        let mut wanted = Vec::new();
+        while let Some(number) = self.look_at_next(&mut wanted) {
+            self.window.look_further();
+            for request in wanted.drain(..) {
+                self.ahead.begin(cold, request, number);
             }
-            let call = Call {
-                command,
-                database: self.runner.session.database,
-                arguments: &words,
-            };
-            let executor = self.runner.executor();
-            executor.read_ahead(call, &self.runner.faults, wanted);
         }
+    }
+
+    /// What the next request behind the front will want; its number, or `None` if it is not
+    /// to be looked at yet.
+    fn look_at_next(&self, wanted: &mut Vec<ReadRequest>) -> Option<u64> {
+        let (number, command, words) = self.window.unlooked(&self.input)?;
+        let command = command?;
+        let is_plain = matches!(registry::runner(command), Runs::Executor);
+        let is_enough = self.ahead.arrivals.missing() >= AHEAD_READS
+            || self.runner.faults.bytes() >= AHEAD_BYTES;
+        if !is_plain || is_enough {
+            return None;
+        }
+        let call = Call {
+            command,
+            database: self.runner.session.database,
+            arguments: &words,
+        };
+        let executor = self.runner.executor();
+        executor.read_ahead(call, &self.runner.faults, wanted);
+        Some(number)
     }
 
     /// Waits, and writes the reply.
@@ -196,6 +308,7 @@ impl Connection {
                 server.stop.send_replace(Some(checkpoint));
                 return Err(Ended);
             }
+            Wait::Keys(pattern) => self.keys(&pattern).await?,
             Wait::Digest(keys) if keys.is_empty() => self.digest().await?,
             Wait::Digest(keys) => self.digest_values(&keys).await?,
             Wait::Populate {

@@ -2,8 +2,9 @@
 //!
 //! Owns where their arguments lie in the read buffer. Decoding ahead serves twice: the
 //! index and the records that the requests will touch are fetched together, and when one
-//! of them needs the tier, the pages of those behind it are read with it. INVARIANT: the
-//! read buffer is not compacted while a request of the window is still to be run. One task.
+//! of them needs the tier, the pages of those behind it are read with it; requests that
+//! arrive meanwhile join them. INVARIANT: while a request of the window is still to be run,
+//! the read buffer is compacted only by [`Window::compact`]. One task.
 
 use smallvec::SmallVec;
 use thermocline_commands::table::{self, Command};
@@ -46,6 +47,10 @@ pub(crate) enum Tail {
 pub(crate) struct Window {
     requests: Vec<Request>,
     next: usize,
+    /// How many of `requests` were looked at for what they will read.
+    looked: usize,
+    /// Requests run before those of this window.
+    run_before: u64,
 }
 
 impl Window {
@@ -54,27 +59,62 @@ impl Window {
         self.next >= self.requests.len()
     }
 
-    /// Forgets its requests.
-    pub(crate) fn clear(&mut self) {
-        self.requests.clear();
-        self.next = 0;
+    /// Whether it holds as many requests as it may.
+    pub(crate) fn is_full(&self) -> bool {
+        self.requests.len() - self.next >= AHEAD_REQUESTS
     }
 
-    /// Decodes the next requests, when all before were run.
+    /// Forgets its requests.
+    pub(crate) fn clear(&mut self) {
+        self.run_before += self.next as u64;
+        self.requests.clear();
+        self.next = 0;
+        self.looked = 0;
+    }
+
+    /// Lets the requests go that were run.
+    fn shed(&mut self) {
+        if self.is_empty() {
+            self.clear();
+        } else if self.next >= AHEAD_REQUESTS / 2 {
+            self.requests.drain(..self.next);
+            self.run_before += self.next as u64;
+            self.looked = self.looked.saturating_sub(self.next);
+            self.next = 0;
+        }
+    }
+
+    /// Bytes of the requests still to be run and of what is not decoded.
+    pub(crate) fn waiting_bytes(&self, input: &Input) -> usize {
+        let first = self.requests.get(self.next);
+        let start = first.map_or(input.offset(), |request| request.start);
+        input.from(start).len()
+    }
+
+    /// Moves what is still to be run to the front of the read buffer, if much is before it.
+    pub(crate) fn compact(&mut self, input: &mut Input) {
+        let first = self.requests.get(self.next);
+        let moved = input.compact(first.map_or(input.offset(), |request| request.start));
+        for request in self.requests.iter_mut().skip(self.next) {
+            request.start = request.start.saturating_sub(moved);
+        }
+    }
+
+    /// Decodes the next requests, behind those still to be run.
     pub(crate) fn fill(
         &mut self,
         decoder: &mut Decoder,
         input: &mut Input,
         limits: &Limits,
     ) -> Tail {
-        self.clear();
+        self.shed();
         // What is allowed may change with the request: it may authenticate.
         let most = if limits.unauthenticated {
             1
         } else {
             AHEAD_REQUESTS
         };
-        while self.requests.len() < most {
+        while self.requests.len() - self.next < most {
             let start = input.offset();
             let consumed = match decoder.decode(input.unread(), limits) {
                 Ok(Decoded::Request {
@@ -122,23 +162,36 @@ impl Window {
         self.next += 1;
     }
 
-    /// The requests behind the front.
-    pub(crate) fn behind<'a>(
+    /// The number of the request at the front; each has a higher one than those before it.
+    pub(crate) const fn number(&self) -> u64 {
+        self.run_before + self.next as u64
+    }
+
+    /// The first request behind the front that was not looked at, with its number.
+    pub(crate) fn unlooked<'a>(
         &'a self,
         input: &'a Input,
-    ) -> impl Iterator<Item = (Option<&'static Command>, Words<'a>)> {
-        let rest = self.requests.get(self.next + 1..).unwrap_or_default();
-        rest.iter()
-            .map(|request| (request.command, words(request, input)))
+    ) -> Option<(u64, Option<&'static Command>, Words<'a>)> {
+        let index = self.looked.max(self.next + 1);
+        let request = self.requests.get(index)?;
+        let number = self.run_before + index as u64;
+        Some((number, request.command, words(request, input)))
+    }
+
+    /// Notes that the request [`Window::unlooked`] gave was looked at.
+    pub(crate) fn look_further(&mut self) {
+        self.looked = self.looked.max(self.next + 1) + 1;
     }
 
     /// Has what several requests will touch fetched into the processor's cache.
     pub(crate) fn prefetch(&self, input: &Input, store: &Store, database: u8) {
-        if self.requests.len() < 2 {
+        let waiting = self.requests.get(self.looked.max(self.next)..);
+        let waiting = waiting.unwrap_or_default();
+        if waiting.len() < 2 {
             return;
         }
         let mut names: SmallVec<[KeyName<'_>; AHEAD_REQUESTS]> = SmallVec::new();
-        for request in &self.requests {
+        for request in waiting {
             let first = request.command.map_or(0, |command| command.first_key);
             let range = usize::try_from(first)
                 .ok()
@@ -187,10 +240,6 @@ mod tests {
             };
             let name = command.map_or("?", |command| command.name).to_owned();
             seen.push((name, words.iter().map(|word| word.len()).sum()));
-            assert_eq!(
-                window.behind(&input).count(),
-                window.requests.len() - seen.len()
-            );
             drop(words);
             window.advance();
         }
@@ -205,6 +254,53 @@ mod tests {
         let expected = [("get", 5), ("set", 7), ("?", 3)];
         assert_eq!(seen, expected.map(|(name, bytes)| (name.to_owned(), bytes)));
         assert!(matches!(tail, Tail::Lacks(_)));
+    }
+
+    /// All of a long pipeline, fed in pieces while requests of it are still to be run, comes
+    /// out in order, is looked at once, and never takes more than a window.
+    #[test]
+    fn requests_that_arrive_meanwhile_join_the_window() {
+        let (mut input, pool) = (Input::default(), Pool::default());
+        let (mut window, mut decoder) = (Window::default(), Decoder::new());
+        let text: Vec<u8> = (0..5000_u32)
+            .flat_map(|id| format!("*2\r\n$3\r\nGET\r\n$4\r\n{id:04}\r\n").into_bytes())
+            .collect();
+        let (mut fed, mut run, mut looked) = (0, 0_u64, 1_u64);
+        while run < 5000 {
+            window.compact(&mut input);
+            if !window.is_full() && fed < text.len() {
+                let rest = &text[fed..(fed + 333).min(text.len())];
+                if fed == 0 {
+                    input.room(&pool, 1);
+                }
+                input.room_behind(rest.len())[..rest.len()].copy_from_slice(rest);
+                input.filled(rest.len());
+                fed += rest.len();
+            }
+            window.fill(&mut decoder, &mut input, &Limits::default());
+            assert!(window.requests.len() <= 2 * AHEAD_REQUESTS);
+            loop {
+                let Some((number, _, words)) = window.unlooked(&input) else {
+                    break;
+                };
+                assert_eq!(number, looked.max(run + 1));
+                assert_eq!(words[1], format!("{number:04}").as_bytes());
+                looked = number + 1;
+                drop(words);
+                window.look_further();
+            }
+            for _ in 0..7 {
+                assert_eq!(window.number(), run);
+                let Some((_, words)) = window.front(&input) else {
+                    break;
+                };
+                assert_eq!(words[1], format!("{run:04}").as_bytes());
+                drop(words);
+                window.advance();
+                run += 1;
+            }
+        }
+        assert!(input.from(0).len() <= 64 * 1024, "the buffer stays small");
     }
 
     #[test]

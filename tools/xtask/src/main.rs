@@ -8,10 +8,12 @@ mod bench;
 mod clients;
 mod crash;
 mod differential;
+mod full_disk;
 mod fuzz;
 mod install;
 mod layers;
 mod replay;
+mod sanitize;
 mod step;
 
 use clap::{Parser, Subcommand};
@@ -48,8 +50,12 @@ enum Task {
     Replay(replay::Options),
     /// Kills the daemon under load and checks what survived.
     Crash(crash::Options),
+    /// Fills the daemon's disk to the last byte; needs root, for a loop device.
+    FullDisk(full_disk::Options),
     /// Uses the daemon as applications do, with their client libraries.
     Clients(clients::Options),
+    /// Runs the tests of the crates with unsafe code under AddressSanitizer.
+    Sanitize,
     /// Runs every fuzz target.
     Fuzz {
         /// How long each target runs, in seconds.
@@ -76,7 +82,9 @@ fn run(task: Task) -> Result<(), StepError> {
         Task::Bench(options) => bench::run(&options).map_err(StepError::from),
         Task::Replay(options) => replay::run(&options).map_err(StepError::from),
         Task::Crash(options) => crash::run(&options).map_err(StepError::from),
+        Task::FullDisk(options) => full_disk::run(&options).map_err(StepError::from),
         Task::Clients(options) => clients::run_all(&options).map_err(StepError::from),
+        Task::Sanitize => sanitize::run_all(),
         Task::Fuzz { seconds } => fuzz::run_all(seconds),
     }
 }

@@ -6,7 +6,9 @@
 //! Pure functions, called by any thread.
 
 mod blocking;
+mod counted;
 mod expire;
+mod interval;
 mod keyspace;
 mod lcs;
 mod lists;
@@ -15,7 +17,9 @@ mod set;
 mod sort;
 
 pub use blocking::{parse_timeout_ms, parse_timeout_s};
+pub use counted::parse_counted_keys;
 pub use expire::{ExpireCondition, ExpireTime, ExpireUnit, parse_expire, parse_expire_conditions};
+pub use interval::{Before, Interval, MemberBound, ScoreBound};
 pub use keyspace::{CopyOptions, RestoreOptions, parse_copy, parse_database, parse_restore};
 pub use keyspace::{parse_flush, parse_memory_usage, parse_restore_ttl, parse_swapdb};
 pub use lcs::{LcsOptions, parse_lcs};

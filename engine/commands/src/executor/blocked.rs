@@ -203,7 +203,7 @@ impl Executor {
         faults: &FaultSet,
         random: &mut Random,
     ) -> Result<Turn, Fault> {
-        let words: Vec<&[u8]> = parked.arguments.iter().map(AsRef::as_ref).collect();
+        let words: Vec<&[u8]> = parked.arguments().collect();
         let call = Call {
             command: parked.command,
             database: parked.database,

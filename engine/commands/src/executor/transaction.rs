@@ -24,7 +24,7 @@ use super::route::{Keys, Names, Reach, Route};
 use super::{Call, Done, Executor, Handled, Surroundings, Watched};
 use crate::arguments::{ScanTarget, parse_cursor, parse_flush, parse_scan, parse_swapdb};
 use crate::error::CommandError;
-use crate::handlers::{DATABASES, KEYS_STEP, further_keys, further_keys_of};
+use crate::handlers::{KEYS_STEP, further_keys, further_keys_of};
 use crate::reply::ReplyBuffer;
 use std::sync::atomic::Ordering;
 use thermocline_base::Random;
@@ -66,10 +66,10 @@ impl Databases {
     }
 
     /// Does to the numbers what the call will do to the databases.
-    fn follow(&mut self, call: &Call<'_>) {
+    fn follow(&mut self, call: &Call<'_>, databases: u32) {
         match (call.command.name, call.arguments) {
             ("swapdb", [_, first, second]) => {
-                if let Ok((first, second)) = parse_swapdb(first, second, DATABASES) {
+                if let Ok((first, second)) = parse_swapdb(first, second, databases) {
                     self.first_numbers.swap(first.into(), second.into());
                 }
             }
@@ -170,7 +170,7 @@ impl Executor {
                 keys,
                 further,
             });
-            databases.follow(call);
+            databases.follow(call, self.store.settings().databases());
         }
         let whole = steps
             .iter()
@@ -312,7 +312,7 @@ fn rehearse(
                 _ => {}
             }
         }
-        databases.follow(call);
+        databases.follow(call, access.databases());
     }
     Ok(())
 }
@@ -335,11 +335,12 @@ mod tests {
     fn follow(databases: &mut Databases, database: u8, line: &str) {
         let arguments: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
         let command = table::find(&arguments).expect("is a command");
-        databases.follow(&Call {
+        let call = Call {
             command,
             database,
             arguments: &arguments,
-        });
+        };
+        databases.follow(&call, 16);
     }
 
     #[test]

@@ -4,7 +4,6 @@
 //! source and key 1 the target, wherever they are. Runs under the locks of the
 //! access. The log gets the whole value at its new place.
 
-use super::DATABASES;
 use crate::arguments::{parse_copy, parse_database};
 use crate::context::{Context, Failure, Handler};
 use crate::error::CommandError;
@@ -69,7 +68,7 @@ fn renamenx(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
 }
 
 fn copy(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
-    let options = parse_copy(&context.arguments[3..], DATABASES)?;
+    let options = parse_copy(&context.arguments[3..], context.access.databases())?;
     let database = options.database.unwrap_or(context.database);
     if database == context.database && context.argument(1) == context.argument(2) {
         return Err(CommandError::SameObject.into());
@@ -85,7 +84,7 @@ fn copy(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
 }
 
 fn move_key(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
-    let database = parse_database(context.argument(2), DATABASES)?;
+    let database = parse_database(context.argument(2), context.access.databases())?;
     if database == context.database {
         return Err(CommandError::SameObject.into());
     }

@@ -7,7 +7,9 @@
 //! a limit in some order, so does the handler: the order shows in the errors.
 
 mod copying;
+mod draw;
 mod expiry;
+mod geo;
 mod hashes;
 mod increments;
 mod inspection;
@@ -16,6 +18,8 @@ mod lcs;
 mod lists;
 mod multiple;
 mod serialized;
+mod sets;
+mod sorted_sets;
 mod sorting;
 mod strings;
 mod whole;
@@ -42,5 +46,9 @@ pub(crate) static FAMILIES: &[&[(&str, Handler)]] = &[
     sorting::HANDLERS,
     hashes::HANDLERS,
     lists::HANDLERS,
+    geo::HANDLERS,
+    hashes::HANDLERS,
+    sets::HANDLERS,
+    sorted_sets::HANDLERS,
     whole::HANDLERS,
 ];

@@ -9,7 +9,8 @@ use crate::error::CommandError;
 use thermocline_base::UnixMillis;
 use thermocline_store::EventClass;
 use thermocline_types::rdb::{self, HashField, RdbError, RdbValue};
-use thermocline_types::{HashEntry, Limits, Update, Value, ValueKind, ValueRef};
+use thermocline_types::set::Member;
+use thermocline_types::{HashEntry, Limits, SetForm, SetRef, Update, Value, ValueKind, ValueRef};
 
 pub(super) const HANDLERS: &[(&str, Handler)] = &[("dump", dump), ("restore", restore)];
 
@@ -40,6 +41,15 @@ fn in_transit(value: ValueRef<'_>, now: UnixMillis) -> Option<RdbValue> {
             (!fields.is_empty()).then_some(RdbValue::Hash(fields))
         }
         ValueKind::List => Some(RdbValue::List(value.list().ok()?.capture())),
+        ValueKind::Set => Some(match value.set().ok()? {
+            SetRef::Integers(integers) => RdbValue::IntegerSet(integers.iter().collect()),
+            set => RdbValue::Set(set.iter().map(|member| member.to_vec()).collect()),
+        }),
+        ValueKind::SortedSet => {
+            let entries = value.sorted_set().ok()?.iter();
+            let entries = entries.map(|(score, member)| (score, member.to_vec()));
+            Some(RdbValue::SortedSet(entries.collect()))
+        }
     }
 }
 
@@ -79,6 +89,44 @@ fn restore(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
             };
             context.put(0, Value::from_list(list, &limits), expiry);
         }
+        RdbValue::IntegerSet(numbers) => {
+            let members: Vec<_> = numbers
+                .iter()
+                .map(|number| Member::integer(*number))
+                .collect();
+            let members = members.iter().map(|member| &**member).collect();
+            put_set(context, SetForm::Integers, members, expiry)?;
+        }
+        RdbValue::SortedSet(entries) => {
+            let entries: Vec<(f64, &[u8])> = entries
+                .iter()
+                .map(|(score, member)| (*score, member.as_slice()))
+                .collect();
+            let most = context.settings.zset_max_listpack_entries();
+            let (is_compact, is_large) =
+                (rdb::is_compact(context.argument(3)), entries.len() > most);
+            if is_compact && !is_large {
+                context.put(0, Value::from_packed_entries(&entries)?, expiry);
+            } else {
+                let is_full = is_compact || is_large;
+                make_anew(context, &Update::SortedSetSet { is_full, entries }, expiry)?;
+            }
+        }
+        RdbValue::Set(members) => {
+            let members: Vec<&[u8]> = members.iter().map(Vec::as_slice).collect();
+            let is_compact = rdb::is_compact(context.argument(3));
+            if is_compact && members.len() <= context.settings.set_max_listpack_entries() {
+                context.put(0, Value::from_packed_members(&members)?, expiry);
+            } else {
+                let is_large = members.len() > context.settings.set_max_intset_entries();
+                let at_least = if is_compact || is_large {
+                    SetForm::Full
+                } else {
+                    SetForm::Integers
+                };
+                put_set(context, at_least, members, expiry)?;
+            }
+        }
     }
     context.notify(EventClass::Generic, "restore", 0);
     context.reply.simple("OK");
@@ -102,11 +150,29 @@ fn put_hash(
         context.put(0, value, expiry);
         return Ok(());
     }
-    let update = Update::HashSet { fields };
+    make_anew(context, &Update::HashSet { fields }, expiry)
+}
+
+/// Makes the set anew, in a form not below `at_least`.
+fn put_set(
+    context: &mut Context<'_, '_, '_>,
+    at_least: SetForm,
+    members: Vec<&[u8]>,
+    expiry: Option<UnixMillis>,
+) -> Result<(), Failure> {
+    make_anew(context, &Update::SetAdd { at_least, members }, expiry)
+}
+
+/// Makes the value by an update of nothing.
+fn make_anew(
+    context: &mut Context<'_, '_, '_>,
+    update: &Update<'_>,
+    expiry: Option<UnixMillis>,
+) -> Result<(), Failure> {
     // The only check that could fail once the old value is gone.
     update.check(None)?;
     context.delete(0);
-    context.update(0, &update)?;
+    context.update(0, update)?;
     if expiry.is_some() {
         context.set_expiry(0, expiry);
     }

@@ -33,7 +33,14 @@ enum Weight {
 }
 
 fn sort(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
-    let options = parse_sort(&context.arguments[2..], true)?;
+    let mut options = parse_sort(&context.arguments[2..], true)?;
+    let source = context.access.peek(context.keys[SOURCE]);
+    let is_set = source.is_some_and(|entry| entry.value.kind() == ValueKind::Set);
+    if options.stores && options.keeps_order() && is_set {
+        // A set has no order; what is stored must not depend on how it is kept.
+        options.by = None;
+        options.is_alphabetic = true;
+    }
     let rows = sorted(context, &options)?;
     if !options.stores {
         reply_rows(context, rows);
@@ -76,6 +83,14 @@ fn elements(value: ValueRef<'_>) -> Result<Vec<Vec<u8>>, CommandError> {
         ValueKind::List => {
             let list = value.list()?;
             Ok(list.iter().map(|element| element.to_vec()).collect())
+        }
+        ValueKind::Set => {
+            let set = value.set()?;
+            Ok(set.iter().map(|member| member.to_vec()).collect())
+        }
+        ValueKind::SortedSet => {
+            let entries = value.sorted_set()?.iter();
+            Ok(entries.map(|(_, member)| member.to_vec()).collect())
         }
         ValueKind::String | ValueKind::Hash => Err(CommandError::WrongType),
     }

@@ -4,10 +4,10 @@
 //! are the only handlers that may fault themselves; each does so before it changes
 //! anything, and runs again from its beginning.
 //!
-//! KEYS is one reply, so all it meets on the disk is in memory at once while it
-//! runs: SCAN is what to use on a large database, here as in Valkey.
+//! KEYS sees one moment, so all it meets on the disk is in memory at once while it
+//! runs here. The server runs it in steps where that matters and no transaction
+//! asks for one moment.
 
-use super::DATABASES;
 use crate::arguments::{ScanTarget, parse_cursor, parse_flush, parse_scan, parse_swapdb};
 use crate::context::{Context, Failure, Handler};
 use crate::glob::{self, Case};
@@ -25,7 +25,7 @@ pub(super) const HANDLERS: &[(&str, Handler)] = &[
 /// Keys that KEYS takes in one step. A step that faults names all it lacks at
 /// once, so a large one is read at depth; a small one bounds what does not match
 /// and is dropped after it.
-pub(crate) const KEYS_STEP: usize = 1 << 20;
+pub(crate) const KEYS_STEP: usize = 1 << 16;
 
 fn dbsize(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
     let keys = context.access.database_len(context.database)?;
@@ -115,7 +115,8 @@ fn flush(context: &mut Context<'_, '_, '_>, database: Option<u8>) -> Result<(), 
 }
 
 fn swapdb(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
-    let (first, second) = parse_swapdb(context.argument(1), context.argument(2), DATABASES)?;
+    let databases = context.access.databases();
+    let (first, second) = parse_swapdb(context.argument(1), context.argument(2), databases)?;
     context.access.swap(first, second)?;
     context.reply.simple("OK");
     Ok(())

@@ -4,11 +4,14 @@
 //! `COMMAND INFO` and `COMMAND DOCS` of Valkey 9.1.2 and kept by hand since. Read-only.
 
 mod connection;
+mod geo;
 mod hashes;
 mod keys;
 mod lists;
 mod pubsub;
 mod server;
+mod sets;
+mod sorted_sets;
 mod sorting;
 mod strings;
 mod transactions;
@@ -18,12 +21,15 @@ use super::Command;
 /// Every family; a name stands in exactly one of them.
 pub(super) static FAMILIES: &[&[Command]] = &[
     connection::COMMANDS,
+    geo::COMMANDS,
     hashes::COMMANDS,
     keys::COMMANDS,
     lists::COMMANDS,
     pubsub::COMMANDS,
     server::COMMANDS,
     sorting::COMMANDS,
+    sets::COMMANDS,
+    sorted_sets::COMMANDS,
     strings::COMMANDS,
     transactions::COMMANDS,
 ];

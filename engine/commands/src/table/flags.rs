@@ -114,14 +114,16 @@ words! {
         Read = "read",
         /// Writes keys.
         Write = "write",
+        /// On lists.
+        List = "list",
+        /// On positions.
+        Geo = "geo",
+        /// On hashes.
+        Hash = "hash",
         /// On sets.
         Set = "set",
         /// On sorted sets.
-        Sortedset = "sortedset",
-        /// On lists.
-        List = "list",
-        /// On hashes.
-        Hash = "hash",
+        SortedSet = "sortedset",
         /// On strings.
         String = "string",
         /// Administration.

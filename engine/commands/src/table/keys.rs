@@ -37,6 +37,12 @@ pub enum KeySearch {
         /// What a client is told of it.
         notes: &'static str,
     },
+    /// One key behind a word, STORE or STOREDIST: of all these options in a request only
+    /// the last names a key.
+    StoreOption {
+        /// The word, in capitals.
+        word: &'static str,
+    },
 }
 
 /// One group of keys in the arguments of a command.
@@ -87,6 +93,15 @@ impl KeySpec {
         }
     }
 
+    pub(super) const fn store_option(word: &'static str, start: u32, flags: &[KeyFlag]) -> Self {
+        Self {
+            start,
+            search: KeySearch::StoreOption { word },
+            step: 1,
+            flags: KeyFlags::of(flags),
+        }
+    }
+
     /// The keys of this group, or `None` where the request breaks the specification.
     fn evaluate<A: AsRef<[u8]>>(&self, request: &[A]) -> Option<KeyRange> {
         let start = usize::try_from(self.start).ok()?;
@@ -115,6 +130,17 @@ impl KeySpec {
                 }
             }
             KeySearch::Unknown { .. } => (start, 0),
+            KeySearch::StoreOption { word } => {
+                let last = last_store_option(request, start);
+                let is_this = |at: usize| {
+                    let found = request.get(at).map(AsRef::as_ref);
+                    found.is_some_and(|found| found.eq_ignore_ascii_case(word.as_bytes()))
+                };
+                match last.filter(|at| is_this(*at)) {
+                    Some(at) => (at.checked_add(1)?, 1),
+                    None => (start, 0),
+                }
+            }
         };
         let range = KeyRange {
             first,
@@ -127,6 +153,22 @@ impl KeySpec {
             _ => (range.position(count.checked_sub(1)?)? < request.len()).then_some(range),
         }
     }
+}
+
+/// Where the last STORE or STOREDIST stands that has a key behind it.
+fn last_store_option<A: AsRef<[u8]>>(request: &[A], start: usize) -> Option<usize> {
+    let mut last = None;
+    let mut at = start;
+    while let Some([option, _]) = request.get(at..at.checked_add(2)?) {
+        let option = option.as_ref();
+        let is_store =
+            option.eq_ignore_ascii_case(b"store") || option.eq_ignore_ascii_case(b"storedist");
+        if is_store {
+            last = Some(at);
+        }
+        at = at.checked_add(if is_store { 2 } else { 1 })?;
+    }
+    last
 }
 
 /// Keys at equal distances in a request.
@@ -153,7 +195,7 @@ impl KeyRange {
     }
 }
 
-/// The groups of keys of a request; no command has more than two.
+/// The groups of keys of a request; hardly a command has more than two.
 pub type KeyRanges = SmallVec<[KeyRange; 2]>;
 
 /// Where the command's keys are, shard channels left out.

@@ -25,6 +25,8 @@ pub enum Group {
     Connection,
     /// Keys of any type.
     Generic,
+    /// Positions.
+    Geo,
     /// Hashes.
     Hash,
     /// Lists.
@@ -33,6 +35,10 @@ pub enum Group {
     PubSub,
     /// Server management.
     Server,
+    /// Sets.
+    Set,
+    /// Sorted sets.
+    SortedSet,
     /// Strings.
     String,
     /// Transactions.
@@ -46,10 +52,13 @@ impl Group {
         match self {
             Self::Connection => "connection",
             Self::Generic => "generic",
+            Self::Geo => "geo",
             Self::Hash => "hash",
             Self::List => "list",
             Self::PubSub => "pubsub",
             Self::Server => "server",
+            Self::Set => "set",
+            Self::SortedSet => "sorted-set",
             Self::String => "string",
             Self::Transactions => "transactions",
         }

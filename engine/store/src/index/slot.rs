@@ -126,6 +126,12 @@ impl Slot {
         }
     }
 
+    /// Whether the key is on the tier only.
+    #[must_use]
+    pub const fn is_cold(self) -> bool {
+        self.0 >> STATE_SHIFT == COLD
+    }
+
     /// Whether this is the slot of no key.
     #[must_use]
     pub const fn is_empty(self) -> bool {

@@ -36,6 +36,7 @@ use std::io::ErrorKind;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
+use thermocline_base::limits::PAGE_BYTES;
 use thermocline_base::{DatabaseId, KeyHash, Lsn, ShardId};
 use thermocline_disk::{File, OpenMode};
 
@@ -98,7 +99,11 @@ impl Keeper {
         });
         let is_late = log_bytes >= store.settings.checkpoint_wal_bytes()
             || now >= self.checkpointed_at + interval;
-        changes > 0 && is_late || segments_wait
+        // What a checkpoint retires may be the room that the disk lacks.
+        let is_short = store.log.failure().is_some()
+            && log_bytes > PAGE_BYTES as u64
+            && now >= self.checkpointed_at + RETRY;
+        changes > 0 && is_late || is_short || segments_wait
     }
 
     /// Tells those who ask for a checkpoint that there can be none.
@@ -127,8 +132,10 @@ impl Keeper {
         let changes = store.totals.changes.load(Relaxed);
         let may_exceed = |may| store.volume.with_table(|table| table.set_may_exceed(may));
         may_exceed(true);
+        self.release_ballast();
         let result = self.try_checkpoint().map_err(|error| error.to_string());
         may_exceed(false);
+        self.keep_ballast();
         let now = store.clock.monotonic();
         if let Err(reason) = &result {
             tracing::warn!(reason, "the checkpoint failed; the last one stays");

@@ -14,7 +14,6 @@ use super::{Cause, Keeper};
 use crate::address::Address;
 use crate::index::{Found, KeyTable, Location, Position};
 use crate::memory::BEGIN_PERCENT;
-use crate::record::Record;
 use crate::settings::Policy;
 use crate::shard::Shard;
 use crate::store::{Store, StoreError};
@@ -297,7 +296,10 @@ impl Keeper {
             match table.find(hash, part.key) {
                 Found::Hot(position) => {
                     let record = table.record(position).filter(|record| record.is_clean());
-                    record.and_then(Record::address).into_iter().collect()
+                    record
+                        .and_then(crate::record::Record::address)
+                        .into_iter()
+                        .collect()
                 }
                 Found::Cold(candidates) => candidates.iter().map(|(_, at)| *at).collect(),
             }

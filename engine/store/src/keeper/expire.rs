@@ -1,7 +1,8 @@
 //! Expired keys in memory go without being asked for.
 //!
-//! Owns the hand that looks for them. Keys on the tier expire when they are
-//! met, or with their segment (`clean`). The keeper's thread.
+//! Owns the hand that looks for them; fields of hashes are `fields`. Keys on
+//! the tier expire when they are met, or with their segment (`clean`): until
+//! then they count as keys, in DBSIZE too. The keeper's thread.
 
 use super::{Cause, Keeper};
 use crate::shard::Shard;

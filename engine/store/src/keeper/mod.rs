@@ -6,12 +6,14 @@
 //! thread, so none of its tasks can meet another half-way.
 //!
 //! Modules, lowest first: `batch` (from memory to the tier), `tail`, `load`, `relieve`,
-//! `expire`, `checkpoint`, `clean`.
+//! `expire`, `fields`, `ballast`, `checkpoint`, `clean`.
 
+mod ballast;
 mod batch;
 mod checkpoint;
 mod clean;
 mod expire;
+mod fields;
 mod load;
 mod relieve;
 mod tail;
@@ -26,8 +28,10 @@ use crate::observe::{Change, EventClass};
 use crate::reader::PageReader;
 use crate::shard::Shard;
 use crate::store::{Store, StoreError};
+use crate::tier::segment::SEGMENT_BYTES;
 use crate::tier::writer::TierWriter;
 use batch::Batch;
+use fields::FieldSearch;
 use smallvec::SmallVec;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -111,6 +115,7 @@ pub(crate) struct Keeper {
     tail: Tail,
     demotion: Hand,
     expiry: Hand,
+    fields: FieldSearch,
     observed_at: Duration,
     load_rests_until: Duration,
     checkpointed_at: Duration,
@@ -139,6 +144,7 @@ impl Keeper {
             next_load: 0,
             demotion: Hand::default(),
             expiry: Hand::default(),
+            fields: FieldSearch::default(),
             observed_at: Duration::ZERO,
             load_rests_until: Duration::ZERO,
             checkpointed_at: now,
@@ -152,6 +158,7 @@ impl Keeper {
 
     /// Tends the store until it is closed.
     pub(crate) fn run(&mut self) -> Result<(), String> {
+        self.keep_ballast();
         while !self.store.control.is_stopping() {
             let is_busy = self.tick();
             if !is_busy {
@@ -183,6 +190,7 @@ impl Keeper {
         if self.store.is_settled() {
             self.expire();
             self.store.observed.settle();
+            self.expire_fields();
             if self.is_checkpoint_due() {
                 // Its failure is told by whoever asks; it is tried again.
                 let _ = self.checkpoint();
@@ -215,6 +223,7 @@ impl Keeper {
                 table.is_full_of_live()
             });
             self.store.control.set_tier_full(is_full);
+            self.store.volume.set_reserve(self.reserve_segments());
             let totals = &self.store.totals;
             let keeper_bytes = self.writer.memory_bytes() + self.batch.memory_bytes();
             totals.keeper_bytes.store(keeper_bytes as u64, Relaxed);
@@ -228,6 +237,19 @@ impl Keeper {
                 .demoted_stored_bytes
                 .store(self.writer.stored_bytes, Relaxed);
         }
+    }
+
+    /// Free segments to hold in reserve: one for a cleaning, and for a
+    /// checkpoint what may be dirty by the time it is due.
+    fn reserve_segments(&self) -> usize {
+        let settings = &self.store.settings;
+        if !self.store.has_tier {
+            return 0;
+        }
+        let dirty_bytes = settings
+            .maxmemory_bytes()
+            .min(settings.checkpoint_wal_bytes());
+        1 + dirty_bytes.div_ceil(SEGMENT_BYTES) as usize
     }
 
     /// Moves `hand` to the next index segment that exists, and calls `visit`

@@ -18,8 +18,8 @@ use crate::record::RecordParts;
 use crate::settings::Policy;
 use crate::shard::Shard;
 use crate::store::Store;
-use crate::tier::SpaceState;
 use crate::tier::writer::WriteError;
+use crate::tier::{SegmentTable, SpaceState};
 use smallvec::SmallVec;
 use std::time::Duration;
 use thermocline_base::{DatabaseId, ShardId};
@@ -38,6 +38,7 @@ impl Keeper {
         let store = std::sync::Arc::clone(&self.store);
         if !store.memory.is_above(&store.settings, BEGIN_PERCENT) {
             store.control.note_relief(true);
+            self.set_tier_failure(None);
             return false;
         }
         if store.clock.monotonic() < self.relief_rests_until {
@@ -47,7 +48,12 @@ impl Keeper {
             if !store.memory.is_above(&store.settings, END_PERCENT) {
                 return false;
             }
-            let freed = self.demote().unwrap_or(false) || self.evict() || self.compact();
+            // A disk that refuses is no reason to lose a key.
+            let freed = match self.demote() {
+                Ok(true) => true,
+                Ok(false) | Err(WriteError::Full) => self.evict() || self.compact(),
+                Err(_) => self.compact(),
+            };
             store.control.note_relief(freed);
             store.memory.freed.notify_waiters();
             if !freed {
@@ -82,12 +88,32 @@ impl Keeper {
         if self.batch.len() == 0 {
             return Ok(dropped_bytes > 0);
         }
-        let sunk = self.finish_batch(true).inspect_err(|error| {
-            if !matches!(error, WriteError::Full) {
-                tracing::warn!(%error, "keys cannot sink to the tier");
-            }
-        })?;
+        let finished = self.finish_batch(true);
+        self.note_tier(&finished);
+        let sunk = finished?;
         Ok(sunk > 0 || dropped_bytes > 0)
+    }
+
+    /// Tells of a disk that refuses what should sink, and of the end of that.
+    fn note_tier(&self, finished: &Result<usize, WriteError>) {
+        let control = &self.store.control;
+        let failure = match finished {
+            Ok(_) | Err(WriteError::Full) => None,
+            Err(error) => Some(error.to_string()),
+        };
+        if let Some(reason) = &failure
+            && control.tier_failure().is_none()
+        {
+            tracing::warn!(reason, "keys cannot sink to the tier; trying again");
+        }
+        self.set_tier_failure(failure);
+    }
+
+    fn set_tier_failure(&self, failure: Option<String>) {
+        let is_full = failure.is_some();
+        let table = |table: &mut SegmentTable| table.set_device_full(is_full);
+        self.store.volume.with_table(table);
+        self.store.control.set_tier_failure(failure);
     }
 
     /// Evicts about one batch of keys as the policy says; false if it spares

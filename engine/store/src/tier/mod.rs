@@ -9,13 +9,14 @@
 //! from (segment, incarnation, page) before a byte of it is believed.
 //!
 //! The formats are pure; any thread may run them. Modules, lowest first:
-//! [`record`], [`page`], [`dictionary`], [`segment`], `volume` (the files),
+//! [`record`], [`page`], [`dictionary`], [`segment`], [`table`], `volume` (the files),
 //! `writer`.
 
 pub mod dictionary;
 pub mod page;
 pub mod record;
 pub mod segment;
+pub mod table;
 pub(crate) mod volume;
 pub(crate) mod writer;
 
@@ -23,9 +24,9 @@ pub use dictionary::{Compressor, Decompressor, Dictionary};
 pub use page::{PageBuilder, PagePlace, build_run, find, records};
 pub use record::{Extent, StoredValue, TierRecord};
 pub use segment::{
-    ImageTicket, Incarnation, SegmentEntry, SegmentNumber, SegmentState, SegmentTable, SpaceState,
-    Stream,
+    ImageTicket, Incarnation, SegmentEntry, SegmentNumber, SegmentState, SpaceState, Stream,
 };
+pub use table::SegmentTable;
 
 use thermocline_base::CodecError;
 use thiserror::Error;

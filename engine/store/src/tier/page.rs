@@ -17,12 +17,12 @@
     clippy::arithmetic_side_effects
 )]
 
-use super::record::{Extent, TierRecord};
+use super::record::{Extent, Seal, TierRecord};
 use super::segment::{Incarnation, PAGES_PER_SEGMENT, SegmentNumber};
 use super::{Corruption, FormatError};
 use thermocline_base::checksum::crc32;
 use thermocline_base::limits::PAGE_BYTES;
-use thermocline_base::{DatabaseId, Reader};
+use thermocline_base::{CodecError, DatabaseId, Reader};
 
 /// Offset of the CRC-32 of everything behind it, to the end of the page or run.
 pub const CRC_OFFSET: usize = 0;
@@ -209,18 +209,9 @@ pub struct Records<'a> {
     pages: usize,
 }
 
-impl Records<'_> {
-    /// How many pages they stand in: where the next page or run starts.
-    #[must_use]
-    pub const fn pages(&self) -> usize {
-        self.pages
-    }
-}
-
-impl<'a> Iterator for Records<'a> {
-    type Item = Result<TierRecord<'a>, Corruption>;
-
-    fn next(&mut self) -> Option<Self::Item> {
+impl<'a> Records<'a> {
+    /// The next record, its own CRC still to be compared.
+    fn step(&mut self) -> Option<Result<(TierRecord<'a>, Seal<'a>), Corruption>> {
         if self.left == 0 {
             if self.reader.is_empty() {
                 return None;
@@ -235,18 +226,36 @@ impl<'a> Iterator for Records<'a> {
             )));
         }
         self.left = self.left.saturating_sub(1);
-        let record = TierRecord::decode(&mut self.reader).map_err(|error| {
-            self.left = 0;
-            self.reader = Reader::new(&[]);
-            let start = self.place.offset().saturating_add(HEADER_BYTES as u64);
-            Corruption::of_codec(
-                self.place.segment.file_name(),
-                start,
-                "a tier record",
-                error,
-            )
-        });
-        Some(record)
+        let record = TierRecord::decode_sealed(&mut self.reader);
+        Some(record.map_err(|error| self.end(error)))
+    }
+
+    /// Nothing more comes after a record that is none.
+    fn end(&mut self, error: CodecError) -> Corruption {
+        self.left = 0;
+        self.reader = Reader::new(&[]);
+        let start = self.place.offset().saturating_add(HEADER_BYTES as u64);
+        let file = self.place.segment.file_name();
+        Corruption::of_codec(file, start, "a tier record", error)
+    }
+
+    /// How many pages they stand in: where the next page or run starts.
+    #[must_use]
+    pub const fn pages(&self) -> usize {
+        self.pages
+    }
+}
+
+impl<'a> Iterator for Records<'a> {
+    type Item = Result<TierRecord<'a>, Corruption>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (record, seal) = match self.step()? {
+            Ok(stepped) => stepped,
+            Err(corruption) => return Some(Err(corruption)),
+        };
+        let verified = seal.verify().map_err(|error| self.end(error));
+        Some(verified.map(|()| record))
     }
 }
 
@@ -366,7 +375,8 @@ pub fn records(bytes: &[u8], place: PagePlace) -> Result<Records<'_>, Corruption
 /// which are copies, the last.
 ///
 /// # Errors
-/// As [`records`], and [`Corruption`] if any record of the page is damaged.
+/// As [`records`], and [`Corruption`] if the records do not follow each other or
+/// that of `key` is damaged; the page's CRC covers the others.
 pub fn find<'a>(
     bytes: &'a [u8],
     place: PagePlace,
@@ -374,13 +384,15 @@ pub fn find<'a>(
     key: &[u8],
 ) -> Result<Option<TierRecord<'a>>, Corruption> {
     let mut found: Option<TierRecord<'a>> = None;
-    for record in records(bytes, place)? {
-        let record = record?;
+    let mut records = records(bytes, place)?;
+    while let Some(stepped) = records.step() {
+        let (record, seal) = stepped?;
         if record.database == database
             && record.key == key
             && record.extent != Extent::Part
             && found.is_none_or(|other| record.lsn >= other.lsn)
         {
+            seal.verify().map_err(|error| records.end(error))?;
             found = Some(record);
         }
     }

@@ -126,6 +126,28 @@ pub struct TierRecord<'a> {
     pub value: StoredValue<'a>,
 }
 
+/// The CRC of a record and what it covers.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Seal<'a> {
+    covered: &'a [u8],
+    checksum: u32,
+    /// Where in what was decoded the record starts.
+    offset: usize,
+}
+
+impl Seal<'_> {
+    /// Compares the CRC.
+    pub(super) fn verify(&self) -> Result<(), CodecError> {
+        if crc32(self.covered) == self.checksum {
+            return Ok(());
+        }
+        Err(CodecError::Invalid {
+            offset: self.offset,
+            field: "record CRC",
+        })
+    }
+}
+
 impl<'a> TierRecord<'a> {
     /// How many bytes [`TierRecord::encode`] appends.
     #[must_use]
@@ -198,6 +220,14 @@ impl<'a> TierRecord<'a> {
     /// # Errors
     /// [`CodecError`] if the bytes are no record or their CRC differs.
     pub fn decode(reader: &mut Reader<'a>) -> Result<Self, CodecError> {
+        let (record, seal) = Self::decode_sealed(reader)?;
+        seal.verify()?;
+        Ok(record)
+    }
+
+    /// As [`TierRecord::decode`], but the CRC is still to be compared: for whoever
+    /// has compared that of the whole page and wants one of its records.
+    pub(super) fn decode_sealed(reader: &mut Reader<'a>) -> Result<(Self, Seal<'a>), CodecError> {
         let rest = reader.rest();
         let start = reader.offset();
         let checksum = reader.u32()?;
@@ -241,12 +271,11 @@ impl<'a> TierRecord<'a> {
         let covered = rest
             .get(LSN_OFFSET..reader.offset().saturating_sub(start))
             .unwrap_or_default();
-        if crc32(covered) != checksum {
-            return Err(CodecError::Invalid {
-                offset: start,
-                field: "record CRC",
-            });
-        }
+        let seal = Seal {
+            covered,
+            checksum,
+            offset: start,
+        };
         let value = match compression {
             None => StoredValue::Raw(stored),
             Some((dictionary, raw_bytes)) => StoredValue::Compressed {
@@ -255,7 +284,7 @@ impl<'a> TierRecord<'a> {
                 frame: stored,
             },
         };
-        Ok(Self {
+        let record = Self {
             lsn,
             database,
             form,
@@ -263,7 +292,8 @@ impl<'a> TierRecord<'a> {
             key,
             extent,
             value,
-        })
+        };
+        Ok((record, seal))
     }
 
     /// The addresses of the parts of a head, in order; none of another record.

@@ -4,19 +4,25 @@
 //! life of each segment, which readers look up without a lock. Does not own
 //! what is written where (`writer`), nor the index. Any thread.
 //!
+//! Free segments are held in reserve, their files on the disk in full: what
+//! frees space, a cleaning or a checkpoint, takes them where the device has no
+//! room for another, and demotion leaves them alone.
+//!
 //! INVARIANT: a segment's life in `incarnations` is set before any address of
 //! that life is given out, and cleared when the segment is freed.
 
 use super::page::PagePlace;
 use super::segment::{
     ImageTicket, Incarnation, PAGES_PER_SEGMENT, SEGMENT_BYTES, SEGMENTS_MAX, SegmentEntry,
-    SegmentNumber, SegmentTable, Stream,
+    SegmentNumber, Stream,
 };
+use super::table::SegmentTable;
 use crate::address::Address;
 use hashbrown::HashMap;
 use parking_lot::{Mutex, RwLock};
+use std::collections::BTreeSet;
 use std::io::ErrorKind;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use thermocline_base::Random;
 use thermocline_disk::{Disk, DiskError, File, OpenMode};
 
@@ -37,6 +43,10 @@ pub(crate) struct Volume {
     table: Mutex<SegmentTable>,
     incarnations: Vec<AtomicU64>,
     files: RwLock<Vec<Option<File>>>,
+    /// Segments whose files this process has allocated.
+    allocated: Mutex<BTreeSet<SegmentNumber>>,
+    /// How many free segments are to be allocated.
+    reserve: AtomicUsize,
     /// The parts of long values by the address of their head, as far as they
     /// are known: they die with it. A hint, as live bytes are.
     parts: Mutex<HashMap<Address, Vec<(Address, u32)>>>,
@@ -63,6 +73,8 @@ impl Volume {
             table: Mutex::new(SegmentTable::recover(tier_max_bytes, random, entries)),
             incarnations,
             files: RwLock::default(),
+            allocated: Mutex::default(),
+            reserve: AtomicUsize::new(0),
             parts: Mutex::default(),
         })
     }
@@ -91,19 +103,61 @@ impl Volume {
         if let Some(file) = &files[index] {
             return Ok(file.clone());
         }
-        let file = self
-            .disk
-            .open_file(&segment.file_name(), OpenMode::ReadWrite, true)?;
+        let open = || {
+            self.disk
+                .open_file(&segment.file_name(), OpenMode::ReadWrite, true)
+        };
+        let file = match open() {
+            // Those in use stay open until they are let go.
+            Err(error) if lacks_descriptors(&error) => {
+                files.fill(None);
+                open()?
+            }
+            opened => opened?,
+        };
         files[index] = Some(file.clone());
         Ok(file)
     }
 
+    /// How many free segments stand ready for a cleaning and a checkpoint, as
+    /// far as `tier-max-bytes` allows so many.
+    pub(crate) fn set_reserve(&self, segments: usize) {
+        self.reserve.store(segments, Ordering::Relaxed);
+    }
+
+    /// Makes sure of the reserve.
+    ///
+    /// # Errors
+    /// What the disk refused: no space, as a rule.
+    fn keep_reserve(&self) -> Result<(), DiskError> {
+        let wanted = self.reserve.load(Ordering::Relaxed);
+        let numbers = self.with_table(|table| table.reserve(wanted));
+        for number in numbers {
+            self.prepare(number)?;
+        }
+        Ok(())
+    }
+
     /// Gives `stream` a segment; `None` if the tier is full.
+    ///
+    /// # Errors
+    /// What the disk refused. Demotion gets no segment either where the reserve
+    /// cannot be kept.
     pub(crate) fn activate(&self, stream: Stream) -> Result<Option<OpenSegment>, DiskError> {
-        let Some((number, incarnation)) = self.table.lock().activate(stream) else {
+        let (activated, is_urgent) = {
+            let mut table = self.table.lock();
+            (table.activate(stream), table.may_exceed_for(stream))
+        };
+        let Some((number, incarnation)) = activated else {
             return Ok(None);
         };
-        let file = match self.prepare(number) {
+        let prepared = self.prepare(number).and_then(|file| {
+            if !is_urgent {
+                self.keep_reserve()?;
+            }
+            Ok(file)
+        });
+        let file = match prepared {
             Ok(file) => file,
             Err(error) => {
                 // Nothing names it: a disk that refuses uses no segment up.
@@ -122,6 +176,9 @@ impl Volume {
     /// The file of a segment that begins a life: as long as a segment, its name
     /// durable.
     fn prepare(&self, number: SegmentNumber) -> Result<File, DiskError> {
+        if self.allocated.lock().contains(&number) {
+            return self.file(number);
+        }
         let file = match self.file(number) {
             Err(error) if error.io_error_kind() == ErrorKind::NotFound => {
                 self.disk
@@ -134,6 +191,7 @@ impl Volume {
         // DURABILITY: also for a file that was there, since whoever made it may
         // have failed before this step.
         self.disk.sync_directory(DIRECTORY)?;
+        self.allocated.lock().insert(number);
         Ok(file)
     }
 
@@ -217,6 +275,14 @@ impl Volume {
         }
         freed.len()
     }
+}
+
+/// Whether the process or the system has no descriptor left.
+fn lacks_descriptors(error: &DiskError) -> bool {
+    const EMFILE: i32 = 24;
+    const ENFILE: i32 = 23;
+    matches!(error, DiskError::Io { source, .. }
+        if matches!(source.raw_os_error(), Some(EMFILE | ENFILE)))
 }
 
 fn segment_of(address: Address) -> SegmentNumber {

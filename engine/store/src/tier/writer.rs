@@ -76,6 +76,8 @@ struct Output {
     waiting: Vec<u8>,
     waiting_from: u32,
     next_page: u32,
+    /// Whether anything of it may be used: a flush has returned.
+    is_used: bool,
 }
 
 /// See the module.
@@ -259,7 +261,7 @@ impl TierWriter {
         record: &TierRecord<'_>,
         now: UnixMillis,
     ) -> Result<Placed, WriteError> {
-        let bytes = record.encoded_bytes();
+        let mut bytes = record.encoded_bytes();
         let pages = if bytes <= PAGE_CAPACITY_BYTES {
             1
         } else {
@@ -295,6 +297,7 @@ impl TierWriter {
                 waiting: Vec::new(),
                 waiting_from: 0,
                 next_page: 0,
+                is_used: false,
             }),
         };
         let place = PagePlace {
@@ -313,6 +316,11 @@ impl TierWriter {
             output.waiting.extend_from_slice(&run);
         }
         output.next_page += pages;
+        if pages > 1 {
+            // What a run leaves of its last page is nobody's: counted as free, it
+            // would be cleaned for nothing.
+            bytes = pages as usize * PAGE_BYTES;
+        }
         let placed = address_of(place, pages, bytes);
         note_written(volume, place.segment, bytes, record.expiry);
         self.write_if_many(stream)?;
@@ -403,13 +411,23 @@ impl TierWriter {
                 return Err(error);
             }
         }
+        for output in self.outputs.values_mut() {
+            output.is_used = true;
+        }
         Ok(())
     }
 
-    /// Gives up everything placed and not flushed.
+    /// Gives up everything placed and not flushed. A disk that refuses again and
+    /// again uses no segments up.
     pub(crate) fn abandon(&mut self, volume: &Volume, now: UnixMillis) {
         for (_, output) in self.outputs.drain() {
-            volume.with_table(|table| table.seal(output.segment.number, now));
+            let number = output.segment.number;
+            if output.is_used {
+                volume.with_table(|table| table.seal(number, now));
+            } else {
+                self.unsynced.remove(&number);
+                volume.with_table(|table| table.give_back(number));
+            }
         }
     }
 

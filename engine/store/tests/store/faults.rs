@@ -76,8 +76,8 @@ fn write_until_refused(opened: &mut Opened, from: u32, most: u32) -> u32 {
         loop {
             match opened.store.admit(true) {
                 Admission::Go => break,
-                Admission::Wait => opened.rest(),
-                Admission::OutOfMemory | Admission::LogFails(_) => return number,
+                Admission::Wait | Admission::WaitForLog => opened.rest(),
+                _ => return number,
             }
         }
         let key = number.to_le_bytes();

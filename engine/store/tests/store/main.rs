@@ -4,6 +4,7 @@
 mod support;
 
 mod cleaning;
+mod dictionaries;
 mod faults;
 mod long;
 mod model;
@@ -11,4 +12,5 @@ mod offline;
 mod power;
 mod quick;
 mod restart;
+mod tail;
 mod waiting;

@@ -4,6 +4,7 @@
 use crate::support::{Held, Opened};
 use std::collections::BTreeMap;
 use thermocline_disk::{Disk, SimulatedDisk};
+use thermocline_store::{Admission, KeyName};
 use thermocline_wal::Policy;
 
 /// What a key may hold after the cut: what was acknowledged last, or what was
@@ -26,6 +27,17 @@ fn acknowledge(opened: &Opened) -> bool {
     true
 }
 
+/// Waits until a write may begin; false if the disk has failed.
+fn may_write(opened: &Opened) -> bool {
+    loop {
+        match opened.store.admit(true) {
+            Admission::Go => return true,
+            Admission::Wait | Admission::WaitForLog => opened.rest(),
+            _ => return false,
+        }
+    }
+}
+
 /// Sets, deletes and makes checkpoints until done or until the disk fails.
 fn history(disk: &Disk, seed: u64, expected: &mut Expected) {
     let Ok(mut opened) = Opened::on(disk.clone(), Some(Policy::Always), seed) else {
@@ -34,13 +46,22 @@ fn history(disk: &Disk, seed: u64, expected: &mut Expected) {
     for step in 0..30_u8 {
         let key = step % 12;
         let value = (step % 5 != 4).then(|| vec![step; 100 + usize::from(step) * 40]);
-        expected.in_doubt = Some((key, value.clone()));
-        match &value {
-            Some(value) => opened.set(0, &[key], value, None),
-            None => {
-                opened.delete(0, &[key]);
-            }
+        if !may_write(&opened) {
+            break;
         }
+        expected.in_doubt = Some((key, value.clone()));
+        let key_name = [key];
+        let name = KeyName {
+            database: 0,
+            key: &key_name,
+        };
+        opened.with(&[name], |access, _| {
+            match &value {
+                Some(value) => access.put_string(0, value, None),
+                None => drop(access.delete(0)),
+            }
+            Ok(())
+        });
         if !acknowledge(&opened) {
             break;
         }

@@ -109,3 +109,23 @@ fn whoever_watches_the_key_learns_of_a_change_on_the_short_road() {
     assert_eq!(frequency(&opened), before + 1);
     opened.close(false);
 }
+
+#[test]
+fn a_change_that_someone_is_to_be_told_of_is_left_to_an_access() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut opened = open(directory.path());
+    let now = opened.store.now();
+    opened.store.ask_for_changes(true);
+    assert_eq!(opened.store.set_quick(NAME, now, b"value"), None);
+    opened.store.ask_for_changes(false);
+    // Someone waits for the key.
+    opened.with(&[NAME], |access, _| {
+        access.wait(0, 7, false);
+        Ok(())
+    });
+    assert_eq!(opened.store.set_quick(NAME, now, b"value"), None);
+    assert_eq!(opened.get(0, b"key"), None);
+    opened.store.unwait(NAME, 7);
+    assert!(opened.store.set_quick(NAME, now, b"value").is_some());
+    opened.close(false);
+}

@@ -106,7 +106,9 @@ impl Opened {
         loop {
             match self.store.admit(true) {
                 Admission::Go => return,
-                Admission::Wait => self.runtime.block_on(self.store.memory_freed()),
+                Admission::Wait | Admission::WaitForLog => {
+                    self.runtime.block_on(self.store.memory_freed());
+                }
                 refused => panic!("{refused:?}"),
             }
         }

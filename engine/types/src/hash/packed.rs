@@ -201,7 +201,8 @@ impl<'a> PackedHash<'a> {
     }
 }
 
-fn has_duplicate(mut fields: Vec<&[u8]>) -> bool {
+/// Whether two of them are the same.
+pub(crate) fn has_duplicate(mut fields: Vec<&[u8]>) -> bool {
     if fields.len() <= PAIRWISE_FIELDS {
         let mut left = fields.as_slice();
         while let Some((first, rest)) = left.split_first() {

@@ -1,6 +1,6 @@
 //! Writes DUMP payloads.
 //!
-//! Compact hashes are written as a listpack, others field by field, those with
+//! Compact collections are written as a listpack, others one by one, hashes with
 //! field expiries in Valkey 9's form; the thresholds are the reference's
 //! defaults. Strings shrink to an integer or by LZF where that is shorter.
 //! Pure; runs on any thread.
@@ -21,13 +21,14 @@ use super::primitive::{
 };
 use super::{
     HashField, PLAIN_VERSION, RdbValue, TYPE_HASH, TYPE_HASH_LISTPACK, TYPE_STRING,
-    TYPE_VALKEY_HASH_EXPIRY, VALKEY_VERSION,
+    TYPE_VALKEY_HASH_EXPIRY, VALKEY_VERSION, set, sorted_set,
 };
 use crate::number::parse_integer;
 
-/// A hash of at most this many fields is a listpack.
-const LISTPACK_FIELDS: usize = 512;
-/// As long as no field name or value is longer, in bytes.
+/// A collection of at most this many entries (a hash has two a field) may be a
+/// listpack.
+const LISTPACK_ENTRIES: usize = 1024;
+/// As long as none is longer, in bytes.
 const LISTPACK_STRING_BYTES: usize = 64;
 /// Longer strings are compressed where that saves at least four bytes.
 const UNCOMPRESSED_BYTES: usize = 20;
@@ -62,10 +63,13 @@ pub fn dump(value: &RdbValue, is_compact: bool) -> Vec<u8> {
                 out.extend_from_slice(&expiry.to_le_bytes());
             }
         }
-        RdbValue::Hash(fields) if is_compact && fits_listpack(fields) => {
+        RdbValue::Hash(fields) if is_compact && fits_listpack(fields_and_values(fields)) => {
             out.push(TYPE_HASH_LISTPACK);
-            put_string(&mut out, &listpack(fields));
+            put_string(&mut out, &listpack_of(fields_and_values(fields)));
         }
+        RdbValue::IntegerSet(numbers) => set::put_integers(&mut out, numbers),
+        RdbValue::Set(members) => set::put_members(&mut out, members, is_compact),
+        RdbValue::SortedSet(entries) => sorted_set::put_entries(&mut out, entries, is_compact),
         RdbValue::Hash(fields) => {
             out.push(TYPE_HASH);
             put_length(&mut out, fields.len() as u64);
@@ -85,24 +89,35 @@ pub fn dump(value: &RdbValue, is_compact: bool) -> Vec<u8> {
     out
 }
 
-fn fits_listpack(fields: &[HashField]) -> bool {
-    let short = |bytes: &[u8]| bytes.len() <= LISTPACK_STRING_BYTES;
-    fields.len() <= LISTPACK_FIELDS
-        && fields
-            .iter()
-            .all(|field| short(&field.field) && short(&field.value))
+/// The fields of a hash, each followed by its value.
+fn fields_and_values(fields: &[HashField]) -> impl Iterator<Item = &[u8]> {
+    fields
+        .iter()
+        .flat_map(|field| [field.field.as_slice(), field.value.as_slice()])
 }
 
-/// The listpack of fields and values in turn.
-fn listpack(fields: &[HashField]) -> Vec<u8> {
-    let mut entries = Vec::new();
-    for field in fields {
-        put_entry(&mut entries, &field.field);
-        put_entry(&mut entries, &field.value);
+/// Whether [`listpack_of`] takes them.
+pub(super) fn fits_listpack<'a>(entries: impl Iterator<Item = &'a [u8]>) -> bool {
+    let mut count = 0;
+    for entry in entries {
+        count += 1;
+        if count > LISTPACK_ENTRIES || entry.len() > LISTPACK_STRING_BYTES {
+            return false;
+        }
     }
-    // At most 1,024 entries of under 70 bytes: both numbers fit.
+    true
+}
+
+/// The listpack of some entries that [`fits_listpack`].
+pub(super) fn listpack_of<'a>(texts: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
+    let mut entries = Vec::new();
+    let mut count = 0_u16;
+    for text in texts {
+        put_entry(&mut entries, text);
+        count = count.saturating_add(1);
+    }
+    // At most 1,024 entries of under 70 bytes.
     let total = u32::try_from(4 + 2 + entries.len() + 1).unwrap_or(u32::MAX);
-    let count = u16::try_from(fields.len() * 2).unwrap_or(u16::MAX);
     let mut out = Vec::with_capacity(entries.len() + 7);
     out.extend_from_slice(&total.to_le_bytes());
     out.extend_from_slice(&count.to_le_bytes());

@@ -8,13 +8,13 @@
 //! ```
 //!
 //! Owns the bytes; does not know how values are kept, nor keys or key expiry.
-//! Reads strings, hashes and lists in every form Redis 2.6 to 7.4 and Valkey 7.2 to
-//! 9.1 write them (zipmaps of Redis 2.4 excepted). Pure; runs on any thread.
+//! Reads all of them in every form Redis 2.6 to 7.4 and Valkey 7.2 to 9.1 write
+//! (zipmaps of Redis 2.4 excepted). Pure; runs on any thread.
 //!
 //! INVARIANT: nothing is allocated from a declared length, and what is decoded
 //! stays within the caller's limit, so a hostile payload costs a small multiple
-//! of its own size plus the limit. A restored hash is never empty and never
-//! holds one field twice.
+//! of its own size plus the limit. A restored collection is never empty and never
+//! holds one field or member twice.
 
 #![deny(
     clippy::indexing_slicing,
@@ -26,6 +26,8 @@ mod encode;
 mod list;
 mod listpack;
 mod primitive;
+mod set;
+mod sorted_set;
 mod ziplist;
 
 use std::collections::HashSet;
@@ -49,9 +51,18 @@ const VALKEY_VERSION: u16 = 80;
 const NEWEST_VERSION: u16 = 80;
 
 const TYPE_STRING: u8 = 0;
+const TYPE_SET: u8 = 2;
+/// Scores as text.
+const TYPE_SORTED_SET_TEXT: u8 = 3;
+/// Scores as doubles.
+const TYPE_SORTED_SET: u8 = 5;
 const TYPE_HASH: u8 = 4;
+const TYPE_SET_INTEGERS: u8 = 11;
+const TYPE_SORTED_SET_ZIPLIST: u8 = 12;
 const TYPE_HASH_ZIPLIST: u8 = 13;
 const TYPE_HASH_LISTPACK: u8 = 16;
+const TYPE_SORTED_SET_LISTPACK: u8 = 17;
+const TYPE_SET_LISTPACK: u8 = 20;
 /// Valkey 9: fields, values and absolute expiries. Redis used the same number
 /// for another form in release candidates only; the version tells them apart.
 const TYPE_VALKEY_HASH_EXPIRY: u8 = 22;
@@ -61,7 +72,7 @@ const TYPE_REDIS_HASH_EXPIRY: u8 = 24;
 const TYPE_REDIS_HASH_LISTPACK_EXPIRY: u8 = 25;
 
 /// A value in transit.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum RdbValue {
     /// The bytes of a string.
     String(Vec<u8>),
@@ -70,6 +81,14 @@ pub enum RdbValue {
     Hash(Vec<HashField>),
     /// A list, its nodes as they stand in the payload; at least one element.
     List(List),
+    /// The members of a set in its form of integers: at least one, ascending.
+    IntegerSet(Vec<i64>),
+    /// The members of another set in the order of the payload; at least one,
+    /// and all different.
+    Set(Vec<Vec<u8>>),
+    /// The members of a sorted set with their scores, in the order of the
+    /// payload; at least one, all different, the scores numbers.
+    SortedSet(Vec<(f64, Vec<u8>)>),
 }
 
 /// One field of a hash.
@@ -125,6 +144,21 @@ pub fn restore(payload: &[u8], limit_bytes: usize) -> Result<RdbValue, RdbError>
         TYPE_HASH => RdbValue::Hash(plain_hash(&mut decoder)?),
         TYPE_HASH_ZIPLIST => RdbValue::Hash(ziplist_hash(&mut decoder, limit_bytes)?),
         TYPE_HASH_LISTPACK => RdbValue::Hash(listpack_hash(&mut decoder, limit_bytes)?),
+        TYPE_SET => RdbValue::Set(set::plain(&mut decoder)?),
+        TYPE_SET_INTEGERS => RdbValue::IntegerSet(set::integers(&mut decoder, limit_bytes)?),
+        TYPE_SET_LISTPACK => RdbValue::Set(set::listpack(&mut decoder, limit_bytes)?),
+        TYPE_SORTED_SET_TEXT => RdbValue::SortedSet(sorted_set::with_text(&mut decoder)?),
+        TYPE_SORTED_SET => RdbValue::SortedSet(sorted_set::plain(&mut decoder)?),
+        TYPE_SORTED_SET_ZIPLIST => {
+            let packed = decoder.blob()?;
+            let entries = ziplist::entries(&packed, limit_bytes)?;
+            RdbValue::SortedSet(sorted_set::pairs(entries, &decoder)?)
+        }
+        TYPE_SORTED_SET_LISTPACK => {
+            let packed = decoder.blob()?;
+            let entries = listpack::entries(&packed, limit_bytes)?;
+            RdbValue::SortedSet(sorted_set::pairs(entries, &decoder)?)
+        }
         TYPE_VALKEY_HASH_EXPIRY if version >= VALKEY_VERSION => {
             RdbValue::Hash(valkey_expiry_hash(&mut decoder)?)
         }
@@ -155,7 +189,14 @@ pub fn restore(payload: &[u8], limit_bytes: usize) -> Result<RdbValue, RdbError>
 pub fn is_compact(payload: &[u8]) -> bool {
     matches!(
         payload.first(),
-        Some(&(TYPE_HASH_ZIPLIST | TYPE_HASH_LISTPACK | TYPE_REDIS_HASH_LISTPACK_EXPIRY))
+        Some(
+            &(TYPE_HASH_ZIPLIST
+                | TYPE_HASH_LISTPACK
+                | TYPE_REDIS_HASH_LISTPACK_EXPIRY
+                | TYPE_SET_LISTPACK
+                | TYPE_SORTED_SET_ZIPLIST
+                | TYPE_SORTED_SET_LISTPACK)
+        )
     )
 }
 

@@ -41,6 +41,13 @@ fn large_values_and_many_keys_are_restored() {
         .map(|number| string(&format!("key:{number}"), &format!("value {number}")))
         .collect();
     lines.push(string("long", &long));
+    let elements: Vec<_> = (0..2000)
+        .map(|element| format!(r#""e{element}""#))
+        .collect();
+    lines.push(format!(
+        r#"{{"db":2,"key":"list","type":"list","value":[{}]}}"#,
+        elements.join(",")
+    ));
     let fields: Vec<_> = (0..2000)
         .map(|field| format!(r#"["{field:04}","v"]"#))
         .collect();

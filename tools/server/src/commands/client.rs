@@ -128,7 +128,7 @@ fn pause(invocation: &mut Invocation<'_>) -> CommandResult {
         _ if invocation.is(3, "write") => PauseScope::Writes,
         _ => return Err(refuse("CLIENT PAUSE mode must be WRITE or ALL")),
     };
-    let timeout_ms = timeout_ms(invocation.arguments[2])?.min(u64::MAX >> 2);
+    let timeout_ms = timeout_ms(invocation.server, invocation.arguments[2])?.min(u64::MAX >> 2);
     let server = invocation.server;
     server.pause.begin(server.now_ms() + timeout_ms, scope);
     invocation.ok()

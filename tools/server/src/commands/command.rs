@@ -113,9 +113,19 @@ fn describe_keys(keys: &KeySpec, reply: &mut ReplyBuffer) {
     reply.bulk(b"begin_search");
     reply.map(2);
     reply.bulk(b"type");
-    reply.bulk(b"index");
-    reply.bulk(b"spec");
-    numbers(&[("index", keys.start.into())], reply);
+    if let KeySearch::StoreOption { word } = keys.search {
+        reply.bulk(b"keyword");
+        reply.bulk(b"spec");
+        reply.map(2);
+        reply.bulk(b"keyword");
+        reply.bulk(word.as_bytes());
+        reply.bulk(b"startfrom");
+        reply.integer(keys.start.into());
+    } else {
+        reply.bulk(b"index");
+        reply.bulk(b"spec");
+        numbers(&[("index", keys.start.into())], reply);
+    }
     reply.bulk(b"find_keys");
     reply.map(2);
     reply.bulk(b"type");
@@ -128,6 +138,12 @@ fn describe_keys(keys: &KeySpec, reply: &mut ReplyBuffer) {
                 &[("lastkey", last.into()), ("keystep", step), ("limit", 0)],
                 reply,
             );
+        }
+        KeySearch::StoreOption { .. } => {
+            reply.bulk(b"range");
+            reply.bulk(b"spec");
+            let step = keys.step.into();
+            numbers(&[("lastkey", 0), ("keystep", step), ("limit", 0)], reply);
         }
         KeySearch::Counted { count, first } => {
             reply.bulk(b"keynum");

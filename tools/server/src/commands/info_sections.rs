@@ -181,7 +181,7 @@ pub(super) fn stats(source: &Source<'_>, report: &mut Report) {
         ("expired_time_cap_reached_count", &0),
         ("expire_cycle_cpu_milliseconds", &0),
         ("evicted_keys", &found.evicted_keys),
-        ("evicted_clients", &0),
+        ("evicted_clients", &statistics.evicted_clients.load(Relaxed)),
         ("total_eviction_exceeded_time", &0),
         ("current_eviction_exceeded_time", &0),
         ("keyspace_hits", &found.hits),

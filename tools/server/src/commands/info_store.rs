@@ -15,12 +15,14 @@ pub(super) fn memory(source: &Source<'_>, report: &mut Report) {
     let found = source.statistics;
     let settings = server.store.settings();
     let rss_bytes = limits::resident_bytes();
-    let overhead_bytes = found.index_bytes + found.buffer_bytes + found.pending_bytes;
+    let clients_bytes = clients_bytes(source.invocation);
+    let overhead_bytes =
+        found.index_bytes + found.buffer_bytes + found.pending_bytes + clients_bytes;
     let startup_bytes = server.facts.startup_bytes;
     let net_bytes = found.used_bytes.saturating_sub(startup_bytes);
     let dataset_percent = 100.0 * ratio(found.record_bytes, net_bytes).min(1.0);
     let peak_percent = 100.0 * ratio(found.used_bytes, found.peak_bytes);
-    report.bytes("used_memory", found.used_bytes);
+    report.bytes("used_memory", found.used_bytes + clients_bytes);
     report.bytes("used_memory_rss", rss_bytes);
     report.bytes("used_memory_peak", found.peak_bytes);
     report.fields(&[
@@ -67,7 +69,7 @@ pub(super) fn memory(source: &Source<'_>, report: &mut Report) {
         ("mem_replication_backlog", &0),
         ("mem_total_replication_buffers", &0),
         ("mem_clients_slaves", &0),
-        ("mem_clients_normal", &clients_bytes(source.invocation)),
+        ("mem_clients_normal", &clients_bytes),
         ("mem_cluster_links", &0),
         ("mem_aof_buffer", &found.buffer_bytes),
         ("mem_allocator", &"mimalloc"),

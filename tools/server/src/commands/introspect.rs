@@ -41,11 +41,13 @@ fn latency_latest(invocation: &mut Invocation<'_>) -> CommandResult {
     invocation.reply.array(events.len());
     for (name, event) in events {
         let (at_s, spent_ms) = event.samples.back().copied().unwrap_or_default();
-        invocation.reply.array(4);
+        invocation.reply.array(6);
         invocation.reply.bulk(name.as_bytes());
         invocation.reply.integer(at_s);
         invocation.reply.integer(whole(spent_ms));
         invocation.reply.integer(whole(event.greatest_ms));
+        invocation.reply.integer(whole(event.total_ms));
+        invocation.reply.integer(whole(event.count));
     }
     Ok(Outcome::Done)
 }
@@ -76,14 +78,24 @@ fn latency_graph(invocation: &mut Invocation<'_>) -> CommandResult {
     let Some(event) = invocation.server.latencies.event(name.as_bytes()) else {
         return Err(refuse(format!("No samples available for event '{name}'")));
     };
-    let graph = graph(&name, &event);
+    let graph = graph(&name, &event, invocation.server.unix_s());
     invocation.reply.verbatim(*b"txt", graph.as_bytes());
     Ok(Outcome::Done)
 }
 
-/// The samples as columns, the newest at the right.
-fn graph(name: &str, event: &LatencyEvent) -> String {
-    const ROWS: u64 = 4;
+/// How long ago, in the largest unit that is not 0.
+fn ago(seconds: i64) -> String {
+    match seconds.max(0) {
+        seconds @ 0..60 => format!("{seconds}s"),
+        seconds @ 60..3600 => format!("{}m", seconds / 60),
+        seconds @ 3600..86_400 => format!("{}h", seconds / 3600),
+        seconds => format!("{}d", seconds / 86_400),
+    }
+}
+
+/// The samples as columns, the newest at the right, and below each how long ago it was.
+fn graph(name: &str, event: &LatencyEvent, now_s: i64) -> String {
+    const COLUMNS: usize = 80;
     let spent = || event.samples.iter().map(|(_, spent_ms)| *spent_ms);
     let (high, low) = (spent().max().unwrap_or(0), spent().min().unwrap_or(0));
     let mut text = format!(
@@ -91,17 +103,45 @@ fn graph(name: &str, event: &LatencyEvent) -> String {
         event.greatest_ms,
         "-".repeat(80)
     );
-    for row in (0..ROWS).rev() {
-        let height = |spent_ms: u64| (spent_ms - low) * ROWS / (high - low).max(1);
-        let line: String = spent()
-            .map(|spent_ms| match height(spent_ms) {
-                above if above > row => '#',
-                same if same == row => '_',
-                _ => ' ',
-            })
-            .collect();
-        text.push_str(line.trim_end());
+    let samples: Vec<(i64, u64)> = event.samples.iter().copied().collect();
+    for (number, part) in samples.chunks(COLUMNS).enumerate() {
+        if number > 0 {
+            text.push('\n');
+        }
+        text.push_str(&columns(part, low, high, now_s));
+    }
+    text
+}
+
+/// One column a sample: `|` below its top, which is one of three heights of a row.
+fn columns(samples: &[(i64, u64)], low: u64, high: u64, now_s: i64) -> String {
+    const ROWS: u64 = 4;
+    const TOPS: [char; 3] = ['_', 'o', '#'];
+    let heights = TOPS.len() as u64;
+    let mut text = String::new();
+    let mut line = |characters: &mut dyn Iterator<Item = char>| {
+        text.extend(characters);
         text.push('\n');
+    };
+    for row in (0..ROWS).rev() {
+        line(&mut samples.iter().map(|(_, spent_ms)| {
+            let step = (spent_ms - low) * ROWS * heights / (high - low).max(1);
+            let step = step.min(ROWS * heights - 1);
+            match step.checked_sub(row * heights) {
+                None => ' ',
+                Some(above) => TOPS.get(above as usize).copied().unwrap_or('|'),
+            }
+        }));
+    }
+    let labels: Vec<String> = samples.iter().map(|(at_s, _)| ago(now_s - at_s)).collect();
+    line(&mut labels.iter().map(|_| ' '));
+    let longest = labels.iter().map(String::len).max().unwrap_or(0);
+    for place in 0..longest {
+        line(
+            &mut labels
+                .iter()
+                .map(|label| label.chars().nth(place).unwrap_or(' ')),
+        );
     }
     text
 }
@@ -123,14 +163,12 @@ fn latency_doctor(invocation: &mut Invocation<'_>) -> CommandResult {
     } else {
         report.push_str("Dave, I have observed latency spikes in this instance:\n\n");
         for (name, event) in &events {
-            let total: u64 = event.samples.iter().map(|(_, spent_ms)| spent_ms).sum();
-            let count = event.samples.len() as u64;
+            let average_ms = event.total_ms.checked_div(event.count).unwrap_or(0);
             // Writing to a String cannot fail.
             let _ = writeln!(
                 report,
-                "{name}: {count} latency spikes (average {} ms, worst {} ms).",
-                total.checked_div(count).unwrap_or(0),
-                event.greatest_ms
+                "{name}: {} latency spikes (average {average_ms} ms, worst {} ms).",
+                event.count, event.greatest_ms
             );
         }
         report.push_str(
@@ -229,16 +267,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_graph_has_a_column_for_each_sample() {
+    fn a_graph_is_drawn_as_in_valkey() {
         let event = LatencyEvent {
-            samples: [(1, 10), (2, 50), (3, 10)].into(),
+            samples: [(100, 43), (101, 30)].into(),
             greatest_ms: 90,
+            total_ms: 73,
+            count: 2,
         };
-        let text = graph("command", &event);
-        let mut lines = text.lines();
-        let first = "command - high 50 ms, low 10 ms (all time high 90 ms)";
-        assert_eq!(lines.next(), Some(first));
-        assert_eq!(lines.nth(1), Some(" #"));
-        assert_eq!(lines.next_back(), Some("_#_"));
+        let head = "command - high 43 ms, low 30 ms (all time high 90 ms)\n";
+        let rows = "# \n| \n| \n|_\n  \n10\nss\n";
+        let expected = format!("{head}{}\n{rows}", "-".repeat(80));
+        assert_eq!(graph("command", &event, 101), expected);
+        let long: Vec<(i64, u64)> = (0..100).map(|at_s| (at_s, 5)).collect();
+        let event = LatencyEvent {
+            samples: long.into(),
+            ..LatencyEvent::default()
+        };
+        let text = graph("command", &event, 10_000);
+        assert!(text.lines().all(|line| line.len() <= 80), "{text}");
+    }
+
+    #[test]
+    fn ages_are_shown_in_one_unit() {
+        let shown = [-1, 59, 60, 3599, 3600, 86_400].map(ago);
+        assert_eq!(shown, ["0s", "59s", "1m", "59m", "1h", "1d"]);
     }
 }

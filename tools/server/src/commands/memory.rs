@@ -27,18 +27,23 @@ fn stats(invocation: &mut Invocation<'_>) -> CommandResult {
     let rss_bytes = limits::resident_bytes();
     let keys: u64 = found.databases.iter().map(|database| database.keys).sum();
     let startup = invocation.server.facts.startup_bytes;
-    let overhead = found.index_bytes + found.buffer_bytes + found.pending_bytes;
+    let overhead =
+        found.index_bytes + found.buffer_bytes + found.pending_bytes + clients_bytes(invocation);
+    let allocated = found.used_bytes + clients_bytes(invocation);
     let dataset = found.record_bytes;
     let net = found.used_bytes.saturating_sub(startup);
     let ratio = |part: u64, whole: u64| part as f64 / whole.max(1) as f64;
     let numbers = [
         ("peak.allocated", Whole(found.peak_bytes)),
-        ("total.allocated", Whole(found.used_bytes)),
+        ("total.allocated", Whole(allocated)),
         ("startup.allocated", Whole(startup)),
         ("replication.backlog", Whole(0)),
+        ("replicas.repl.buffer", Whole(0)),
         ("clients.slaves", Whole(0)),
         ("clients.normal", Whole(clients_bytes(invocation))),
         ("cluster.links", Whole(0)),
+        ("cluster.slot_import", Whole(0)),
+        ("cluster.slot_export", Whole(0)),
         ("aof.buffer", Whole(found.buffer_bytes)),
         ("lua.caches", Whole(0)),
         ("functions.caches", Whole(0)),
@@ -58,7 +63,10 @@ fn stats(invocation: &mut Invocation<'_>) -> CommandResult {
             "peak.percentage",
             Ratio(100.0 * ratio(found.used_bytes, found.peak_bytes)),
         ),
+        ("allocator.allocated", Whole(found.used_bytes)),
+        ("allocator.active", Whole(rss_bytes)),
         ("allocator.resident", Whole(rss_bytes)),
+        ("allocator.muzzy", Whole(0)),
         ("fragmentation", Ratio(ratio(rss_bytes, found.used_bytes))),
         (
             "fragmentation.bytes",
@@ -78,14 +86,9 @@ fn stats(invocation: &mut Invocation<'_>) -> CommandResult {
     Ok(Outcome::Done)
 }
 
-/// Bytes that wait in the buffers of clients.
+/// Bytes that clients hold.
 pub(super) fn clients_bytes(invocation: &Invocation<'_>) -> u64 {
-    use std::sync::atomic::Ordering::Relaxed;
-    let clients = invocation.server.clients.all();
-    clients
-        .iter()
-        .map(|client| client.query_bytes.load(Relaxed) + client.waiting_bytes())
-        .sum()
+    invocation.server.clients.memory_bytes()
 }
 
 fn doctor(invocation: &mut Invocation<'_>) -> CommandResult {

@@ -128,6 +128,8 @@ pub(crate) enum Wait {
     Shutdown { checkpoint: bool, force: bool },
     /// A digest of all keys, or of each of these.
     Digest(Vec<Vec<u8>>),
+    /// The names that match this pattern, of keys that are not all in memory.
+    Keys(Vec<u8>),
     /// Keys to be made: how many, their prefix, the size of their values.
     Populate {
         count: u64,

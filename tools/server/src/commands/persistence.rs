@@ -6,9 +6,10 @@
 use std::time::Duration;
 
 use thermocline_commands::CommandError;
-use thermocline_commands::arguments::parse_integer;
+use thermocline_commands::arguments::{parse_integer, parse_timeout_ms};
 
 use super::{CommandResult, Family, Invocation, Outcome, Wait, refuse};
+use crate::server::Server;
 
 pub(super) static COMMANDS: Family = &[
     ("bgrewriteaof", rewrite_log),
@@ -94,14 +95,13 @@ fn shutdown(invocation: &mut Invocation<'_>) -> CommandResult {
 }
 
 /// A timeout in ms; 0 is none.
-pub(super) fn timeout_ms(argument: &[u8]) -> Result<u64, CommandError> {
-    let timeout = parse_integer(argument).map_err(|_| CommandError::TimeoutNotInteger)?;
-    u64::try_from(timeout).map_err(|_| CommandError::TimeoutNegative)
+pub(super) fn timeout_ms(server: &Server, argument: &[u8]) -> Result<u64, CommandError> {
+    Ok(parse_timeout_ms(argument, server.clock.now())?.unwrap_or(0))
 }
 
 fn wait(invocation: &mut Invocation<'_>) -> CommandResult {
     parse_integer(invocation.arguments[1])?;
-    timeout_ms(invocation.arguments[2])?;
+    timeout_ms(invocation.server, invocation.arguments[2])?;
     // There are no replicas to wait for.
     invocation.reply.integer(0);
     Ok(Outcome::Done)
@@ -120,7 +120,7 @@ fn wait_log(invocation: &mut Invocation<'_>) -> CommandResult {
     if replicas < 0 {
         return Err(refuse("value is out of range, must be positive"));
     }
-    let timeout_ms = timeout_ms(invocation.arguments[3])?;
+    let timeout_ms = timeout_ms(invocation.server, invocation.arguments[3])?;
     let logs = invocation.server.config.is_yes("appendonly");
     if local > 0 && !logs {
         return Err(refuse(

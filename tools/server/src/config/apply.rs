@@ -10,8 +10,8 @@ use thermocline_store::Policy;
 use super::events::Events;
 use super::value::class_limits;
 use super::{SetError, table};
-use crate::limits;
 use crate::server::Server;
+use crate::{client_memory, limits};
 
 /// Sets all live directives in motion, at the start.
 pub(crate) fn apply_all(server: &Server) {
@@ -32,7 +32,13 @@ pub(crate) fn set(server: &Server, pairs: &[(&str, &str)]) -> Result<(), SetErro
         let name = table::all()[*number].name;
         if name == "maxclients" {
             let wanted = value.parse().unwrap_or(u64::MAX);
-            let possible = limits::raise_open_files(wanted);
+            let tier_bytes = if server.config.is_yes("tier") {
+                server.store.settings().tier_max_bytes()
+            } else {
+                0
+            };
+            let files = limits::raise_open_files(wanted, tier_bytes);
+            let possible = files.map_or(1, |files| files.clients);
             if possible < wanted {
                 let reason = format!(
                     "The operating system is not able to handle the specified number of \
@@ -56,6 +62,11 @@ fn apply(server: &Server, name: &str, value: &str) {
     match name {
         "maxmemory" => {
             settings.set_maxmemory_bytes(limits::memory(number(), server.config.is_yes("tier")));
+            limit_clients(server, &server.config.get("maxmemory-clients"));
+        }
+        "maxmemory-clients" => {
+            limit_clients(server, value);
+            client_memory::evict(server);
         }
         "maxmemory-policy" => {
             if let Some(policy) = Policy::from_name(value) {
@@ -72,6 +83,22 @@ fn apply(server: &Server, name: &str, value: &str) {
         "list-max-listpack-size" => {
             settings.set_list_max_listpack_size(value.parse().unwrap_or(-2));
         }
+        "set-max-intset-entries" => {
+            settings.set_set_max_intset_entries(value.parse().unwrap_or(usize::MAX));
+        }
+        "set-max-listpack-entries" => {
+            settings.set_set_max_listpack_entries(value.parse().unwrap_or(usize::MAX));
+        }
+        "set-max-listpack-value" => {
+            settings.set_set_max_listpack_value(value.parse().unwrap_or(usize::MAX));
+        }
+        "zset-max-listpack-entries" => {
+            settings.set_zset_max_listpack_entries(value.parse().unwrap_or(usize::MAX));
+        }
+        "zset-max-listpack-value" => {
+            settings.set_zset_max_listpack_value(value.parse().unwrap_or(usize::MAX));
+        }
+        "databases" => settings.set_databases(value.parse().unwrap_or(16)),
         "checkpoint-wal-bytes" => settings.set_checkpoint_wal_bytes(number()),
         "checkpoint-interval-ms" => settings.set_checkpoint_interval_ms(number()),
         "appendfsync" if server.config.is_yes("appendonly") => {
@@ -113,6 +140,12 @@ fn apply(server: &Server, name: &str, value: &str) {
         "loglevel" => server.log_level.set(value),
         _ => {}
     }
+}
+
+fn limit_clients(server: &Server, value: &str) {
+    let maxmemory_bytes = server.store.settings().maxmemory_bytes();
+    let bytes = client_memory::limit_bytes(value, maxmemory_bytes);
+    server.live.clients_bytes.store(bytes, Relaxed);
 }
 
 /// When the log is synced, by the value of `appendfsync`.

@@ -183,7 +183,6 @@ pub(super) static DIRECTIVES: &[Directive] = &[
         },
         "1",
     ),
-    Directive::only("maxmemory-clients", BYTES, "0"),
     Directive::idle(
         "maxmemory-eviction-tenacity",
         Integer {
@@ -272,9 +271,6 @@ pub(super) static DIRECTIVES: &[Directive] = &[
     Directive::only("replicaof", Text, "").alias("slaveof"),
     Directive::idle("save", SavePoints, ""),
     Directive::idle_at_start("server-cpulist", Text, "").alias("server_cpulist"),
-    Directive::idle("set-max-intset-entries", COUNT, "512"),
-    Directive::idle("set-max-listpack-entries", COUNT, "128"),
-    Directive::idle("set-max-listpack-value", COUNT, "64"),
     Directive::idle_at_start("set-proc-title", YesNo, "yes"),
     Directive::idle("shutdown-on-sigint", Words, "default"),
     Directive::idle("shutdown-on-sigterm", Words, "default"),
@@ -316,6 +312,4 @@ pub(super) static DIRECTIVES: &[Directive] = &[
     Directive::idle("tls-session-cache-timeout", SMALL, "300"),
     Directive::idle("tls-session-caching", YesNo, "yes"),
     Directive::idle_at_start("unixsocketgroup", Text, ""),
-    Directive::idle("zset-max-listpack-entries", COUNT, "128").alias("zset-max-ziplist-entries"),
-    Directive::idle("zset-max-listpack-value", BYTES, "64").alias("zset-max-ziplist-value"),
 ];

@@ -20,6 +20,8 @@ pub(crate) struct Live {
     /// seconds a client may stay above the latter.
     output_limits: [[AtomicU64; 3]; 2],
     pub(crate) query_buffer_bytes: AtomicU64,
+    /// What all clients may hold together.
+    pub(crate) clients_bytes: AtomicU64,
     pub(crate) bulk_bytes: AtomicU64,
     pub(crate) protected_mode: AtomicBool,
     /// Microseconds above which a command goes to the slow log; negative for never.
@@ -46,6 +48,7 @@ impl Default for Live {
             tcp_keepalive_s: AtomicU64::new(300),
             output_limits: Default::default(),
             query_buffer_bytes: AtomicU64::new(1 << 30),
+            clients_bytes: AtomicU64::new(0),
             bulk_bytes: AtomicU64::new(512 << 20),
             protected_mode: AtomicBool::new(true),
             slower_than_us: AtomicI64::new(10_000),

@@ -6,7 +6,9 @@
 
 use std::sync::LazyLock;
 
-use self::Kind::{BufferLimits, Events, Integer, Memory, OneOf, Percentiles, Text, Words, YesNo};
+use self::Kind::{
+    BufferLimits, Events, Integer, Memory, MemoryOrPercent, OneOf, Percentiles, Text, Words, YesNo,
+};
 use super::foreign;
 
 /// The shape of a directive's value.
@@ -18,6 +20,8 @@ pub(crate) enum Kind {
     Integer { least: i64, greatest: i64 },
     /// A size such as `5mb`, kept in bytes, within inclusive bounds.
     Memory { least: u64, greatest: u64 },
+    /// A size such as `5mb`, or a share of `maxmemory` such as `5%`.
+    MemoryOrPercent,
     /// One of these words.
     OneOf(&'static [&'static str]),
     /// Any one word.
@@ -249,6 +253,7 @@ static OWN: &[Directive] = &[
         "10000",
     ),
     Directive::live("maxmemory", BYTES, "0"),
+    Directive::live("maxmemory-clients", MemoryOrPercent, "0"),
     Directive::live(
         "maxmemory-policy",
         OneOf(&[
@@ -276,6 +281,9 @@ static OWN: &[Directive] = &[
         "536870912",
     ),
     Directive::live("requirepass", Text, ""),
+    Directive::live("set-max-intset-entries", COUNT, "512"),
+    Directive::live("set-max-listpack-entries", COUNT, "128"),
+    Directive::live("set-max-listpack-value", COUNT, "64"),
     Directive::live("shutdown-timeout", SMALL, "10"),
     Directive::start(
         "supervised",
@@ -290,6 +298,8 @@ static OWN: &[Directive] = &[
     Directive::live("tracking-table-max-keys", COUNT, "1000000"),
     Directive::start("unixsocket", Text, ""),
     Directive::start("unixsocketperm", Text, "0"),
+    Directive::live("zset-max-listpack-entries", COUNT, "128").alias("zset-max-ziplist-entries"),
+    Directive::live("zset-max-listpack-value", BYTES, "64").alias("zset-max-ziplist-value"),
 ];
 
 static SORTED: LazyLock<Vec<&'static Directive>> = LazyLock::new(|| {

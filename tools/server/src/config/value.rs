@@ -21,6 +21,7 @@ pub(crate) fn normalise(kind: Kind, words: &[&str], current: &str) -> Result<Str
         Kind::YesNo => yes_no(one(words)?),
         Kind::Integer { least, greatest } => integer(one(words)?, least, greatest),
         Kind::Memory { least, greatest } => memory(one(words)?, least, greatest),
+        Kind::MemoryOrPercent => memory_or_percent(one(words)?),
         Kind::OneOf(choices) => one_of(one(words)?, choices),
         Kind::Text => Ok(one(words)?.to_owned()),
         Kind::Words => Ok(join(words)),
@@ -71,6 +72,18 @@ fn memory(word: &str, least: u64, greatest: u64) -> Result<String, String> {
         return Err(between(least, greatest.min(i64::MAX as u64)));
     }
     Ok(bytes.to_string())
+}
+
+fn memory_or_percent(word: &str) -> Result<String, String> {
+    let number = match word.strip_suffix('%') {
+        Some(digits) => digits
+            .parse::<u64>()
+            .ok()
+            .filter(|percent| *percent <= 100)
+            .map(|percent| format!("{percent}%")),
+        None => parse_size(word).map(|bytes| bytes.to_string()),
+    };
+    number.ok_or_else(|| "argument must be a memory or percent value".to_owned())
 }
 
 fn between(least: impl std::fmt::Display, greatest: impl std::fmt::Display) -> String {

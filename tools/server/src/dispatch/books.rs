@@ -43,7 +43,7 @@ impl Runner {
         let reply_bytes = self.reply.as_bytes().len() - place.offset;
         self.note_slow(number, spent_ns, reply_bytes, words);
         if self.server.hub.hooks() & MONITOR != 0 {
-            self.show_request(number, words);
+            self.show_request(number, self.session.database, words);
         }
         let is_pushed = std::mem::take(&mut self.session.is_pushing);
         if self.session.replies != Replies::On && !self.session.end_reply() && !is_pushed {
@@ -64,9 +64,16 @@ impl Runner {
         let exceeds = |measure: usize, bound: &AtomicI64| {
             usize::try_from(bound.load(Relaxed)).is_ok_and(|bound| measure > bound)
         };
-        let request_bytes = request_bytes(words);
+        // Few requests are large: most need no exact count.
+        let rough_bytes: usize = words.iter().map(|word| word.len() + HEAD_BYTES).sum();
+        let is_perhaps_large = exceeds(rough_bytes + HEAD_BYTES, &live.large_request_bytes);
+        let request_bytes = if is_perhaps_large {
+            request_bytes(words)
+        } else {
+            0
+        };
         let slow = reaches(spent_us, &live.slower_than_us);
-        let is_large = exceeds(request_bytes, &live.large_request_bytes);
+        let is_large = is_perhaps_large && exceeds(request_bytes, &live.large_request_bytes);
         let has_large_reply = exceeds(reply_bytes, &live.large_reply_bytes);
         let spike = threshold_ms > 0 && spent_us >= threshold_ms.saturating_mul(1000);
         if !(slow || is_large || has_large_reply || spike) {
@@ -141,6 +148,9 @@ impl Runner {
     }
 }
 
+/// More bytes than stand around a word of a request.
+const HEAD_BYTES: usize = 32;
+
 /// Bytes of the request as an array of bulk strings.
 fn request_bytes(words: &[&[u8]]) -> usize {
     let head_bytes = |number: usize| 3 + number.checked_ilog10().unwrap_or(0) as usize + 1;
@@ -150,12 +160,33 @@ fn request_bytes(words: &[&[u8]]) -> usize {
     head_bytes(words.len()) + bytes.sum::<usize>()
 }
 
+/// Parameters of CONFIG SET whose values nobody sees.
+const SECRETS: [&[u8]; 7] = [
+    b"requirepass",
+    b"primaryauth",
+    b"primaryuser",
+    b"masterauth",
+    b"masteruser",
+    b"tls-key-file-pass",
+    b"tls-client-key-file-pass",
+];
+
 /// The request without its secrets.
 pub(super) fn redacted<'a>(command: &Command, words: &[&'a [u8]]) -> Vec<&'a [u8]> {
     const HIDDEN: &[u8] = b"(redacted)";
     let is_hidden = |index: usize| match command.name {
         "auth" => index > 0,
-        "config|set" => index > 1,
+        // The value of a parameter that is a secret.
+        "config|set" => {
+            let name = index.checked_sub(1).and_then(|at| words.get(at));
+            index > 2
+                && index % 2 == 1
+                && name.is_some_and(|name| {
+                    SECRETS
+                        .iter()
+                        .any(|secret| name.eq_ignore_ascii_case(secret))
+                })
+        }
         // The user and password after AUTH.
         "hello" => {
             let is_auth = |back: usize| {
@@ -169,4 +200,37 @@ pub(super) fn redacted<'a>(command: &Command, words: &[&'a [u8]]) -> Vec<&'a [u8
     };
     let word = |(index, word): (usize, &&'a [u8])| if is_hidden(index) { HIDDEN } else { *word };
     words.iter().enumerate().map(word).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use thermocline_commands::table;
+
+    #[test]
+    fn secrets_are_hidden_and_nothing_else() {
+        for (line, shown) in [
+            ("auth me pw", "auth (redacted) (redacted)"),
+            (
+                "HELLO 3 AUTH me pw SETNAME x",
+                "HELLO 3 AUTH (redacted) (redacted) SETNAME x",
+            ),
+            (
+                "config set RequirePass pw maxmemory 1gb",
+                "config set RequirePass (redacted) maxmemory 1gb",
+            ),
+            ("set auth pw", "set auth pw"),
+        ] {
+            let words: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
+            let command = table::find(&words).expect("is a command");
+            let hidden = redacted(command, &words).join(&b' ');
+            assert_eq!(String::from_utf8_lossy(&hidden), shown);
+        }
+    }
+
+    #[test]
+    fn a_request_is_counted_as_it_is_sent() {
+        let sent = b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$10\r\n0123456789\r\n";
+        assert_eq!(request_bytes(&[b"SET", b"k", b"0123456789"]), sent.len());
+    }
 }

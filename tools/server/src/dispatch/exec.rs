@@ -161,14 +161,16 @@ impl Runner {
             Some(lsn) => {
                 self.lsn = lsn;
                 let shows = self.server.hub.hooks() & MONITOR != 0;
-                for call in &calls {
+                let chosen = calls.iter().skip(1).map(|call| call.database);
+                let chosen = chosen.chain([self.session.database]);
+                for (call, database) in calls.iter().zip(chosen) {
                     let number = registry::number(call.command);
                     if let Some(cell) = self.statistics.cells.get(usize::from(number)) {
                         cell.calls.add(1);
                     }
                     self.answered += 1;
                     if shows {
-                        self.show_request(number, call.arguments);
+                        self.show_request(number, database, call.arguments);
                     }
                 }
             }

@@ -72,17 +72,20 @@ impl Runner {
         hub.post.wake();
     }
 
-    /// After a command ran, while some client monitors.
-    pub(super) fn show_request(&self, number: u16, words: &[&[u8]]) {
+    /// After a command ran, while some client monitors; `database` is the one chosen then.
+    pub(super) fn show_request(&self, number: u16, database: u8, words: &[&[u8]]) {
         let Some(command) = registry::all().get(usize::from(number)) else {
             return;
         };
         if is_shown_to_monitors(command) {
             let at_us = self.server.unix_us();
-            let database = self.session.database;
-            let address = &self.session.client.address;
+            let client = &self.session.client;
+            let address = match client.address.strip_suffix(":0") {
+                Some(path) if client.is_unix => format!("unix:{path}"),
+                _ => client.address.clone(),
+            };
             let words = redacted(command, words);
-            let line = monitor_line(at_us, database, address, &words);
+            let line = monitor_line(at_us, database, &address, &words);
             self.server.hub.show(line);
         }
     }

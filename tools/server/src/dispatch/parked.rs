@@ -5,7 +5,6 @@
 use std::sync::Arc;
 
 use thermocline_base::Lsn;
-use thermocline_commands::table::Command;
 use thermocline_commands::{Parked, ReplyBuffer};
 use thermocline_store::Fault;
 
@@ -60,17 +59,12 @@ impl Runner {
 
     /// Writes and books the reply that a wait ended with; the wait is not part of the
     /// command's time.
-    pub(crate) fn finish_parked(
-        &mut self,
-        command: &Command,
-        words: &[&[u8]],
-        reply: &ReplyBuffer,
-        lsn: Lsn,
-    ) {
+    pub(crate) fn finish_parked(&mut self, parked: &Parked, reply: &ReplyBuffer, lsn: Lsn) {
         let place = self.place();
         self.reply.append(reply);
         self.lsn = self.lsn.max(lsn);
         self.started_ns = Some(self.now_ns);
-        self.finish_wait(command, words, place);
+        let words: Vec<&[u8]> = parked.arguments().collect();
+        self.finish_wait(parked.command(), &words, place);
     }
 }

@@ -259,3 +259,29 @@ fn the_digest_follows_content_and_not_order() {
     raw.expect("+OK\r\n:1\r\n:2\r\n");
     assert_eq!(raw.ask("debug digest"), before);
 }
+
+#[test]
+fn expired_fields_go_by_themselves_and_stay_away_after_a_kill() {
+    let mut daemon = Daemon::start(&["--appendfsync", "always"]);
+    let mut raw = daemon.connect();
+    // One compact hash, one that is not, and one that has nothing left.
+    assert_eq!(raw.ask("hset small a 1 b 2"), ":2");
+    assert_eq!(
+        raw.ask(&format!("hset large a 1 b {}", "v".repeat(100))),
+        ":2"
+    );
+    assert_eq!(raw.ask("hset all a 1"), ":1");
+    for key in ["small", "large", "all"] {
+        raw.send(format!("hpexpire {key} 50 fields 1 a\r\n"));
+        raw.expect("*1\r\n:1\r\n");
+    }
+    for _ in 0..2 {
+        // HLEN counts what has expired and is still there.
+        for (request, reply) in [("hlen small", ":1"), ("hlen large", ":1"), ("dbsize", ":2")] {
+            eventually(&reply.to_owned(), || raw.ask(request));
+        }
+        daemon.kill_and_restart();
+        raw = daemon.connect();
+    }
+    assert_eq!(raw.ask("exists all"), ":0");
+}

@@ -7,6 +7,8 @@ mod basics;
 mod blocking;
 mod configuration;
 mod durability;
+mod files;
+mod hostile;
 mod protection;
 mod pubsub;
 mod support;

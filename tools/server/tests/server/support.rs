@@ -16,6 +16,7 @@ pub(crate) struct Daemon {
     pub(crate) port: u16,
     pub(crate) directory: tempfile::TempDir,
     options: Vec<String>,
+    files: Option<u32>,
 }
 
 /// A port that was free just now.
@@ -24,8 +25,17 @@ pub(crate) fn free_port() -> u16 {
     listener.local_addr().expect("it is bound").port()
 }
 
-fn spawn(port: u16, directory: &Path, options: &[String]) -> Child {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_thermocline"));
+fn spawn(port: u16, directory: &Path, options: &[String], files: Option<u32>) -> Child {
+    let program = env!("CARGO_BIN_EXE_thermocline");
+    let mut command = match files {
+        None => Command::new(program),
+        Some(files) => {
+            let mut shell = Command::new("sh");
+            let limited = format!("ulimit -n {files}; exec \"$0\" \"$@\"");
+            shell.args(["-c", &limited, program]);
+            shell
+        }
+    };
     command
         .args(["--port", &port.to_string(), "--bind", "127.0.0.1"])
         .args(["--dir", &directory.join("data").to_string_lossy()])
@@ -41,15 +51,21 @@ fn spawn(port: u16, directory: &Path, options: &[String]) -> Child {
 impl Daemon {
     /// A daemon with these directives on its command line, ready to serve.
     pub(crate) fn start(options: &[&str]) -> Self {
+        Self::start_limited(None, options)
+    }
+
+    /// As [`Daemon::start`], with at most so many open files.
+    pub(crate) fn start_limited(files: Option<u32>, options: &[&str]) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let options: Vec<String> = options.iter().map(|&option| option.to_owned()).collect();
         let port = free_port();
-        let child = spawn(port, directory.path(), &options);
+        let child = spawn(port, directory.path(), &options, files);
         let mut daemon = Self {
             child,
             port,
             directory,
             options,
+            files,
         };
         daemon.wait_until_ready();
         daemon
@@ -80,9 +96,13 @@ impl Daemon {
     }
 
     /// A second daemon over the same directory; how it ended and what it said.
-    pub(crate) fn start_another(&self, options: &[&str]) -> (ExitStatus, String) {
+    pub(crate) fn start_another(
+        &self,
+        files: Option<u32>,
+        options: &[&str],
+    ) -> (ExitStatus, String) {
         let options: Vec<String> = options.iter().map(|&option| option.to_owned()).collect();
-        let child = spawn(free_port(), self.directory.path(), &options);
+        let child = spawn(free_port(), self.directory.path(), &options, files);
         let output = child.wait_with_output().expect("it ends");
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
         (output.status, text)
@@ -126,13 +146,28 @@ impl Daemon {
         self.wait()
     }
 
+    /// Its process.
+    pub(crate) fn pid(&self) -> rustix::process::Pid {
+        rustix::process::Pid::from_child(&self.child)
+    }
+
+    /// The most it ever took of memory.
+    pub(crate) fn peak_bytes(&self) -> u64 {
+        let path = format!("/proc/{}/status", self.child.id());
+        let status = std::fs::read_to_string(path).expect("it runs");
+        let line = status.lines().find(|line| line.starts_with("VmHWM:"));
+        let number = line.and_then(|line| line.split_whitespace().nth(1));
+        let kilobytes: u64 = number.expect("it is there").parse().expect("a number");
+        kilobytes * 1024
+    }
+
     /// How it ended, by whatever was done to it.
     pub(crate) fn wait(&mut self) -> ExitStatus {
         self.child.wait().expect("it ends")
     }
 
     pub(crate) fn restart(&mut self) {
-        self.child = spawn(self.port, self.directory.path(), &self.options);
+        self.child = spawn(self.port, self.directory.path(), &self.options, self.files);
         self.wait_until_ready();
     }
 }
@@ -200,6 +235,12 @@ impl Raw {
         self.stream.read_exact(&mut bytes).expect("it is open");
         bytes.truncate(length);
         String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// Says that nothing more will be sent; replies still come.
+    pub(crate) fn close_sending(&mut self) {
+        let closed = self.stream.shutdown(std::net::Shutdown::Write);
+        closed.expect("it is open");
     }
 
     /// Reads to the end of the stream.

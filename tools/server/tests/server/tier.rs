@@ -70,3 +70,152 @@ fn cold_values_are_read_back_in_pipelines_and_after_a_restart() {
         }
     }
 }
+
+/// A daemon whose keys are nearly all cold.
+fn mostly_cold(options: &[&str]) -> Daemon {
+    let daemon = Daemon::start(&[&["--maxmemory", "6mb"], options].concat());
+    let mut client = daemon.client();
+    for chunk in 0..KEYS / 500 {
+        let mut pipeline = redis::pipe();
+        for index in chunk * 500..(chunk + 1) * 500 {
+            pipeline.set(format!("key:{index}"), value(index)).ignore();
+        }
+        let () = pipeline.query(&mut client).unwrap();
+    }
+    let mut raw = daemon.connect();
+    assert_eq!(raw.ask("save"), "+OK");
+    eventually(&true, || {
+        field(&raw.bulk("info tiering"), "tier_cold_keys") != "0"
+    });
+    daemon
+}
+
+/// Request and reply of a step of the sliding window, among them ones that end a look ahead.
+fn step(number: usize) -> (String, String) {
+    let index = number * 7919 % KEYS;
+    let found = value(index);
+    match number % 50 {
+        11 => (format!("set w:{number} x\r\n"), "+OK\r\n".to_owned()),
+        12 => {
+            let asked = number - 1;
+            (format!("get w:{asked}\r\n"), "$1\r\nx\r\n".to_owned())
+        }
+        23 => (
+            format!("multi\r\nstrlen key:{index}\r\nget key:{index}\r\nexec\r\n"),
+            format!("+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n:480\r\n$480\r\n{found}\r\n"),
+        ),
+        31 => (
+            "nonsense\r\n".to_owned(),
+            "-ERR unknown command 'nonsense', with args beginning with: \r\n".to_owned(),
+        ),
+        37 => ("get nothing\r\n".to_owned(), "$-1\r\n".to_owned()),
+        41 => (
+            format!("select 1\r\nget key:{index}\r\nselect 0\r\n"),
+            "+OK\r\n$-1\r\n+OK\r\n".to_owned(),
+        ),
+        _ => (
+            format!(
+                "*2\r\n$3\r\nGET\r\n${}\r\nkey:{index}\r\n",
+                4 + index.to_string().len()
+            ),
+            format!("$480\r\n{found}\r\n"),
+        ),
+    }
+}
+
+/// One request is sent for each reply that came, torn where it hurts; replies come in order,
+/// also once the client has sent its last and closed its side.
+#[test]
+fn a_sliding_window_of_cold_reads_keeps_its_order() {
+    const STEPS: usize = 3000;
+    for options in [&[][..], &["--io-backend", "posix"]] {
+        let daemon = mostly_cold(options);
+        let mut raw = daemon.connect();
+        let before: u64 = field(&raw.bulk("info tiering"), "tier_reads")
+            .parse()
+            .unwrap();
+        for number in 0..32 {
+            raw.send(step(number).0);
+        }
+        for number in 0..STEPS {
+            raw.expect(&step(number).1);
+            if number + 32 < STEPS {
+                let request = step(number + 32).0;
+                let (head, tail) = request.split_at(number % request.len());
+                raw.send(head);
+                raw.send(tail);
+            } else if number + 32 == STEPS {
+                raw.close_sending();
+            }
+        }
+        assert_eq!(raw.rest(), "");
+        let mut raw = daemon.connect();
+        let after: u64 = field(&raw.bulk("info tiering"), "tier_reads")
+            .parse()
+            .unwrap();
+        let reads = after - before;
+        assert!(
+            reads > STEPS as u64 / 2,
+            "{reads} reads: the keys were not cold"
+        );
+        assert!(
+            reads < STEPS as u64 * 6 / 5,
+            "{reads} reads: some were read twice"
+        );
+    }
+}
+
+/// Clients that go while their reads are under way leave the others alone.
+#[test]
+fn a_client_that_leaves_takes_nobody_along() {
+    let daemon = mostly_cold(&[]);
+    for round in 0..40 {
+        let (mut leaving, mut staying) = (daemon.connect(), daemon.connect());
+        for number in 0..64 {
+            // The same pages for both.
+            let request = format!("get key:{}\r\n", (round * 64 + number) * 7 % KEYS);
+            leaving.send(&request);
+            staying.send(&request);
+        }
+        drop(leaving);
+        for number in 0..64 {
+            let found = value((round * 64 + number) * 7 % KEYS);
+            staying.expect(&format!("$480\r\n{found}\r\n"));
+        }
+    }
+}
+
+/// The pages of all keys are more than one command may hold at once.
+#[test]
+fn keys_names_more_keys_than_pages_fit_the_memory() {
+    const PAGES: usize = 24_000;
+    let daemon = Daemon::start(&["--maxmemory", "32mb"]);
+    let mut client = daemon.client();
+
+    for chunk in 0..PAGES / 400 {
+        let mut pipeline = redis::pipe();
+        for index in chunk * 400..(chunk + 1) * 400 {
+            // Nothing that compresses: a page takes one of them.
+            let mut random = thermocline_base::Random::new(index as u64);
+            let bytes: Vec<u8> = (0..3000).map(|_| random.next_u64() as u8).collect();
+            pipeline.set(format!("key:{index}"), bytes).ignore();
+        }
+        let () = pipeline.query(&mut client).unwrap();
+    }
+    let mut raw = daemon.connect();
+    let cold: usize = field(&raw.bulk("info tiering"), "tier_cold_keys")
+        .parse()
+        .unwrap();
+    assert!(cold > PAGES * 3 / 4, "{cold} keys are cold");
+    let mut names: Vec<String> = redis::cmd("KEYS").arg("*").query(&mut client).unwrap();
+    assert_eq!(names.len(), PAGES);
+    names.sort();
+    names.dedup();
+    assert_eq!(names.len(), PAGES);
+    let some: Vec<String> = redis::cmd("KEYS")
+        .arg("key:123?")
+        .query(&mut client)
+        .unwrap();
+    let expected: Vec<String> = (1230..1240).map(|index| format!("key:{index}")).collect();
+    assert_eq!(some, expected);
+}

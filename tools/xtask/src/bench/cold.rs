@@ -66,12 +66,14 @@ pub(super) fn run(context: &Context) -> Result<Vec<Table>, BenchError> {
     wait_for_checkpoint(&mut client, ended)?;
     let files = fio::segment_files(&directory.path().join("data"))?;
 
+    // Windows that slide: a request is sent for each reply.
     let shapes = [
-        ("GET, 32 connections of pipeline 1", DEPTH, 1),
-        ("GET, 1 connection of pipeline 32", 1, DEPTH),
+        ("GET, 32 connections of 1 on the way", DEPTH, 1),
+        ("GET, 4 connections of 8 on the way", 4, DEPTH / 4),
+        ("GET, 1 connection of 32 on the way", 1, DEPTH),
     ];
     let mut disk = Series::default();
-    let mut gets = [Series::default(), Series::default()];
+    let mut gets = shapes.map(|_| Series::default());
     let mut engine = "";
     for round in 0..context.rounds {
         println!("cold: round {} of {}", round + 1, context.rounds);

@@ -30,7 +30,8 @@ fn rule(command: &Command) -> Rule {
     let lower = |at: usize| command.get(at).map(|word| word.to_ascii_lowercase());
     let (name, second) = (lower(0).unwrap_or_default(), lower(1).unwrap_or_default());
     match (name.as_slice(), second.as_slice()) {
-        (b"hkeys" | b"hvals" | b"keys", _) => Rule::Unordered,
+        (b"hkeys" | b"hvals" | b"keys", _)
+        | (b"smembers" | b"sinter" | b"sunion" | b"sdiff" | b"spop", _) => Rule::Unordered,
         (b"hgetall", _) | (b"config", b"get") => Rule::UnorderedPairs,
         (b"ttl" | b"expiretime" | b"httl" | b"hexpiretime", _) => {
             Rule::Within(CLOCK_TOLERANCE_MS / 1000)
@@ -38,8 +39,11 @@ fn rule(command: &Command) -> Rule {
         (b"pttl" | b"pexpiretime" | b"hpttl" | b"hpexpiretime", _) => {
             Rule::Within(CLOCK_TOLERANCE_MS)
         }
-        (b"hrandfield", _) => Rule::Structure,
-        (b"scan" | b"hscan" | b"randomkey" | b"dump" | b"hello" | b"info", _)
+        (b"hrandfield" | b"srandmember" | b"zrandmember", _) => Rule::Structure,
+        (
+            b"scan" | b"hscan" | b"sscan" | b"zscan" | b"randomkey" | b"dump" | b"hello" | b"info",
+            _,
+        )
         | (b"time" | b"lastsave", _)
         | (b"object", b"idletime" | b"refcount" | b"help")
         | (b"memory", b"usage" | b"help")

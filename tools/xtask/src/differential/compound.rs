@@ -22,9 +22,12 @@ pub(super) fn run(
     pair: &mut Pair,
     session: &mut Session,
 ) -> Result<(), DifferentialError> {
-    match generator.random().below(24) {
+    match generator.random().below(34) {
         0..=4 => scan_keys(generator, pair, session),
         5..=9 => scan_hash(generator, pair, session),
+        24..=27 => scan_members(generator, pair, session),
+        28..=31 => random_members(generator, pair, session),
+        32..=33 => pop_the_only_member(generator, pair, session),
         10..=12 => random_key(pair, session),
         13..=16 => random_fields(generator, pair, session),
         17..=22 => exchange_payloads(generator, pair, session),
@@ -77,6 +80,112 @@ fn scan_hash(
         &start,
         &options,
         if names_only { 1 } else { 2 },
+    )
+}
+
+/// SSCAN and ZSCAN; scores are not asked for where their text depends on the form.
+fn scan_members(
+    generator: &mut Generator,
+    pair: &mut Pair,
+    session: &mut Session,
+) -> Result<(), DifferentialError> {
+    let (name, slot) = [
+        ("SSCAN", "set"),
+        ("SSCAN", "bigset"),
+        ("ZSCAN", "zset"),
+        ("ZSCAN", "bigzset"),
+    ][generator.random().below(4) as usize];
+    let start = vec![name.as_bytes().to_vec(), generator.word(slot)];
+    let mut options = Vec::new();
+    if generator.random().chance(2) {
+        options.extend([b"MATCH".to_vec(), generator.word("glob")]);
+    }
+    let count = 1 + generator.random().below(50);
+    options.extend(command(&["COUNT", &count.to_string()]));
+    let names_only = name == "SSCAN" || generator.random().chance(2);
+    if name == "ZSCAN" && names_only {
+        options.extend(command(&["NOSCORES"]));
+    }
+    let each = if names_only { 1 } else { 2 };
+    scan(pair, session, &start, &options, each)
+}
+
+/// Random members of Thermocline are members of Valkey.
+fn random_members(
+    generator: &mut Generator,
+    pair: &mut Pair,
+    session: &mut Session,
+) -> Result<(), DifferentialError> {
+    let (name, slot, has) = [
+        ("SRANDMEMBER", "set", "SMISMEMBER"),
+        ("SRANDMEMBER", "bigset", "SMISMEMBER"),
+        ("ZRANDMEMBER", "zset", "ZMSCORE"),
+        ("ZRANDMEMBER", "bigzset", "ZMSCORE"),
+    ][generator.random().below(4) as usize];
+    let key = generator.word(slot);
+    let count = (generator.random().below(60) as i64 - 20).to_string();
+    let mut asked = vec![name.as_bytes().to_vec(), key.clone()];
+    asked.extend(command(&[&count]));
+    let replies = pair.ask(session, &asked)?;
+    let parsed = [Reply::parse(&replies[0]), Reply::parse(&replies[1])];
+    let [Some(one), Some(other)] = parsed else {
+        return Err(disagree(pair, name, &asked, &replies));
+    };
+    let found = other.elements();
+    if one.elements().len() != found.len() || one.is_error() && one != other {
+        return Err(disagree(pair, name, &asked, &replies));
+    }
+    let different: BTreeSet<_> = found.iter().collect();
+    if !count.starts_with('-') && different.len() != found.len() {
+        return Err(disagree(pair, "a member is repeated", &asked, &replies));
+    }
+    if found.is_empty() {
+        return Ok(());
+    }
+    // Both sides answer alike, and no answer is "no".
+    let mut question = vec![has.as_bytes().to_vec(), key];
+    question.extend(found.iter().map(|member| member.bytes().to_vec()));
+    let answers = pair.ask(session, &question)?;
+    let absent = |raw: &Vec<u8>| {
+        let parsed = Reply::parse(raw);
+        let answers = parsed.as_ref().map(Reply::elements).unwrap_or_default();
+        answers.len() != found.len()
+            || answers
+                .iter()
+                .any(|one| matches!(one, Reply::Line(line) if line == b":0\r\n" || line == b"_\r\n" || line == b"$-1\r\n"))
+    };
+    if answers[0] != answers[1] || answers.iter().any(absent) {
+        return Err(disagree(pair, "a member is made up", &question, &answers));
+    }
+    Ok(())
+}
+
+/// What SPOP takes is for the server to choose, unless there is only one.
+fn pop_the_only_member(
+    generator: &mut Generator,
+    pair: &mut Pair,
+    session: &mut Session,
+) -> Result<(), DifferentialError> {
+    let key = b"t:one".to_vec();
+    let on = |name: &str, words: &[Vec<u8>]| {
+        let mut line = vec![name.as_bytes().to_vec(), key.clone()];
+        line.extend_from_slice(words);
+        line
+    };
+    let count = if generator.random().chance(2) {
+        vec![b"1".to_vec()]
+    } else {
+        Vec::new()
+    };
+    let member = generator.word("member");
+    pair.exchange(
+        session,
+        &[
+            on("DEL", &[]),
+            on("SADD", &[member]),
+            on("SPOP", &count),
+            on("EXISTS", &[]),
+        ],
     )
 }
 
@@ -220,8 +329,18 @@ fn exchange_payloads(
     pair: &mut Pair,
     session: &mut Session,
 ) -> Result<(), DifferentialError> {
-    let slot = ["str", "hash", "list", "bigstr", "bighash", "biglist"]
-        [generator.random().below(6) as usize];
+    let (slot, read) = [
+        ("str", &["GET"][..]),
+        ("bigstr", &["GET"]),
+        ("hash", &["HGETALL"]),
+        ("bighash", &["HGETALL"]),
+        ("list", &["LRANGE", "0", "-1"]),
+        ("biglist", &["LRANGE", "0", "-1"]),
+        ("set", &["SMEMBERS"]),
+        ("bigset", &["SMEMBERS"]),
+        ("zset", &["ZRANGE", "0", "-1", "WITHSCORES"]),
+        ("bigzset", &["ZRANGE", "0", "-1", "WITHSCORES"]),
+    ][generator.random().below(10) as usize];
     let key = generator.word(slot);
     let mut target = generator.word("key");
     target.extend_from_slice(b":restored");
@@ -251,16 +370,9 @@ fn exchange_payloads(
         ));
     }
     // A small value may be kept in another form than the one it came in.
-    let read = match slot {
-        "str" | "bigstr" => command(&["GET"]),
-        "list" | "biglist" => command(&["LRANGE"]),
-        _ => command(&["HGETALL"]),
-    };
-    let mut read = [read, vec![target]].concat();
-    if slot.ends_with("list") {
-        read.extend(command(&["0", "-1"]));
-    }
-    pair.exchange(session, &[read])
+    let mut line = vec![read[0].as_bytes().to_vec(), target];
+    line.extend(command(&read[1..]));
+    pair.exchange(session, &[line])
 }
 
 /// A key and fields that expire are gone for every command.

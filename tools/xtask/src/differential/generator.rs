@@ -17,6 +17,10 @@ const BIG_STRINGS: u64 = 6000;
 const BIG_HASHES: u64 = 200;
 /// Keys of the large pool of lists, which templates alone fill.
 const BIG_LISTS: u64 = 100;
+/// Keys of the large pool of sets.
+const BIG_SETS: u64 = 40;
+/// Members of these.
+const BIG_MEMBERS: u64 = 400;
 /// Fields of their hashes.
 const BIG_FIELDS: u64 = 150;
 /// Small relative expire times would pass during the run, as seconds or ms.
@@ -120,7 +124,7 @@ impl Generator {
         }
         if self.random.chance(MALFORMED_ONE_IN) {
             let malformed = malform(&mut self.random, made.clone());
-            if !depends_on_time(&malformed) {
+            if !depends_on_time(&malformed) && !depends_on_chance(&malformed) {
                 return malformed;
             }
         }
@@ -223,6 +227,11 @@ fn blocks(name: &[u8], command: &Command) -> bool {
     is_hexadecimal || seconds.is_some_and(|seconds| seconds == 0.0 || seconds > 0.05)
 }
 
+/// Whether what it leaves behind is for the server to choose.
+fn depends_on_chance(command: &Command) -> bool {
+    command[0].eq_ignore_ascii_case(b"spop") && command.len() == 2
+}
+
 fn numbered(prefix: &str, random: &mut Random, count: u64) -> Vec<u8> {
     format!("{prefix}:{}", random.below(count)).into_bytes()
 }
@@ -237,8 +246,15 @@ fn fill(random: &mut Random, slot: &str, now: UnixMillis) -> Vec<u8> {
     let text = match slot {
         "str" => return key(random, "s", "h"),
         "hash" => return key(random, "h", "s"),
+        "set" => return key(random, "t", "s"),
+        "zset" => return key(random, "z", "s"),
+        "lexset" => return numbered("lex", random, 3),
+        "zsource" => {
+            let prefix = if random.chance(6) { "t" } else { "z" };
+            return key(random, prefix, "s");
+        }
         "key" => {
-            let prefix = ["s", "s", "h", "h", "q"][random.below(5) as usize];
+            let prefix = ["s", "h", "q", "t", "z"][random.below(5) as usize];
             return key(random, prefix, "none");
         }
         "lcs" => return numbered("l", random, 4),
@@ -249,6 +265,52 @@ fn fill(random: &mut Random, slot: &str, now: UnixMillis) -> Vec<u8> {
         "element" => random.below(8).to_string(),
         "bighash" => return numbered("bh", random, BIG_HASHES),
         "bigfield" => return numbered("field", random, BIG_FIELDS),
+        "geo" => return key(random, "g", "s"),
+        "place" => format!("p{}", random.below(30)),
+        "lon" => format!("{}.{}", random.below(362) as i64 - 181, random.below(1000)),
+        "lat" => format!("{}.{}", random.below(172) as i64 - 86, random.below(1000)),
+        "nearlon" => format!("{}.{:03}", 10 + random.below(4), random.below(1000)),
+        "nearlat" => format!("{}.{:03}", 40 + random.below(4), random.below(1000)),
+        "metres" => {
+            ["0", "10", "500.5", "3000", "40000", "-1"][random.below(6) as usize].to_owned()
+        }
+        "unit" => ["m", "km", "ft", "MI"][random.below(4) as usize].to_owned(),
+        "bigzset" => return numbered("bz", random, BIG_SETS),
+        "score" => match random.below(10) {
+            0 => ["inf", "-inf", "-0", "0"][random.below(4) as usize].to_owned(),
+            1 => float(random),
+            2 => format!("{}.5", random.below(10)),
+            _ => random.below(20).to_string(),
+        },
+        "bound" => {
+            let bound = match random.below(6) {
+                0 => "-inf".to_owned(),
+                1 => "+inf".to_owned(),
+                2 => format!("{}.5", random.below(10)),
+                _ => (random.below(30) as i64 - 5).to_string(),
+            };
+            let open = if random.chance(4) { "(" } else { "" };
+            format!("{open}{bound}")
+        }
+        "lexmember" => format!("{:b}", random.below(40)),
+        "lexbound" => match random.below(6) {
+            0 => "-".to_owned(),
+            1 => "+".to_owned(),
+            _ => {
+                let open = ["[", "("][random.below(2) as usize];
+                format!("{open}{:b}", random.below(40))
+            }
+        },
+        "bigset" => return numbered("bt", random, BIG_SETS),
+        "bigmember" => return numbered("a member of some length", random, BIG_MEMBERS),
+        "member" => match random.below(12) {
+            0 => String::new(),
+            1 => "m".repeat(65),
+            2 => "007".to_owned(),
+            3..=6 => integer(random),
+            _ => format!("m{}", random.below(10)),
+        },
+        "number" => random.below(30).to_string(),
         "field" => match random.below(12) {
             0 => String::new(),
             1 => "f".repeat(65),

@@ -106,17 +106,27 @@ fn compare_keys(
     pair.exchange(session, &about.collect::<Vec<_>>())?;
     for key in keys {
         let [kind, _] = pair.ask(session, &on(&["TYPE"], key))?;
-        if kind == b"+list\r\n" {
-            let mut elements = on(&["LRANGE"], key);
-            elements.extend(command(&["0", "-1"]));
-            pair.exchange(session, &[elements, on(&["LLEN"], key)])?;
-            continue;
-        }
+        let reads: &[&str] = match kind.as_slice() {
+            b"+hash\r\n" => &["HGETALL", "HLEN"],
+            b"+list\r\n" => &["LRANGE", "LLEN"],
+            b"+set\r\n" => &["SMEMBERS", "SCARD"],
+            b"+zset\r\n" => &["ZRANGEBYSCORE", "ZCARD"],
+            _ => &["GET"],
+        };
+        let read = |name: &&str| {
+            let mut read = on(&[name], key);
+            read.extend(match *name {
+                "LRANGE" => command(&["0", "-1"]),
+                "ZRANGEBYSCORE" => command(&["-inf", "+inf", "WITHSCORES"]),
+                _ => Vec::new(),
+            });
+            read
+        };
+        let reads: Vec<Command> = reads.iter().map(read).collect();
+        pair.exchange(session, &reads)?;
         if kind != b"+hash\r\n" {
-            pair.exchange(session, &[on(&["GET"], key)])?;
             continue;
         }
-        pair.exchange(session, &[on(&["HGETALL"], key), on(&["HLEN"], key)])?;
         let [fields, _] = pair.ask(session, &on(&["HKEYS"], key))?;
         let fields = Reply::parse(&fields);
         let fields = fields.as_ref().map(Reply::elements).unwrap_or_default();

@@ -164,7 +164,145 @@ pub(super) const TEMPLATES: &[(u64, &str)] = &[
          [ get # ] [ get s:* ] [ get h:*->f2 ]",
     ),
     (1, "sort $list by s:* get # get bs:* store $list"),
+    (
+        2,
+        "sort $set alpha [ desc ] [ limit $num $num ] [ store $list ]",
+    ),
+    (1, "sort $set by nosort [ desc ] store $list"),
+    (2, "sort $zset by nosort [ desc ] [ limit $num $num ]"),
     (1, "del $list"),
+    // Sets. What SPOP takes is left to chance, so it takes all or nothing; the
+    // only member there is goes in a compound operation.
+    (12, "sadd $set { $member }"),
+    (3, "sadd $set { $number }"),
+    (5, "srem $set { $member }"),
+    (4, "smembers $set"),
+    (4, "( scard | object encoding ) $set"),
+    (4, "sismember $set $member"),
+    (3, "smismember $set { $member }"),
+    (2, "spop $set ( 100000 | 0 | -1 )"),
+    (2, "srandmember $set [ $num ]"),
+    (4, "smove $set $set $member"),
+    (6, "( sinter | sunion | sdiff ) { $set }"),
+    (
+        6,
+        "( sinterstore | sunionstore | sdiffstore ) $set { $set }",
+    ),
+    (3, "sintercard #{ $set } [ limit $num ]"),
+    (2, "sscan $set 0 [ match $glob ] [ count 1000 ]"),
+    // Sorted sets.
+    (
+        12,
+        "zadd $zset [ ( nx | xx ) ] [ ( gt | lt ) ] [ ch ] { $score $member }",
+    ),
+    (6, "zadd $zset { $score $member }"),
+    (
+        3,
+        "zadd $zset [ ( nx | xx | gt | lt ) ] incr $score $member",
+    ),
+    (4, "zincrby $zset $score $member"),
+    (4, "zrem $zset { $member }"),
+    (3, "( zcard | object encoding ) $zset"),
+    (4, "( zscore | zmscore ) $zset $member"),
+    (3, "zmscore $zset { $member }"),
+    (4, "( zrank | zrevrank ) $zset $member [ withscore ]"),
+    (3, "zcount $zset $bound $bound"),
+    (3, "zlexcount $lexset $lexbound $lexbound"),
+    (4, "( zrange | zrevrange ) $zset $num $num [ withscores ]"),
+    (2, "zrange $zset $num $num rev"),
+    (
+        4,
+        "zrange $zset $bound $bound byscore [ rev ] [ limit $num $num ] [ withscores ]",
+    ),
+    (
+        3,
+        "zrange $lexset $lexbound $lexbound bylex [ rev ] [ limit $num $num ]",
+    ),
+    (
+        4,
+        "( zrangebyscore | zrevrangebyscore ) $zset $bound $bound [ withscores ] [ limit $num $num ]",
+    ),
+    (
+        4,
+        "( zrangebylex | zrevrangebylex ) $lexset $lexbound $lexbound [ limit $num $num ]",
+    ),
+    (3, "zrangestore $zset $zset $num $num [ rev ]"),
+    (
+        3,
+        "zrangestore $zset $zset $bound $bound byscore [ rev ] [ limit $num $num ]",
+    ),
+    (2, "zremrangebyrank $zset $num $num"),
+    (1, "zremrangebyscore $zset $bound $bound"),
+    (1, "zremrangebylex $lexset $lexbound $lexbound"),
+    (3, "( zpopmin | zpopmax ) $zset [ ( 1 | 2 | 0 | -1 ) ]"),
+    (3, "zmpop #{ $zset } ( min | max ) [ count ( 1 | 3 | 0 ) ]"),
+    (
+        4,
+        "( zunion | zinter ) 2 $zsource $zsource [ weights $score $score ] \
+         [ aggregate ( sum | min | max ) ] [ withscores ]",
+    ),
+    (
+        3,
+        "( zunion | zinter | zdiff ) #{ $zsource } [ withscores ]",
+    ),
+    (
+        4,
+        "( zunionstore | zinterstore ) $zset 2 $zsource $zsource [ weights $score $score ] \
+         [ aggregate ( sum | min | max ) ]",
+    ),
+    (
+        4,
+        "( zunionstore | zinterstore | zdiffstore ) $zset #{ $zsource }",
+    ),
+    (3, "zintercard #{ $zsource } [ limit $num ]"),
+    (2, "zrandmember $zset [ $num [ withscores ] ]"),
+    (
+        2,
+        "zscan $zset 0 [ match $glob ] [ count 1000 ] [ noscores ]",
+    ),
+    (4, "zadd $lexset 0 $lexmember"),
+    // Positions. Polygons are of the size of a country: how far Valkey looks for the
+    // members of one that spans half of the earth is not told.
+    (3, "geoadd $geo [ ( nx | xx ) ] [ ch ] { $lon $lat $place }"),
+    (5, "geoadd $geo { $nearlon $nearlat $place }"),
+    (
+        3,
+        "geodist $geo $place $place [ ( m | km | ft | mi | lm ) ]",
+    ),
+    (2, "( geohash | geopos ) $geo { $place }"),
+    (
+        3,
+        "geosearch $geo ( frommember $place | fromlonlat $lon $lat ) \
+         ( byradius $metres $unit | bybox $metres $metres $unit ) ( asc | desc ) \
+         [ withdist ] [ withhash ] [ withcoord ]",
+    ),
+    (
+        3,
+        "geosearch $geo ( frommember $place | fromlonlat $lon $lat ) \
+         ( byradius $metres $unit | bybox $metres $metres $unit ) [ count 3 [ any ] ] [ withdist ]",
+    ),
+    (
+        2,
+        "geosearch $geo bypolygon 4 $nearlon $nearlat $nearlon $nearlat $nearlon $nearlat \
+         $nearlon $nearlat asc [ withdist ]",
+    ),
+    (
+        2,
+        "geosearchstore $geo $geo fromlonlat $lon $lat byradius $metres $unit [ storedist ]",
+    ),
+    (
+        2,
+        "georadius $geo $lon $lat $metres $unit [ withdist ] [ withcoord ] [ count 2 ] \
+         [ ( store | storedist ) $geo ] asc",
+    ),
+    (
+        2,
+        "georadiusbymember $geo $place $metres $unit [ withdist ] [ ( store | storedist ) $geo ] asc",
+    ),
+    (
+        1,
+        "( georadius_ro $geo $lon $lat | georadiusbymember_ro $geo $place ) $metres $unit [ store x ]",
+    ),
     // Many and larger keys, so that some are cold at any time.
     (14, "set $bigstr $big"),
     (16, "get $bigstr"),
@@ -204,6 +342,27 @@ pub(super) const TEMPLATES: &[(u64, &str)] = &[
     (1, "linsert $biglist before $element $big"),
     (2, "( llen | object encoding ) $biglist"),
     (1, "copy $biglist $biglist replace"),
+    (6, "sadd $bigset { $bigmember }"),
+    (3, "( sismember $bigset $bigmember | scard $bigset )"),
+    (3, "srem $bigset { $bigmember }"),
+    (
+        2,
+        "( sinterstore | sunionstore | sdiffstore ) $bigset $bigset [ $bigset ] [ $bigset ]",
+    ),
+    (1, "( smembers | object encoding | del ) $bigset"),
+    (8, "zadd $bigzset { $score $bigmember }"),
+    (3, "zincrby $bigzset $score $bigmember"),
+    (3, "( zscore | zrank | zrevrank ) $bigzset $bigmember"),
+    (2, "zrem $bigzset { $bigmember }"),
+    (3, "( zrange | zrevrange ) $bigzset $num $num withscores"),
+    (2, "zrangebyscore $bigzset $bound $bound withscores"),
+    (2, "zcount $bigzset $bound $bound"),
+    (1, "zremrangebyrank $bigzset 0 1"),
+    (
+        1,
+        "( zunionstore | zinterstore ) $bigzset 2 $bigzset $bigzset",
+    ),
+    (1, "( object encoding | zcard ) $bigzset"),
     // Transactions.
     (3, "multi"),
     (2, "exec"),
@@ -228,7 +387,9 @@ pub(super) const TEMPLATES: &[(u64, &str)] = &[
     ),
     (1, "config set hash-max-listpack-entries ( 4 | 16 | 512 )"),
     (1, "config set hash-max-listpack-value ( 16 | 64 )"),
-    (1, "config set list-max-listpack-size ( -2 | -2 | -1 | 4 )"),
+    (1, "config set set-max-intset-entries ( 4 | 512 )"),
+    (1, "config set set-max-listpack-entries ( 4 | 128 )"),
+    (1, "config set set-max-listpack-value ( 16 | 64 )"),
     (1, "config set ( nosuch 1 | hash-max-listpack-entries abc )"),
     (1, "( time | lastsave | hello )"),
     (1, "( reset | wait 0 0 )"),
@@ -244,7 +405,9 @@ pub(super) const TEMPLATES: &[(u64, &str)] = &[
 pub(super) const CONFIGURATION: &[&str] = &[
     "config set hash-max-listpack-entries 512",
     "config set hash-max-listpack-value 64",
-    "config set list-max-listpack-size -2",
+    "config set set-max-intset-entries 512",
+    "config set set-max-listpack-entries 128",
+    "config set set-max-listpack-value 64",
 ];
 
 /// Commands that are as rare as one in so many of the others.

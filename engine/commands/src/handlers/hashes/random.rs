@@ -1,19 +1,23 @@
 //! Random entries of a hash for HRANDFIELD.
 //!
-//! Owns how they are drawn: with or without repetition, never an expired one.
-//! INVARIANT: no more is allocated than the hash holds or the limit allows,
-//! whatever count was asked for. Pure; any thread.
+//! Owns that an expired one is never drawn; `draw` owns how it is done. Pure;
+//! any thread.
 
-use std::collections::BTreeSet;
+use super::super::draw::Source;
 use thermocline_base::{Random, UnixMillis};
 use thermocline_types::{HashEntry, HashRef};
 
-/// Up to one in this many fields are drawn one by one; for a larger part the
-/// whole hash is gone through.
-const SPARSE_PART: usize = 3;
-
-/// What a drawn entry takes besides its bytes in the reply.
-const ENTRY_OVERHEAD_BYTES: usize = size_of::<HashEntry<'_>>();
+fn source<'a>(
+    hash: HashRef<'a>,
+    now: UnixMillis,
+) -> Source<impl FnMut(&mut Random) -> Option<HashEntry<'a>>, impl Fn() -> Vec<HashEntry<'a>>> {
+    Source {
+        len: hash.len(),
+        is_large: matches!(hash, HashRef::Full(_)),
+        one: move |random: &mut Random| hash.random(random, now),
+        all: move || hash.iter(now).collect(),
+    }
+}
 
 /// At most `count` different entries, all of them where there are no more.
 pub(super) fn unique<'a>(
@@ -22,46 +26,7 @@ pub(super) fn unique<'a>(
     random: &mut Random,
     now: UnixMillis,
 ) -> Vec<HashEntry<'a>> {
-    if let HashRef::Full(_) = hash
-        && count <= hash.len() / SPARSE_PART
-        && let Some(entries) = drawn_sparsely(hash, count, random, now)
-    {
-        return entries;
-    }
-    let mut entries: Vec<_> = hash.iter(now).collect();
-    let count = count.min(entries.len());
-    if count < entries.len() {
-        // The first steps of a Fisher-Yates shuffle.
-        for at in 0..count {
-            let left = (entries.len() - at) as u64;
-            entries.swap(at, at + random.below(left) as usize);
-        }
-        entries.truncate(count);
-    }
-    entries
-}
-
-/// Draws until `count` different entries are found; `None` if that takes long
-/// because nearly all have expired.
-fn drawn_sparsely<'a>(
-    hash: HashRef<'a>,
-    count: usize,
-    random: &mut Random,
-    now: UnixMillis,
-) -> Option<Vec<HashEntry<'a>>> {
-    let mut entries = Vec::new();
-    let mut fields = BTreeSet::new();
-    let tries = count.saturating_mul(4).saturating_add(64);
-    for _ in 0..tries {
-        if entries.len() == count {
-            break;
-        }
-        let entry = hash.random(random, now)?;
-        if fields.insert(entry.0) {
-            entries.push(entry);
-        }
-    }
-    (entries.len() == count).then_some(entries)
+    source(hash, now).unique(count, random)
 }
 
 /// `count` entries with repetition, none if the hash has none to give. `None`
@@ -73,35 +38,14 @@ pub(super) fn repeating<'a>(
     now: UnixMillis,
     limit_bytes: usize,
 ) -> Option<Vec<HashEntry<'a>>> {
-    // A packed hash is walked once instead of for each draw.
-    let packed: Option<Vec<_>> = match hash {
-        HashRef::Packed(_) => Some(hash.iter(now).collect()),
-        HashRef::Full(_) => None,
-    };
-    let mut draw = || match &packed {
-        Some(entries) => {
-            let at = random.below(entries.len() as u64) as usize;
-            entries.get(at).copied()
-        }
-        None => hash.random(random, now),
-    };
-    let mut entries = Vec::new();
-    let mut reply_bytes = 0_usize;
-    while entries.len() < count {
-        let Some(entry) = draw() else { break };
-        let entry_bytes = entry.0.len() + entry.1.len() + ENTRY_OVERHEAD_BYTES;
-        reply_bytes = reply_bytes.saturating_add(entry_bytes);
-        if reply_bytes > limit_bytes {
-            return None;
-        }
-        entries.push(entry);
-    }
-    Some(entries)
+    let bytes_of = |entry: &HashEntry<'_>| entry.0.len() + entry.1.len();
+    source(hash, now).repeating(count, random, bytes_of, limit_bytes)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeSet;
     use thermocline_types::{Limits, Update, Value, apply};
 
     const NOW: UnixMillis = UnixMillis(1000);

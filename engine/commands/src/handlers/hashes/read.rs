@@ -3,6 +3,7 @@
 //!
 //! Owns their replies. INVARIANT: nothing here changes a key.
 
+use super::super::draw::REPEATED_MAX_BYTES;
 use super::options::parse_random;
 use super::random::{repeating, unique};
 use super::{reply_value, used};
@@ -12,10 +13,6 @@ use crate::error::CommandError;
 use crate::glob::{Case, matches};
 use crate::reply::{ReplyBuffer, Version};
 use thermocline_types::HashEntry;
-
-/// The most that HRANDFIELD with repetition may take: its reply grows with a
-/// number the client chose.
-const REPEATED_MAX_BYTES: usize = 128 * 1024 * 1024;
 
 /// What of each entry is replied.
 #[derive(Clone, Copy, PartialEq, Eq)]

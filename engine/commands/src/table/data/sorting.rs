@@ -26,7 +26,7 @@ pub(super) static COMMANDS: &[Command] = &[
         Category::List,
         Category::Set,
         Category::Slow,
-        Category::Sortedset,
+        Category::SortedSet,
         Category::Write,
     ])
     .legacy_range(1, 1, 1)
@@ -49,7 +49,7 @@ pub(super) static COMMANDS: &[Command] = &[
         Category::Read,
         Category::Set,
         Category::Slow,
-        Category::Sortedset,
+        Category::SortedSet,
     ])
     .legacy_range(1, 1, 1)
     .keys(&[

@@ -1,0 +1,67 @@
+//! Too few open files: fewer clients, and those that are there go on.
+
+use super::support::{Daemon, eventually, field};
+use rustix::process::{Resource, Rlimit, prlimit};
+use std::time::Instant;
+
+#[test]
+fn fewer_files_mean_fewer_clients_and_the_log_says_so() {
+    let daemon = Daemon::start_limited(Some(200), &["--tier", "no"]);
+    let mut raw = daemon.connect();
+    assert_eq!(
+        raw.ask("config get maxclients"),
+        "*2",
+        "the lowered number is the one shown"
+    );
+    raw.expect("$10\r\nmaxclients\r\n$2\r\n72\r\n");
+    assert_eq!(field(&raw.bulk("info clients"), "maxclients"), "72");
+    assert!(
+        daemon
+            .log()
+            .contains("maxclients has been reduced to 72 to compensate for low ulimit."),
+        "{}",
+        daemon.log()
+    );
+    assert_eq!(
+        raw.ask("config set maxclients 500"),
+        "-ERR CONFIG SET failed (possibly related to argument 'maxclients') - The operating \
+         system is not able to handle the specified number of clients, try with 72"
+    );
+    assert_eq!(raw.ask("config set maxclients 70"), "+OK");
+    let (status, text) = daemon.start_another(Some(100), &[]);
+    assert!(!status.success());
+    assert!(
+        text.contains("Your current 'ulimit -n' of 100 is not enough for the server to start."),
+        "{text}"
+    );
+}
+
+#[test]
+fn without_a_free_file_clients_go_on_and_newcomers_wait() {
+    let daemon = Daemon::start(&["--tier", "no"]);
+    let mut client = daemon.connect();
+    assert_eq!(client.ask("set a 1"), "+OK");
+    let maximum = rustix::process::getrlimit(Resource::Nofile).maximum;
+    let limit = |files: Option<u64>| {
+        let limit = Rlimit {
+            current: files,
+            maximum,
+        };
+        let before = prlimit(Some(daemon.pid()), Resource::Nofile, limit);
+        before.expect("a limit of a child can be changed")
+    };
+    let begun = Instant::now();
+    let before = limit(Some(3));
+    let mut newcomer = daemon.connect();
+    newcomer.send("get a\r\n");
+    let warnings = || {
+        let log = daemon.log();
+        log.matches("Accepting client connection").count()
+    };
+    eventually(&true, || warnings() >= 2);
+    assert_eq!(client.ask("incr a"), ":2");
+    let (warned, seconds) = (warnings() as u64, begun.elapsed().as_secs());
+    assert!(warned <= seconds + 1, "{warned} warnings in {seconds} s");
+    limit(before.current);
+    newcomer.expect("$1\r\n2\r\n");
+}
