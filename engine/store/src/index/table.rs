@@ -360,7 +360,7 @@ impl KeyTable {
         true
     }
 
-    /// Empties chunks as long as much of the heap is dead, at most `most`: each is a copy of at most 64 KiB. How many bytes of
+    /// Empties chunks as long as much of the heap is dead, at most `most`: each is a copy of at most a quarter of a MiB. How many bytes of
     /// memory that has won.
     pub fn compact(&mut self, most: usize) -> usize {
         let before = self.heap.memory_bytes();
@@ -633,6 +633,25 @@ mod tests {
             let key = number.to_le_bytes();
             let record = table.record(hot(&table, &key)).expect("it is hot");
             assert_eq!(record.parts(), RecordParts::new(1, &key, &value));
+        }
+    }
+
+    #[test]
+    fn a_key_in_memory_costs_little_beside_itself_and_its_value() {
+        const KEYS: u64 = 40_000;
+        for (value_bytes, most) in [(8, 20.0), (64, 20.0), (256, 22.0), (1024, 27.0)] {
+            let (mut table, _) = new();
+            let value = vec![1; value_bytes];
+            for number in 0..KEYS {
+                let key = format!("key:{number:012}");
+                table.insert(
+                    hash(key.as_bytes()),
+                    &RecordParts::new(1, key.as_bytes(), &value),
+                );
+            }
+            let bytes = table.record_bytes() + table.index_bytes();
+            let beside = bytes as f64 / KEYS as f64 - 16.0 - value_bytes as f64;
+            assert!(beside <= most, "{beside} bytes at {value_bytes}");
         }
     }
 

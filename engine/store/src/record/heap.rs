@@ -34,7 +34,7 @@ const RECORDS_IN_CHUNK: usize = 4;
 /// for it.
 const RECORDS_BEFORE_CHUNK: usize = 8;
 /// Of the chunks, one part in this many may be dead.
-const DEAD_PART: usize = 4;
+const DEAD_PART: usize = 3;
 /// The same when memory is short.
 const DEAD_PART_SHORT: usize = 8;
 /// A chunk is worth emptying if at least this part of it can be won.

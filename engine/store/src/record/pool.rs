@@ -24,7 +24,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 /// The smallest chunk, bytes: what the kernel takes back.
 pub(super) const CHUNK_BYTES_MIN: usize = 4 << 10;
 /// The largest chunk, bytes.
-pub(super) const CHUNK_BYTES_MAX: usize = 64 << 10;
+pub(super) const CHUNK_BYTES_MAX: usize = 256 << 10;
 /// How many sizes there are.
 const ORDERS: usize = (CHUNK_BYTES_MAX / CHUNK_BYTES_MIN).ilog2() as usize + 1;
 /// Address space is asked for in pieces of this, bytes.
@@ -305,16 +305,16 @@ mod tests {
     #[test]
     fn memory_given_back_is_not_idle_and_can_be_lent_again() {
         let pool = ChunkPool::default();
-        let chunks: Vec<_> = (0..1000)
+        let chunks: Vec<_> = (0..100)
             .map(|_| pool.take(CHUNK_BYTES_MAX, CHUNK_BYTES_MAX).0)
             .collect();
-        assert_eq!(pool.lent_bytes(), 1000 * CHUNK_BYTES_MAX);
+        assert_eq!(pool.lent_bytes(), 100 * CHUNK_BYTES_MAX);
         for &chunk in &chunks {
             fill(chunk, CHUNK_BYTES_MAX, 1);
             // SAFETY: the chunk is not used again before it is taken again.
             unsafe { pool.give_back(chunk, CHUNK_BYTES_MAX) };
         }
-        assert_eq!(pool.idle_bytes(), 1000 * CHUNK_BYTES_MAX);
+        assert_eq!(pool.idle_bytes(), 100 * CHUNK_BYTES_MAX);
         pool.trim();
         assert!(pool.idle_bytes() <= IDLE_BYTES);
         let (again, _) = pool.take(CHUNK_BYTES_MAX, CHUNK_BYTES_MAX);
