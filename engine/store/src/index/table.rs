@@ -160,8 +160,7 @@ impl KeyTable {
     pub fn mark_cold(&mut self, position: Position, has_room: bool) {
         if !has_room {
             let per_bucket = self.hot.max(1) * NEIGHBOURS_PER_BUCKET;
-            let buckets = self.len().div_ceil(per_bucket);
-            let buckets = buckets.clamp(1, MARKS_BUCKETS_MAX);
+            let buckets = (self.len() / per_bucket).clamp(1, MARKS_BUCKETS_MAX);
             self.index.age_cold_near(position, buckets);
         }
         self.set_frequency(position, 1);
@@ -430,7 +429,7 @@ mod tests {
         );
     }
 
-    const HOT: u32 = 2000;
+    const HOT: u32 = 800;
     const COLD: u32 = 18_000;
 
     /// A table of [`HOT`] keys in memory and [`COLD`] on the tier.
