@@ -454,11 +454,8 @@ impl<'s, 'k> Access<'s, 'k> {
             shard.counters.promotions += 1;
             self.install(id, true);
         } else {
-            if is_cold {
-                table.mark_cold(position, self.store.has_promotion_room());
-            } else {
-                table.set_frequency(position, (frequency + 1).min(3));
-            }
+            let next = if is_cold { 1 } else { (frequency + 1).min(3) };
+            table.set_frequency(position, next);
         }
         self.peek_key(id)
     }

@@ -10,7 +10,7 @@ use crate::effect::DatabaseMap;
 use crate::index::KeyTable;
 use crate::keeper::Keeper;
 use crate::log::Log;
-use crate::memory::{END_PERCENT, Memory};
+use crate::memory::Memory;
 use crate::objects::{OBJECT_FORM, Objects};
 use crate::observe::Observed;
 use crate::record::{ChunkPool, RecordParts};
@@ -471,12 +471,6 @@ impl Store {
         if let Some(database) = number {
             self.make_ready(KeyName { database, key }, 0);
         }
-    }
-
-    /// Whether promotions push nothing out for now: after a start, or after much
-    /// was deleted.
-    pub(crate) fn has_promotion_room(&self) -> bool {
-        !self.memory.is_above(&self.settings, END_PERCENT)
     }
 
     pub(crate) fn is_settled(&self) -> bool {

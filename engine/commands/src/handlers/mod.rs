@@ -53,7 +53,6 @@ pub(crate) static FAMILIES: &[&[(&str, Handler)]] = &[
     hashes::HANDLERS,
     lists::HANDLERS,
     geo::HANDLERS,
-    hashes::HANDLERS,
     sets::HANDLERS,
     sorted_sets::HANDLERS,
     whole::HANDLERS,

@@ -54,16 +54,6 @@ impl Bucket {
         self.slots[index] = slot;
     }
 
-    /// Takes one use away from each key that is not in memory, but for the one at
-    /// `spared`.
-    pub(super) fn age_cold(&mut self, spared: Option<usize>) {
-        for (index, slot) in self.slots.iter_mut().enumerate() {
-            if Some(index) != spared && slot.is_cold() && slot.frequency() > 0 {
-                *slot = slot.with_frequency(slot.frequency() - 1);
-            }
-        }
-    }
-
     /// Empties a place; which slot was there and its home.
     pub(super) fn take(&mut self, index: usize) -> (Slot, u8) {
         (std::mem::take(&mut self.slots[index]), self.homes[index])

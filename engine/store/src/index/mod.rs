@@ -214,15 +214,6 @@ impl Index {
         slot
     }
 
-    /// Takes one use away from each cold key in `buckets` buckets, that of
-    /// `position` and those behind it, but for the key there.
-    pub fn age_cold_near(&mut self, position: Position, buckets: usize) {
-        if let Some(segment) = self.segments.get_mut(position.segment as usize) {
-            let (bucket, place) = (usize::from(position.bucket), usize::from(position.slot));
-            segment.age_cold(bucket, place, buckets);
-        }
-    }
-
     /// How many segments there are, for [`Index::segment_slots`].
     #[must_use]
     pub fn segments(&self) -> usize {

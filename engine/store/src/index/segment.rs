@@ -154,16 +154,6 @@ impl Segment {
         })
     }
 
-    /// Takes one use away from each cold key in `count` buckets, `bucket` and those
-    /// behind it, but for the one at `place` in `bucket`.
-    pub(super) fn age_cold(&mut self, bucket: usize, place: usize, count: usize) {
-        let buckets = self.buckets.len();
-        for step in 0..count.min(buckets) {
-            let spared = (step == 0).then_some(place);
-            self.buckets[(bucket + step) % buckets].age_cold(spared);
-        }
-    }
-
     /// Bucket, place and slot of each key whose home is `home`.
     pub(super) fn of_home(&self, home: usize) -> impl Iterator<Item = (usize, usize, Slot)> + '_ {
         let main = usize::from(self.main);

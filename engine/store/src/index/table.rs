@@ -23,11 +23,6 @@ use thermocline_base::{DatabaseId, HashSeed, KeyHash, UnixMillis};
 /// A line of the processor's cache, bytes.
 const LINE_BYTES: usize = 64;
 
-/// Keys in a bucket, as they are filled on average.
-const NEIGHBOURS_PER_BUCKET: usize = 6;
-/// Most buckets, a cache line each, that a first read looks through.
-const MARKS_BUCKETS_MAX: usize = 8;
-
 /// A slot that may be the key: its place and where its record is.
 pub type Candidate = (Position, Address);
 
@@ -206,25 +201,6 @@ impl KeyTable {
         if frequency < Slot::FREQUENCY_LIMIT {
             self.set_frequency(position, frequency + 1);
         }
-    }
-
-    /// Notes the first read of a cold key: a second one will bring it up if it
-    /// comes soon.
-    ///
-    /// What is soon is told by the key's neighbours: each first read takes the
-    /// mark of as many others as makes a mark last, on average, for as many
-    /// cold reads as there are keys in memory. A key read less often would push
-    /// out one that is read as often as itself; under a uniform load that is
-    /// every key, and all its promotions would be in vain. While `has_room`,
-    /// nothing is pushed out, and marks last.
-    pub fn mark_cold(&mut self, position: Position, has_room: bool) {
-        if !has_room {
-            let per_bucket = self.hot.max(1) * NEIGHBOURS_PER_BUCKET;
-            let buckets = self.len().div_ceil(per_bucket);
-            let buckets = buckets.clamp(1, MARKS_BUCKETS_MAX);
-            self.index.age_cold_near(position, buckets);
-        }
-        self.set_frequency(position, 1);
     }
 
     fn raw(&self, position: Position) -> Option<RawRecord> {
@@ -754,79 +730,5 @@ mod tests {
             drop(table);
             prop_assert_eq!(pool.lent_bytes(), 0);
         }
-    }
-
-    const HOT: u32 = 2000;
-    const COLD: u32 = 18_000;
-
-    /// A table of [`HOT`] keys in memory and [`COLD`] on the tier.
-    fn mostly_cold() -> KeyTable {
-        let (mut table, _) = new();
-        for number in 0..HOT + COLD {
-            let key = number.to_le_bytes();
-            table.insert(hash(&key), &RecordParts::new(1, &key, b"value"));
-        }
-        for number in 0..COLD {
-            let key = number.to_le_bytes();
-            let Found::Hot(position) = table.find(hash(&key), &key) else {
-                panic!("key {number} is there");
-            };
-            let address = Address::new(number, 1).expect("in range");
-            table.sink(position, hash(&key), address);
-        }
-        table
-    }
-
-    /// Reads a cold key; whether it would come up. It stays where it is.
-    fn read(table: &mut KeyTable, number: u32, has_room: bool) -> bool {
-        let key = number.to_le_bytes();
-        let Found::Cold(candidates) = table.find(hash(&key), &key) else {
-            panic!("key {number} is cold");
-        };
-        let (position, _) = *candidates
-            .iter()
-            .find(|(_, address)| address.page() == number)
-            .expect("its slot is there");
-        if table.slot(position).frequency() > 0 {
-            table.set_frequency(position, 0);
-            return true;
-        }
-        table.mark_cold(position, has_room);
-        false
-    }
-
-    #[test]
-    fn a_uniform_load_brings_little_up() {
-        let mut random = thermocline_base::Random::new(1);
-        let mut come_up = |has_room| {
-            let mut table = mostly_cold();
-            let reads = 10 * u64::from(COLD);
-            let uniform = (0..reads).map(|_| random.below(COLD.into()) as u32);
-            let up = uniform.filter(|number| read(&mut table, *number, has_room));
-            up.count() as f64 / reads as f64
-        };
-        let tight = come_up(false);
-        assert!(tight > 0.01 && tight < 0.12, "{tight} of the reads");
-        // Nothing is pushed out: each second read brings its key up.
-        let roomy = come_up(true);
-        assert!(roomy > 0.4, "{roomy} of the reads");
-    }
-
-    #[test]
-    fn a_key_read_again_soon_comes_up_whatever_else_is_read() {
-        let mut random = thermocline_base::Random::new(2);
-        let mut table = mostly_cold();
-        let (mut up, mut seconds) = (0, 0);
-        for number in 0..COLD / 4 {
-            assert!(!read(&mut table, number, false));
-            // Others are read meanwhile, a tenth of what memory holds.
-            for _ in 0..HOT / 10 {
-                let other = COLD / 2 + random.below(u64::from(COLD / 2)) as u32;
-                read(&mut table, other, false);
-            }
-            seconds += 1;
-            up += u32::from(read(&mut table, number, false));
-        }
-        assert!(up * 10 > seconds * 7, "{up} of {seconds} second reads");
     }
 }
