@@ -373,10 +373,10 @@ impl SimulatedFile {
         if end > LARGEST_FILE_BYTES {
             return Err(Errno::FBIG.into());
         }
-        world.meet(FaultAction::Write, true)?;
         if end > self.shared.node.lock().size() {
             world.meet(FaultAction::Grow, false)?;
         }
+        world.meet(FaultAction::Write, true)?;
         self.shared.node.lock().change(change);
         Ok(())
     }

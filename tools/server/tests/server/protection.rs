@@ -45,6 +45,10 @@ fn one_client_too_many_is_told_and_places_come_back() {
     let daemon = Daemon::start(&["--maxclients", "2"]);
     let mut one = daemon.connect();
     assert_eq!(one.ask("ping"), "+PONG");
+    // The connection that asked whether the daemon is up may still be closing.
+    eventually(&"1".to_owned(), || {
+        field(&one.bulk("info clients"), "connected_clients").to_owned()
+    });
     let mut two = daemon.connect();
     assert_eq!(two.ask("ping"), "+PONG");
     let mut three = daemon.connect();
