@@ -1,0 +1,337 @@
+//! Changing the keys of an access: each change is applied at once, and its effect
+//! kept for the frame.
+//!
+//! Owns what else a change touches: the tier's copies, those who watch or wait for
+//! the key. Does not append. Under the shards' locks, any thread.
+
+use super::{Access, EFFECTS, KeyId};
+use crate::effect::{Effect, KeyRef};
+use crate::objects::OBJECT_FORM;
+use crate::observe::{Change, EventClass};
+use crate::record::RecordParts;
+use crate::resolve::{Resolved, State};
+use crate::waiting::Ticket;
+use smallvec::SmallVec;
+use thermocline_base::{DatabaseId, UnixMillis};
+use thermocline_types::{TypeError, Update, Value};
+
+impl<'k> Access<'_, 'k> {
+    /// Brings a cold key into memory as it is: its record is clean if
+    /// `is_clean`, else about to change.
+    pub(super) fn install(&mut self, id: usize, is_clean: bool) {
+        let Some(position) = self.position(id) else {
+            return;
+        };
+        let resolved = &mut self.keys[id];
+        let State::Cold(cold) = std::mem::replace(&mut resolved.state, State::Hot) else {
+            resolved.state = State::Hot;
+            return;
+        };
+        let shard = &mut *self.guards[resolved.guard].shard;
+        let (form, value) = shard.objects.keep(cold.value);
+        let parts = RecordParts {
+            form,
+            expiry: cold.expiry,
+            address: is_clean.then_some(cold.address),
+            is_clean,
+            key: resolved.key,
+            value: &value,
+        };
+        if let Some(table) = shard.table_mut(resolved.database) {
+            table.replace(position, resolved.hash, &parts);
+        }
+        if !is_clean {
+            self.deaths.push((cold.address, cold.bytes));
+        }
+        let guard = resolved.guard;
+        self.store.recount(&mut self.guards[guard].shard);
+    }
+
+    /// The key will have another value: frees what the old one held beside its
+    /// record, and notes the death of a copy on the tier.
+    fn forget_old(&mut self, id: usize) {
+        let position = self.position(id);
+        let resolved = &self.keys[id];
+        match &resolved.state {
+            State::Absent => {}
+            State::Cold(cold) => self.deaths.push((cold.address, cold.bytes)),
+            State::Hot => {
+                let shard = &mut *self.guards[resolved.guard].shard;
+                let table = shard.table(resolved.database);
+                let record = position.zip(table).and_then(|(at, table)| table.record(at));
+                let Some(parts) = record.map(crate::record::Record::parts) else {
+                    return;
+                };
+                if let Some(address) = parts.address {
+                    let bytes = self.store.copy_bytes_hint(address, &parts, &shard.objects);
+                    self.deaths.push((address, bytes));
+                }
+                if parts.form == OBJECT_FORM {
+                    let number: SmallVec<[u8; 4]> = parts.value.into();
+                    shard.objects.remove(&number);
+                }
+            }
+        }
+    }
+
+    /// Puts a dirty record where the key is or will be.
+    fn put_record(&mut self, id: usize, form: u8, value: &[u8], expiry: Option<UnixMillis>) {
+        let position = self.position(id);
+        let resolved = &mut self.keys[id];
+        let parts = RecordParts {
+            expiry,
+            ..RecordParts::new(form, resolved.key, value)
+        };
+        let shard = &mut *self.guards[resolved.guard].shard;
+        let (table, _) = shard.table_or_new(resolved.database, self.store.seed);
+        match position {
+            Some(position) => table.replace(position, resolved.hash, &parts),
+            None => {
+                table.insert(resolved.hash, &parts);
+                shard.epoch += 1;
+            }
+        }
+        resolved.state = State::Hot;
+        if position.is_none() {
+            self.notify_of(id, EventClass::New, "new");
+        }
+    }
+
+    /// The key holds this value and expiry, whatever it held. The value is not
+    /// an empty collection. An expiry that has passed deletes the key instead.
+    pub fn put(&mut self, key: KeyId, value: Value, expiry: Option<UnixMillis>) {
+        let id = self.id(key);
+        self.remove_hidden(id);
+        if self.has_passed(expiry) {
+            self.delete_key(id);
+            return;
+        }
+        let mut serialized = Vec::new();
+        let form = value.serialize_into(&mut serialized) as u8;
+        self.log(id, |key| Effect::Put {
+            key,
+            form,
+            value: &serialized,
+            expiry,
+        });
+        self.forget_old(id);
+        let guard = self.keys[id].guard;
+        let (form, bytes) = self.guards[guard].shard.objects.keep(value);
+        self.put_record(id, form, &bytes, expiry);
+        self.touched(id);
+    }
+
+    /// As [`Access::put`] with a string of at most `STRING_MAX_BYTES` that was
+    /// set whole.
+    pub fn put_string(&mut self, key: KeyId, bytes: &[u8], expiry: Option<UnixMillis>) {
+        const FORM: u8 = thermocline_types::Form::StringBytes as u8;
+        if bytes.len() > thermocline_types::value::STRING_INLINE_MAX_BYTES {
+            if let Ok(value) = Value::from_string(bytes.to_vec()) {
+                self.put(key, value, expiry);
+            }
+            return;
+        }
+        let id = self.id(key);
+        self.remove_hidden(id);
+        if self.has_passed(expiry) {
+            self.delete_key(id);
+            return;
+        }
+        self.log(id, |key| Effect::Put {
+            key,
+            form: FORM,
+            value: bytes,
+            expiry,
+        });
+        self.forget_old(id);
+        self.put_record(id, FORM, bytes, expiry);
+        self.touched(id);
+    }
+
+    /// Changes the value, or makes one where the update can; a collection left
+    /// empty takes its key along.
+    ///
+    /// # Errors
+    /// As `Update::check`; nothing has changed then.
+    pub fn update(&mut self, key: KeyId, update: &Update<'_>) -> Result<(), TypeError> {
+        let id = self.id(key);
+        self.remove_hidden(id);
+        let old = self.peek_key(id);
+        update.check(old.map(|entry| entry.value))?;
+        let expiry = old.and_then(|entry| entry.expiry);
+        let current = self.take_value(id);
+        let value = thermocline_types::apply(current, update, &self.store.limits())?;
+        if value.as_ref().is_empty_collection() {
+            self.delete_key(id);
+            return Ok(());
+        }
+        let mut encoded = Vec::new();
+        update.encode_into(&mut encoded);
+        self.log(id, |key| Effect::Update {
+            key,
+            update: &encoded,
+        });
+        let guard = self.keys[id].guard;
+        let (form, bytes) = self.guards[guard].shard.objects.keep(value);
+        self.put_record(id, form, &bytes, expiry);
+        self.touched(id);
+        Ok(())
+    }
+
+    /// The key's value as one's own; the record keeps only the shell of one,
+    /// to be replaced or deleted next.
+    fn take_value(&mut self, id: usize) -> Option<Value> {
+        if matches!(self.keys[id].state, State::Cold(_)) {
+            self.install(id, false);
+        }
+        let position = self.position(id)?;
+        let resolved = &self.keys[id];
+        let shard = &mut *self.guards[resolved.guard].shard;
+        let parts = shard.table(resolved.database)?.record(position)?.parts();
+        if let Some(address) = parts.address {
+            let bytes = self.store.copy_bytes_hint(address, &parts, &shard.objects);
+            self.deaths.push((address, bytes));
+        }
+        if parts.form == OBJECT_FORM {
+            let number: SmallVec<[u8; 4]> = parts.value.into();
+            return shard.objects.remove(&number).map(Value::Object);
+        }
+        Some(shard.objects.value(&parts).capture())
+    }
+
+    /// Changes when the key expires, to never with `None`; a time that has
+    /// passed deletes it. Whether the key was there.
+    pub fn set_expiry(&mut self, key: KeyId, expiry: Option<UnixMillis>) -> bool {
+        let id = self.id(key);
+        self.remove_hidden(id);
+        if self.has_passed(expiry) {
+            return self.delete_key(id);
+        }
+        if matches!(self.keys[id].state, State::Cold(_)) {
+            self.install(id, false);
+        }
+        let Some(position) = self.position(id) else {
+            return false;
+        };
+        self.log(id, |key| Effect::Expire { key, expiry });
+        let resolved = &self.keys[id];
+        let shard = &mut *self.guards[resolved.guard].shard;
+        if let Some(table) = shard.table_mut(resolved.database) {
+            table.set_expiry(position, expiry);
+        }
+        self.touched(id);
+        true
+    }
+
+    /// Whether a key with this new expiry would not live at all. (One that it
+    /// has already lives to the end of its millisecond.)
+    fn has_passed(&self, expiry: Option<UnixMillis>) -> bool {
+        expiry.is_some_and(|expiry| expiry <= self.now)
+    }
+
+    /// Deletes the key. Whether it was there.
+    pub fn delete(&mut self, key: KeyId) -> bool {
+        let id = self.id(key);
+        self.remove_hidden(id);
+        self.delete_key(id)
+    }
+
+    pub(super) fn delete_key(&mut self, id: usize) -> bool {
+        let Some(position) = self.position(id) else {
+            return false;
+        };
+        self.log(id, |key| Effect::Delete { key });
+        self.forget_old(id);
+        let resolved = &mut self.keys[id];
+        resolved.state = State::Absent;
+        let shard = &mut *self.guards[resolved.guard].shard;
+        if let Some(table) = shard.table_mut(resolved.database) {
+            table.remove(position);
+        }
+        shard.epoch += 1;
+        self.touched(id);
+        true
+    }
+
+    /// Adds an effect on a key to the frame of this access.
+    fn log<'e>(&mut self, id: usize, effect: impl FnOnce(KeyRef<'e>) -> Effect<'e>)
+    where
+        'k: 'e,
+    {
+        if !self.store.log.is_kept() {
+            return;
+        }
+        if self.effects.capacity() == 0 {
+            self.effects = EFFECTS.take();
+        }
+        let resolved = &self.keys[id];
+        let key = KeyRef {
+            database: resolved.database,
+            key: resolved.key,
+        };
+        effect(key).encode_into(&mut self.effects);
+    }
+
+    pub(crate) fn log_effect(&mut self, effect: &Effect<'_>) {
+        effect.encode_into(&mut self.effects);
+    }
+
+    /// A key was changed.
+    fn touched(&mut self, id: usize) {
+        let resolved = &self.keys[id];
+        let guard = &mut self.guards[resolved.guard];
+        guard.wrote = true;
+        guard.shard.changed = true;
+        guard.shard.watchers.touch(resolved.database, resolved.key);
+        let is_waited = (guard.shard.queues).is_waited(resolved.database, resolved.key);
+        if is_waited && !self.raised.contains(&id) {
+            // Named when the access ends: SWAPDB may follow.
+            self.raised.push(id);
+        }
+        if self.store.observed.wants_changes() {
+            self.changes.push(Change::Key(resolved.key));
+        }
+    }
+
+    /// Has the ticket join the queue at the key until `Store::unwait`: once the
+    /// key has been touched, it is among the ready keys. `wants_absence`: also if
+    /// it is gone then.
+    pub fn wait(&mut self, key: KeyId, ticket: Ticket, wants_absence: bool) {
+        let id = self.id(key);
+        let resolved = &self.keys[id];
+        let queues = &mut self.guards[resolved.guard].shard.queues;
+        queues.add(resolved.database, resolved.key, ticket, wants_absence);
+    }
+
+    /// What became ready, in the order in which it was touched.
+    pub(super) fn raise(&mut self) {
+        for id in std::mem::take(&mut self.raised) {
+            let resolved = &self.keys[id];
+            self.store.raise(resolved.database, resolved.key);
+        }
+        for (database, key) in std::mem::take(&mut self.moved) {
+            self.store.raise(database, &key);
+        }
+    }
+
+    /// Every guard's shard was changed, by a flush or a swap.
+    pub(crate) fn touched_all(&mut self) {
+        for guard in &mut self.guards {
+            guard.wrote = true;
+            guard.shard.changed = true;
+            guard.shard.epoch += 1;
+        }
+    }
+
+    /// The keys of the database `old` are those of `new` from now on, which is
+    /// empty: a flush. A name means the database that had its number when the
+    /// access began, so a swap changes nothing here.
+    pub(crate) fn follow_flush(&mut self, old: DatabaseId, new: DatabaseId) {
+        for key in self.keys.iter_mut().filter(|key| key.database == old) {
+            let hash = self.store.seed.hash(new, key.key);
+            *key = Resolved::new(new, key.key, hash);
+            let shard = hash.shard();
+            key.guard = self.guards.partition_point(|guard| guard.id < shard);
+        }
+    }
+}
