@@ -307,6 +307,16 @@ impl<'a> ValueRef<'a> {
         }
     }
 
+    /// Whether it is a string that was changed in its place, which
+    /// `OBJECT ENCODING` calls `raw` however short it is.
+    #[must_use]
+    pub const fn is_raw_string(&self) -> bool {
+        match self {
+            Self::Inline { form, .. } => matches!(form, Form::StringRaw),
+            Self::Object(object) => matches!(object, Object::String { raw: true, .. }),
+        }
+    }
+
     const fn wrong_kind(&self, expected: ValueKind) -> TypeError {
         TypeError::WrongKind {
             expected,

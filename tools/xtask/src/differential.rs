@@ -64,6 +64,10 @@ pub(crate) struct Options {
     /// The protocol version of the connections.
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(2..=3))]
     protocol: u8,
+    /// Also bits, HyperLogLogs, sets, sorted sets, positions and streams, whose
+    /// differences are not all explained yet.
+    #[arg(long)]
+    all_families: bool,
     /// How often Thermocline is stopped, cleanly or not, and started again;
     /// it then runs with `appendfsync always`.
     #[arg(long, default_value_t = 0)]
@@ -139,7 +143,11 @@ impl<'o> Run<'o> {
         let mut run = Self {
             options,
             random: Random::new(seed),
-            generator: Generator::new(Random::new(seed ^ 0x5eed), Clock::system().now()),
+            generator: Generator::new(
+                Random::new(seed ^ 0x5eed),
+                Clock::system().now(),
+                options.all_families,
+            ),
             pair: Pair::new(reference, tested, options.protocol)?,
             sessions: Vec::new(),
             started: Instant::now(),

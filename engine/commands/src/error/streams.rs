@@ -63,8 +63,6 @@ pub(crate) const NEWEST_OF_GROUP: StreamError = StreamError::Fixed(
      this consumer by specifying a proper ID, or use the > ID to get new messages. The + ID \
      would just return an empty result set.",
 );
-pub(crate) const LAST_IS_ZERO: StreamError =
-    StreamError::Fixed("ERR the stream last element ID is 0-0");
 pub(crate) const NEW_WITHOUT_GROUP: StreamError = StreamError::Fixed(
     "ERR The > ID can be specified only when calling XREADGROUP using the GROUP <group> \
      <consumer> option.",

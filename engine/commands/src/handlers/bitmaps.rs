@@ -40,7 +40,7 @@ fn setbit(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
         None => (None, false),
         Some(entry) => {
             let found = entry.value.string()?.get(byte as usize).copied();
-            (found, entry.value.encoding_name() == "raw")
+            (found, entry.value.is_raw_string())
         }
     };
     let before = old.unwrap_or(0);

@@ -6,7 +6,7 @@
 
 use super::grammar::Template;
 use super::resp::{Command, command};
-use super::templates::{RARE, TEMPLATES};
+use super::templates::{NEWER_TEMPLATES, RARE, TEMPLATES};
 use thermocline_base::{Random, UnixMillis};
 
 /// Keys of each of the small pools.
@@ -59,10 +59,12 @@ pub(super) struct Generator {
 }
 
 impl Generator {
-    /// A generator that begins at this time of the day.
-    pub(super) fn new(random: Random, now: UnixMillis) -> Self {
+    /// A generator that begins at this time of the day; `all`: of all families.
+    pub(super) fn new(random: Random, now: UnixMillis, all: bool) -> Self {
+        let newer = if all { NEWER_TEMPLATES } else { &[] };
         let templates: Vec<_> = TEMPLATES
             .iter()
+            .chain(newer)
             .map(|(weight, text)| (*weight, Template::new(text)))
             .collect();
         Self {
@@ -434,7 +436,7 @@ mod tests {
     use crate::differential::resp::shown;
 
     fn generator(seed: u64) -> Generator {
-        Generator::new(Random::new(seed), UnixMillis(1_700_000_000_000))
+        Generator::new(Random::new(seed), UnixMillis(1_700_000_000_000), true)
     }
 
     #[test]
@@ -476,7 +478,7 @@ mod tests {
             ended += usize::from(name == "exec" || name == "discard");
             names.insert(name);
         }
-        for (_, text) in TEMPLATES {
+        for (_, text) in TEMPLATES.iter().chain(NEWER_TEMPLATES) {
             let first = text
                 .split(' ')
                 .find(|word| *word != "(")

@@ -80,7 +80,7 @@ fn make_room(context: &mut Context<'_, '_, '_>, last: u64) -> Result<(), Failure
         None => (None, false),
         Some(entry) => {
             let byte = entry.value.string()?.get(last as usize).copied();
-            (byte, entry.value.encoding_name() == "raw")
+            (byte, entry.value.is_raw_string())
         }
     };
     if byte.is_none() || !is_raw {

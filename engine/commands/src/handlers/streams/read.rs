@@ -108,9 +108,8 @@ fn start_of(
         (b"$", Some(_)) => Err(errors::LAST_OF_GROUP.into()),
         (b"$", None) => Ok(From::After(last_id)),
         (b"+", Some(_)) => Err(errors::NEWEST_OF_GROUP.into()),
-        (b"+", None) if stream.is_none() => Ok(From::After(StreamId::MIN)),
         (b"+", None) => {
-            let before = last_id.previous().ok_or(errors::LAST_IS_ZERO)?;
+            let before = last_id.previous().unwrap_or(StreamId::MIN);
             Ok(From::After(before))
         }
         (b">", Some(_)) => Ok(From::New),
