@@ -25,9 +25,10 @@ impl Keeper {
     pub(super) fn load(&mut self) -> bool {
         let end = self.store.clock.monotonic() + SLICE;
         while self.store.clock.monotonic() < end {
-            while let Some(hash) = self.store.control.wanted() {
+            if let Some(hash) = self.store.control.wanted() {
                 self.load_shard(hash.shard());
                 self.load_effects(hash);
+                continue;
             }
             if self.next_load >= self.store.shards.len() {
                 return !self.apply_tail();
