@@ -50,6 +50,8 @@ struct Reading {
 /// See the module.
 pub(crate) struct Cold {
     reader: RefCell<PageReader>,
+    /// Says that reads have arrived; `None` where the disk has no such descriptor.
+    event: Option<AsyncFd<OwnedFd>>,
     /// By address; two lives of one segment can be wanted at once, hence the list.
     reading: RefCell<HashMap<Address, SmallVec<[Reading; 1]>>>,
     /// Whether reads were submitted that the kernel has not seen.
@@ -97,9 +99,17 @@ impl Cold {
     /// The reads of a new thread.
     ///
     /// # Errors
-    /// If the kernel has no room for the reader.
-    pub(crate) fn new(store: &Arc<Store>) -> Result<Self, StoreError> {
-        let reader = PageReader::new(store, DEPTH)?;
+    /// If the kernel has no room for the reader, or its descriptor cannot be watched.
+    #[expect(
+        deprecated,
+        reason = "its successor asks for what an owned descriptor gives: that it stays open"
+    )]
+    pub(crate) fn new(store: &Arc<Store>) -> io::Result<Self> {
+        let reader = PageReader::new(store, DEPTH).map_err(io::Error::other)?;
+        let event = reader.event_fd().map(|event| event.try_clone_to_owned());
+        let event = event
+            .transpose()?
+            .map(|event| AsyncFd::with_interest(event, Interest::READABLE));
         for reason in reader.unregistered() {
             info!("reads of the tier cost more than they could: {reason}");
         }
@@ -108,6 +118,7 @@ impl Cold {
             reading: RefCell::new(HashMap::new()),
             unflushed: Cell::new(false),
             driver: RefCell::new(None),
+            event: event.transpose()?,
         })
     }
 
@@ -148,24 +159,15 @@ impl Cold {
     /// runs.
     ///
     /// # Errors
-    /// If the reader's descriptor cannot be watched.
+    /// If the descriptor can no longer be watched.
     pub(crate) async fn drive(&self) -> io::Result<()> {
-        let event = match self.reader.borrow().event_fd() {
-            Some(descriptor) => Some(descriptor.try_clone_to_owned()?),
-            None => None,
-        };
-        let event = match event {
-            Some(event) => Some(watched(event)?),
-            None => None,
-        };
         let mut done = Vec::new();
-        poll_fn(|context| self.poll_drive(context, event.as_ref(), &mut done)).await
+        poll_fn(|context| self.poll_drive(context, &mut done)).await
     }
 
     fn poll_drive(
         &self,
         context: &mut Context<'_>,
-        event: Option<&AsyncFd<OwnedFd>>,
         done: &mut Vec<Fetched>,
     ) -> Poll<io::Result<()>> {
         let mut driver = self.driver.borrow_mut();
@@ -178,7 +180,7 @@ impl Cold {
             // Submits and takes, in one system call where it can.
             self.reader.borrow_mut().poll(done);
             self.hand_out(done);
-            let Some(event) = event else {
+            let Some(event) = &self.event else {
                 // No descriptor to wait for: look again whenever the thread comes round.
                 if self.reader.borrow().in_flight() > 0 {
                     context.waker().wake_by_ref();
@@ -219,16 +221,6 @@ impl Cold {
         }
     }
 }
-
-/// The descriptor as the runtime watches it.
-#[expect(
-    deprecated,
-    reason = "its successor asks for what an owned descriptor gives: that it stays open"
-)]
-fn watched(descriptor: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
-    AsyncFd::with_interest(descriptor, Interest::READABLE)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

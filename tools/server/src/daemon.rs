@@ -15,7 +15,7 @@ use thermocline_base::{Clock, Random};
 use thermocline_disk::{BackendChoice, Disk};
 use thermocline_store::{Store, StoreOptions};
 use tokio::net::UnixListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tracing::{error, info, warn};
 
@@ -26,7 +26,7 @@ use crate::config::table;
 use crate::config_file;
 use crate::server::{Facts, Server};
 use crate::statistics::SAMPLE_MS;
-use crate::thread::{self, Start};
+use crate::thread::{self, Phase, Start};
 use crate::{limits, listener, log, notify};
 
 /// Why the daemon did not start or did not end well; for people.
@@ -280,7 +280,8 @@ fn serve_threads(
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let (stopping, _) = watch::channel(false);
+    let (phase, _) = watch::channel(Phase::Starting);
+    let (ready, mut readies) = mpsc::unbounded_channel();
     let mut dealers = Vec::new();
     let mut threads: Vec<JoinHandle<()>> = Vec::new();
     for (index, listeners) in tcp_listeners.into_iter().enumerate() {
@@ -291,7 +292,8 @@ fn serve_threads(
             index,
             listeners,
             unix_streams,
-            stopping: stopping.subscribe(),
+            ready: ready.clone(),
+            phase: phase.subscribe(),
         };
         let asking = Arc::clone(server);
         let thread = std::thread::Builder::new().name(format!("io-{index}"));
@@ -305,18 +307,25 @@ fn serve_threads(
     let waited = runtime.block_on(async {
         let unix_listener = unix_listener.map(UnixListener::from_std).transpose()?;
         let mut stop = server.stop.subscribe();
-        info!("Ready to accept connections");
-        notify::ready(&server.config.get("supervised"));
+        let mut signals = Signals::new()?;
+        let serving = async {
+            for _ in &threads {
+                readies.recv().await;
+            }
+            info!("Ready to accept connections");
+            notify::ready(&server.config.get("supervised"));
+            phase.send_replace(Phase::Serving);
+            tokio::join!(deal(server, unix_listener, &dealers), sample(server));
+        };
         tokio::select! {
             _ = stop.wait_for(Option::is_some) => info!("SHUTDOWN: stopping"),
-            result = asked_by_signal() => info!("received {}, stopping", result?),
-            () = deal(server, unix_listener, &dealers) => {}
-            () = sample(server) => {}
+            name = signals.stop() => info!("received {name}, stopping"),
+            () = serving => {}
         }
         io::Result::Ok(())
     });
     notify::stopping(&server.config.get("supervised"));
-    stopping.send_replace(true);
+    phase.send_replace(Phase::Stopping);
     for thread in threads {
         if thread.join().is_err() {
             error!("an I/O thread panicked");
@@ -325,16 +334,31 @@ fn serve_threads(
     waited
 }
 
-async fn asked_by_signal() -> io::Result<&'static str> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    // A closed terminal does not end a server.
-    let mut hangup = signal(SignalKind::hangup())?;
-    loop {
-        tokio::select! {
-            _ = terminate.recv() => return Ok("SIGTERM"),
-            _ = interrupt.recv() => return Ok("SIGINT"),
-            _ = hangup.recv() => {}
+/// The signals that mean something to the daemon.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    /// A closed terminal does not end a server.
+    hangup: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// Waits for one that asks for a stop; gives its name.
+    async fn stop(&mut self) -> &'static str {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return "SIGTERM",
+                _ = self.interrupt.recv() => return "SIGINT",
+                _ = self.hangup.recv() => {}
+            }
         }
     }
 }

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use thermocline_base::Random;
 use tokio::net::UnixStream;
-use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::sync::{Notify, watch};
 use tokio::task::{JoinHandle, LocalSet, spawn_local};
 use tracing::{error, info};
@@ -51,8 +51,19 @@ pub(crate) struct Start {
     pub(crate) listeners: Vec<std::net::TcpListener>,
     /// Connections accepted elsewhere: those of the unix socket.
     pub(crate) unix_streams: UnboundedReceiver<std::os::unix::net::UnixStream>,
-    /// Turns true when the server stops.
-    pub(crate) stopping: watch::Receiver<bool>,
+    /// Told once when the thread has all that it needs.
+    pub(crate) ready: UnboundedSender<()>,
+    pub(crate) phase: watch::Receiver<Phase>,
+}
+
+/// Where the life of all I/O threads together stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Some have not yet what they need: nobody serves, so that a server which serves has all
+    /// its threads, their descriptors and their rings.
+    Starting,
+    Serving,
+    Stopping,
 }
 
 /// Runs an I/O thread until the server stops.
@@ -72,10 +83,11 @@ async fn serve(start: Start) -> io::Result<()> {
         index,
         listeners,
         mut unix_streams,
-        mut stopping,
+        ready,
+        mut phase,
     } = start;
     let cold = if server.config.is_yes("tier") {
-        Some(Cold::new(&server.store).map_err(io::Error::other)?)
+        Some(Cold::new(&server.store)?)
     } else {
         None
     };
@@ -96,9 +108,15 @@ async fn serve(start: Start) -> io::Result<()> {
             error!("the tier's reader cannot be watched: {error}");
         }
     });
+    let listeners: Vec<_> = listeners
+        .into_iter()
+        .map(tokio::net::TcpListener::from_std)
+        .collect::<io::Result<_>>()?;
+    // If nobody listens, the server stops, which the phase says.
+    let _ = ready.send(());
+    let _ = phase.wait_for(|phase| *phase != Phase::Starting).await;
     let mut accepting = Vec::new();
     for listener in listeners {
-        let listener = tokio::net::TcpListener::from_std(listener)?;
         accepting.push(spawn_local(listener::accept(Rc::clone(&thread), listener)));
     }
     let adopting = Rc::clone(&thread);
@@ -123,7 +141,7 @@ async fn serve(start: Start) -> io::Result<()> {
         accepting.push(spawn_local(serve_ready(Arc::clone(&thread.server))));
     }
     // An error means that the sender is gone, which is a stop too.
-    let _ = stopping.wait_for(|stopping| *stopping).await;
+    let _ = phase.wait_for(|phase| *phase == Phase::Stopping).await;
     accepting.iter().for_each(JoinHandle::abort);
     thread.finish().await;
     Ok(())
