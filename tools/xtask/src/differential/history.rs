@@ -60,13 +60,13 @@ fn line((index, connection, command): &(u64, usize, Command)) -> String {
 }
 
 /// Whether it looks like a key of the generator: a short prefix, a colon.
-fn is_key(word: &[u8]) -> bool {
+pub(super) fn is_key(word: &[u8]) -> bool {
     word.iter().take(4).any(|byte| *byte == b':')
 }
 
 /// Commands that concern every key, or how those around them are run.
 fn is_global(name: &[u8]) -> bool {
-    const GLOBAL: [&[u8]; 9] = [
+    const GLOBAL: [&[u8]; 11] = [
         b"select",
         b"swapdb",
         b"flushdb",
@@ -76,6 +76,8 @@ fn is_global(name: &[u8]) -> bool {
         b"discard",
         b"reset",
         b"config",
+        b"watch",
+        b"unwatch",
     ];
     GLOBAL
         .iter()
