@@ -20,11 +20,11 @@ const PLACE: PagePlace = PagePlace {
     page: 5,
 };
 
-fuzz_target!(|input: (u8, u8, u32, Vec<u8>)| {
-    let (kind, record_count, used_bytes, mut body) = input;
-    body.truncate(PAGE_CAPACITY_BYTES);
+fuzz_target!(|input: (u8, u8, u32, &[u8])| {
+    let (kind, record_count, used_bytes, body) = input;
+    let body = &body[..body.len().min(PAGE_CAPACITY_BYTES)];
     let mut page = PageBuilder::new(PLACE).finish();
-    page[HEADER_BYTES..HEADER_BYTES + body.len()].copy_from_slice(&body);
+    page[HEADER_BYTES..HEADER_BYTES + body.len()].copy_from_slice(body);
     let mut put = |at: usize, field: &[u8]| page[at..at + field.len()].copy_from_slice(field);
     put(KIND_OFFSET, &[kind % 3]);
     put(RECORD_COUNT_OFFSET, &u32::from(record_count).to_le_bytes());

@@ -6,6 +6,7 @@
 
 use super::DifferentialError;
 use super::generator::Generator;
+use super::history::is_key;
 use super::pair::{Pair, Session};
 use super::resp::{Command, Reply, command};
 use std::collections::BTreeSet;
@@ -13,6 +14,8 @@ use std::time::{Duration, Instant};
 
 /// The number told for a connection that listens.
 const LISTENER: usize = 97;
+/// The number told for a connection that watches.
+const WATCHER: usize = 96;
 /// How long until something that expires is gone for sure.
 const EXPIRY_WAIT: Duration = Duration::from_millis(120);
 /// How long Valkey may take until it has deleted expired fields.
@@ -24,7 +27,8 @@ pub(super) fn run(
     pair: &mut Pair,
     session: &mut Session,
 ) -> Result<(), DifferentialError> {
-    match generator.random().below(40) {
+    match generator.random().below(50) {
+        40..=49 => watch(generator, pair),
         37..=39 => convert_integers(generator, pair, session),
         34..=36 => publish(generator, pair, session),
         0..=4 => scan_keys(generator, pair, session),
@@ -416,6 +420,24 @@ fn exchange_payloads(
         line
     };
     pair.exchange(session, &[line])
+}
+
+/// A command ends the transaction of one who watches its keys on both sides or on none.
+fn watch(generator: &mut Generator, pair: &mut Pair) -> Result<(), DifferentialError> {
+    let made = generator.plain();
+    let mut watch = command(&["WATCH", "s:0"]);
+    watch.extend(made.iter().filter(|word| is_key(word)).cloned());
+    let mut watcher = pair.session(WATCHER)?;
+    let mut writer = pair.session(LISTENER)?;
+    pair.exchange(&mut watcher, &[watch])?;
+    pair.exchange(&mut writer, std::slice::from_ref(&made))?;
+    let multi = [command(&["MULTI"]), command(&["PING"])];
+    pair.exchange(&mut watcher, &multi)?;
+    let replies = pair.ask(&mut watcher, &command(&["EXEC"]))?;
+    if replies[0] == replies[1] {
+        return Ok(());
+    }
+    Err(disagree(pair, "EXEC of one who watched", &made, &replies))
 }
 
 /// What a publisher sends reaches those that listen, each in its way.

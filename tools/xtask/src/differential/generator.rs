@@ -225,6 +225,20 @@ impl Generator {
         command
     }
 
+    /// A command that concerns no connection's state.
+    pub(super) fn plain(&mut self) -> Command {
+        const OF_CONNECTIONS: [&[u8]; 10] = [
+            b"multi", b"exec", b"discard", b"watch", b"unwatch", b"reset", b"select", b"hello",
+            b"client", b"config",
+        ];
+        loop {
+            let made = self.choose();
+            if is_comparable(&made) && !OF_CONNECTIONS.contains(&made[0].as_slice()) {
+                return made;
+            }
+        }
+    }
+
     fn choose(&mut self) -> Command {
         let now = self.now;
         let mut fill = |random: &mut Random, slot: &str| fill(random, slot, now);

@@ -36,7 +36,11 @@ impl History {
 
     /// The last commands that share a key with this one, the latest last.
     pub(super) fn related(&self, command: &Command) -> String {
-        let keys: Vec<_> = command.iter().filter(|word| is_key(word)).collect();
+        let mut keys: Vec<_> = command.iter().filter(|word| is_key(word)).collect();
+        if keys.is_empty() {
+            // A key of a hostile command may be any word; most often it is the last.
+            keys.extend(command.last());
+        }
         let related = self.commands.iter().rev().filter(|(_, _, other)| {
             let on_key = other.iter().any(|word| keys.contains(&word));
             on_key || other.first().is_some_and(|name| is_global(name))

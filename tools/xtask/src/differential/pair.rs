@@ -126,9 +126,7 @@ impl Pair {
         let mut differing = Vec::new();
         for command in commands {
             let index = self.history.push(session.number, command);
-            let valkey = read(&mut session.valkey, Kind::Valkey, command)?;
-            let thermocline = read(&mut session.thermocline, Kind::Thermocline, command);
-            let thermocline = thermocline.map_err(|error| self.with_output(&error))?;
+            let [valkey, thermocline] = self.receive(session, command)?;
             let queued = session.follow(command, &valkey);
             self.replies += 1;
             for found in differences(command, &queued, &valkey, &thermocline) {
@@ -204,7 +202,8 @@ impl Pair {
         session: &mut Session,
         awaited: &Command,
     ) -> Result<[Vec<u8>; 2], DifferentialError> {
-        let valkey = read(&mut session.valkey, Kind::Valkey, awaited)?;
+        let valkey = read(&mut session.valkey, Kind::Valkey, awaited);
+        let valkey = valkey.map_err(|error| self.with_output(&error))?;
         let thermocline = read(&mut session.thermocline, Kind::Thermocline, awaited);
         let thermocline = thermocline.map_err(|error| self.with_output(&error))?;
         Ok([valkey, thermocline])
@@ -254,13 +253,17 @@ impl Pair {
     /// Leaves what Thermocline wrote behind, and the last commands with it.
     fn keep(&mut self) -> String {
         let path = self.thermocline.keep();
+        let reference = self.valkey.keep();
         let commands = Path::new(&path).join("commands.log");
         let written = std::fs::write(&commands, self.history.last());
         let last = match written {
             Ok(()) => format!("the last commands are in {}", commands.display()),
             Err(error) => format!("the last commands could not be written: {error}"),
         };
-        format!("the output and the data of thermocline are in {path}\n{last}")
+        format!(
+            "the output and the data of thermocline are in {path}\n\
+             the output of valkey is in {reference}\n{last}"
+        )
     }
 
     /// Stops Thermocline and starts it again; no session may be open.

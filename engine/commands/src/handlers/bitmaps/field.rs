@@ -84,17 +84,17 @@ fn make_room(context: &mut Context<'_, '_, '_>, last: u64) -> Result<(), Failure
             (byte, entry.value.is_raw_string())
         }
     };
-    if byte.is_none() || !is_raw {
-        let bytes = &[byte.unwrap_or(0)];
-        context.update(
-            0,
-            &Update::StringSetRange {
-                offset: last,
-                bytes,
-            },
-        )?;
+    let update = Update::StringSetRange {
+        offset: last,
+        bytes: &[byte.unwrap_or(0)],
+    };
+    if byte.is_none() {
+        context.update(0, &update)
+    } else if is_raw {
+        Ok(())
+    } else {
+        context.update_unseen(0, &update)
     }
-    Ok(())
 }
 
 /// The bytes from the first of the integer on; zeros behind the string.

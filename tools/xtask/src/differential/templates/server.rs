@@ -143,8 +143,8 @@ pub(super) const TEMPLATES: &[(u64, &str)] = &[
     ),
     (
         1,
-        "( info | info nosuch | lolwut | waitaof 0 0 0 | auth $val | auth $val $val | monitor x | debug )",
+        "( info | info nosuch | lolwut | waitaof 0 0 0 | auth $val | auth $val $val | debug )",
     ),
     (1, "hello ( 1 | 4 | x | 2 setname | 3 auth default )"),
-    (1, "( save x | bgsave x | bgrewriteaof x | shutdown x )"),
+    (1, "( save x | bgsave x | bgrewriteaof x )"),
 ];
