@@ -1,4 +1,4 @@
-//! Any text as a configuration file: no panic, and every directive has a name.
+//! Any text as a configuration file: no panic, and a directive is one of its lines.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -8,7 +8,6 @@ fuzz_target!(|text: &[u8]| {
     if let Ok(directives) = parse("fuzz.conf", text) {
         let lines = text.split(|byte| *byte == b'\n').count();
         for directive in &directives {
-            assert!(!directive.name.is_empty());
             assert!((1..=lines).contains(&directive.line));
         }
         assert!(directives.len() <= lines);

@@ -128,6 +128,13 @@ impl<'a> Update<'a> {
         }
     }
 
+    /// Whether those that wait for the key may go on by it: not because one of them was
+    /// seen, or they would wake each other for ever.
+    #[must_use]
+    pub const fn may_serve(&self) -> bool {
+        !matches!(self, Self::Stream(StreamUpdate::TouchConsumer { .. }))
+    }
+
     /// Appends the update's bytes.
     pub fn encode_into(&self, out: &mut Vec<u8>) {
         match self {

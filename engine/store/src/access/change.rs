@@ -195,6 +195,9 @@ impl<'k> Access<'_, 'k> {
         let (form, bytes) = self.guards[guard].shard.objects.keep(value);
         self.put_record(id, form, &bytes, expiry);
         self.changed(id);
+        if update.may_serve() {
+            self.may_serve(id);
+        }
         if is_seen {
             self.seen(id);
         }
@@ -302,6 +305,7 @@ impl<'k> Access<'_, 'k> {
     /// A key was changed, as everybody may see.
     fn touched(&mut self, id: usize) {
         self.changed(id);
+        self.may_serve(id);
         self.seen(id);
     }
 
@@ -315,12 +319,18 @@ impl<'k> Access<'_, 'k> {
         }
     }
 
-    /// A key was changed: the next image has to hold it, and who waits for it may go on.
+    /// A key was changed: the next image has to hold it.
     fn changed(&mut self, id: usize) {
         let resolved = &self.keys[id];
         let guard = &mut self.guards[resolved.guard];
         guard.wrote = true;
         guard.shard.changed.insert(resolved.hash);
+    }
+
+    /// Who waits for the key may go on.
+    fn may_serve(&mut self, id: usize) {
+        let resolved = &self.keys[id];
+        let guard = &mut self.guards[resolved.guard];
         let is_waited = (guard.shard.queues).is_waited(resolved.database, resolved.key);
         if is_waited && !self.raised.contains(&id) {
             // Named when the access ends: SWAPDB may follow.

@@ -32,6 +32,8 @@ fn rule(command: &Command) -> Rule {
     let lower = |at: usize| command.get(at).map(|word| word.to_ascii_lowercase());
     let (name, second) = (lower(0).unwrap_or_default(), lower(1).unwrap_or_default());
     match (name.as_slice(), second.as_slice()) {
+        // Of all commands there are.
+        (b"command", b"info") if command.len() == 2 => Rule::Kind,
         (b"hkeys" | b"hvals" | b"keys", _)
         | (b"smembers" | b"sinter" | b"sunion" | b"sdiff" | b"spop", _) => Rule::Unordered,
         (b"hgetall", _) => Rule::UnorderedPairs,

@@ -15,7 +15,7 @@ const CHUNK_KEYS: usize = 32;
 /// Bytes of requests after which replies are awaited.
 const CHUNK_BYTES: usize = 32 * 1024;
 /// The number told for its connection.
-const CONNECTION: usize = 99;
+pub(super) const CONNECTION: usize = 99;
 
 type Keys = BTreeSet<Vec<u8>>;
 
