@@ -229,7 +229,8 @@ impl<'o> Run<'o> {
     /// Sets what the templates change of the configuration.
     fn configure(&mut self) -> Result<(), DifferentialError> {
         let mut session = self.pair.session(CONNECTIONS)?;
-        for line in templates::CONFIGURATION {
+        let list_limit = templates::LIST_LIMITS[(self.seed % 2) as usize];
+        for line in templates::CONFIGURATION.iter().chain([&list_limit]) {
             let words: Vec<&str> = line.split(' ').collect();
             self.pair.exchange(&mut session, &[resp::command(&words)])?;
         }

@@ -104,7 +104,6 @@ pub(super) const TEMPLATES: &[(u64, &str)] = &[
     (1, "( object | memory | config ) help"),
     (2, "config set zset-max-listpack-entries ( 4 | 128 )"),
     (1, "config set zset-max-listpack-value ( 8 | 64 )"),
-    (2, "config set list-max-listpack-size ( -2 | 4 | -1 )"),
     (1, "config set stream-node-max-bytes ( 100 | 4096 )"),
     (
         1,
@@ -143,7 +142,7 @@ pub(super) const TEMPLATES: &[(u64, &str)] = &[
     ),
     (
         1,
-        "( info | info nosuch | lolwut | waitaof 0 0 0 | auth $val | auth $val $val | debug )",
+        "( role | info | info nosuch | lolwut | waitaof 0 0 0 | auth $val | auth $val $val | debug )",
     ),
     (1, "hello ( 1 | 4 | x | 2 setname | 3 auth default )"),
     (1, "( save x | bgsave x | bgrewriteaof x )"),
