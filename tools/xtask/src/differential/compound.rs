@@ -29,7 +29,7 @@ pub(super) fn run(
 ) -> Result<(), DifferentialError> {
     match generator.random().below(50) {
         40..=49 => watch(generator, pair),
-        37..=39 => convert_integers(generator, pair, session),
+        37..=39 if generator.changes_limits() => convert_integers(generator, pair, session),
         34..=36 => publish(generator, pair, session),
         0..=4 => scan_keys(generator, pair, session),
         5..=9 => scan_hash(generator, pair, session),
