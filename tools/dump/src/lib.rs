@@ -21,10 +21,18 @@
 pub mod arguments;
 mod dump;
 pub mod failure;
+pub mod filter;
+mod input;
 mod inspect;
 pub mod line;
 mod output;
+mod pipeline;
+mod place;
+mod progress;
+pub mod rdb;
+mod report;
 mod restore;
+mod target;
 mod verify;
 mod walk;
 

@@ -4,7 +4,8 @@
 //! Owns the count and the printing of damage. One thread.
 
 use crate::failure::Failure;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use crate::progress;
+use indicatif::ProgressBar;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::ops::ControlFlow;
@@ -105,21 +106,12 @@ pub(crate) fn walk(
     let mut visitor = Visitor {
         damages,
         on_key,
-        progress: bar("keys", slots),
+        progress: progress::items("keys", slots),
         failure: None,
     };
     offline.visit_keys(tail, &mut visitor)?;
     visitor.progress.finish_and_clear();
     visitor.failure.map_or(Ok(()), Err)
-}
-
-/// A progress bar on the standard error; invisible where that is no terminal.
-pub(crate) fn bar(what: &'static str, length: u64) -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::stderr());
-    let style = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {per_sec} {eta}");
-    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-    bar.set_message(what);
-    bar
 }
 
 struct Visitor<'v, 'w> {

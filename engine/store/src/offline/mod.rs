@@ -13,6 +13,7 @@
 
 pub mod keys;
 mod pages;
+mod resolver;
 pub mod segments;
 mod tail;
 
