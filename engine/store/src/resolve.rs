@@ -211,7 +211,7 @@ impl<'k> Resolved<'k> {
                 .volume
                 .record_died(address, record.encoded_bytes() as u64);
         }
-        shard.changed = true;
+        shard.changed.insert(self.hash);
         store.recount(shard);
         Ok(())
     }

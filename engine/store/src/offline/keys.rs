@@ -321,11 +321,10 @@ impl<'a> Walk<'a> {
             visitor.lost_shard(shard);
             return Ok(());
         };
-        let piece = directory.pieces[shard.index()];
-        if piece.bytes == 0 {
+        let Some(piece) = directory.of_shard(shard).last() else {
             return Ok(());
-        }
-        let databases = match recovery::read_piece(&self.offline.disk, directory, shard) {
+        };
+        let databases = match recovery::read_pieces(&self.offline.disk, directory, shard) {
             Ok(databases) => databases,
             Err(error) => {
                 self.lost.lock().shards.insert(shard);
