@@ -37,6 +37,23 @@ pub enum Command {
     Dump(Dump),
     /// Writes the keys of a dump into a directory, new or existing
     Restore(Restore),
+    /// Replays the append-only files of Redis or Valkey into a new directory
+    ///
+    /// Reads the manifest, the base and the incremental files, or one file of before
+    /// Redis 7. A last file that ends in the middle of a request or transaction is
+    /// cut there, and that is said, as the servers do it.
+    Import(Import),
+    /// Copies what is intact in a damaged directory into a new one
+    ///
+    /// The damaged directory is only read. Each key that is lost is told by name
+    /// where the name is known, else by place. Exit code 1 if anything was damaged.
+    Repair(Repair),
+    /// Compares two directories, dumps or RDB files key by key
+    ///
+    /// Prints a line for each key that is missing in the second, added there or
+    /// changed. Keys and fields that have expired are not there. Exit code 1 if they
+    /// differ.
+    Diff(Diff),
 }
 
 /// Arguments of `verify`.
@@ -148,6 +165,43 @@ pub struct Restore {
     /// Leaves out what modules have written; otherwise it is refused
     #[arg(long)]
     pub skip_modules: bool,
+    /// Which keys
+    #[command(flatten)]
+    pub filter: Filter,
+}
+
+/// Arguments of `import`.
+#[derive(Debug, Args)]
+pub struct Import {
+    /// The new data directory
+    pub directory: PathBuf,
+    /// The directory of the append-only files, their manifest, or one file
+    pub source: PathBuf,
+    /// Stops before what was written after this time, in Unix seconds, if the files
+    /// tell (aof-timestamp-enabled)
+    #[arg(long, value_name = "SECONDS")]
+    pub to_time: Option<i64>,
+    /// Leaves out what modules have written; otherwise it is refused
+    #[arg(long)]
+    pub skip_modules: bool,
+}
+
+/// Arguments of `repair`.
+#[derive(Debug, Args)]
+pub struct Repair {
+    /// The damaged data directory
+    pub directory: PathBuf,
+    /// The new data directory
+    pub target: PathBuf,
+}
+
+/// Arguments of `diff`.
+#[derive(Debug, Args)]
+pub struct Diff {
+    /// A data directory, lines of JSON or an RDB file
+    pub left: PathBuf,
+    /// What to compare with it: the same
+    pub right: PathBuf,
     /// Which keys
     #[command(flatten)]
     pub filter: Filter,

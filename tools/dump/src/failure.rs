@@ -72,6 +72,27 @@ pub enum Failure {
     /// The input is no RDB file, or a damaged one.
     #[error("the RDB file is not valid: {0}")]
     Rdb(#[from] RdbFileError),
+    /// The standard input was to be read more than once.
+    #[error("the standard input cannot be compared: it can be read only once")]
+    Twice,
+    /// A request of an append-only file cannot be replayed.
+    #[error("{path:?}: the request at offset {offset} cannot be replayed: {reason}")]
+    Request {
+        /// The file.
+        path: PathBuf,
+        /// Where the request begins.
+        offset: u64,
+        /// Why.
+        reason: String,
+    },
+    /// A file of the input is not valid.
+    #[error("{path:?}: {source}")]
+    InFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The input has a value of a module.
     #[error(
         "the key {key:?}, at offset {offset}, is of a module's type, which cannot be kept here: \
@@ -134,7 +155,11 @@ impl Failure {
                 | StoreError::Log(WalError::Corruption { .. } | WalError::Missing { .. })
                 | StoreError::Frame { .. },
             ) => 1,
-            Self::Line { .. } | Self::Rdb(_) | Self::Module { .. } => 3,
+            Self::Line { .. }
+            | Self::Rdb(_)
+            | Self::Module { .. }
+            | Self::Request { .. }
+            | Self::InFile { .. } => 3,
             _ => 2,
         }
     }

@@ -65,6 +65,14 @@ pub(crate) fn check_directory(directory: &Path) -> Result<bool, Failure> {
     }
 }
 
+/// Refuses a directory that is not new.
+pub(crate) fn check_new(directory: &Path) -> Result<(), Failure> {
+    if check_directory(directory)? {
+        return Err(Failure::NotNew(directory.to_owned()));
+    }
+    Ok(())
+}
+
 /// What became of the keys.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Counts {
@@ -83,6 +91,11 @@ pub(crate) struct Target {
 
 impl Target {
     pub(crate) fn open(directory: &Path) -> Result<Self, Failure> {
+        Self::open_at(directory, Clock::system())
+    }
+
+    /// Opens the directory at a time that may differ from today's.
+    pub(crate) fn open_at(directory: &Path, clock: Clock) -> Result<Self, Failure> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
             .build()?;
@@ -90,7 +103,7 @@ impl Target {
         let options = StoreOptions {
             log: Some(Policy::EverySecond),
             tier: true,
-            clock: Clock::system(),
+            clock,
             seed: seed(1),
         };
         let (store, _) = Store::open(disk, options)?;

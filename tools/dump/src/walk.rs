@@ -25,6 +25,7 @@ pub(crate) struct Damages<'w> {
     parts: BTreeMap<String, u64>,
     /// What the writer refused first.
     refused: io::Result<()>,
+    is_known: bool,
 }
 
 impl<'w> Damages<'w> {
@@ -34,11 +35,20 @@ impl<'w> Damages<'w> {
             count: 0,
             parts: BTreeMap::new(),
             refused: Ok(()),
+            is_known: false,
         }
+    }
+
+    /// From here on only what was met before is met again: it does not count.
+    pub(crate) const fn all_known(&mut self) {
+        self.is_known = true;
     }
 
     /// Counts the damage and prints it.
     pub(crate) fn add(&mut self, damage: &Corruption) {
+        if self.is_known {
+            return;
+        }
         self.count += 1;
         let part = damage.file.split('/').next().unwrap_or_default();
         *self.parts.entry(part.to_owned()).or_default() += 1;

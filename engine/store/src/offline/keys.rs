@@ -21,7 +21,7 @@ use std::ops::{ControlFlow, Range};
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 use thermocline_base::limits::SHARD_COUNT;
-use thermocline_base::{DatabaseId, KeyHash, ShardId, UnixMillis};
+use thermocline_base::{DatabaseId, KeyHash, Lsn, ShardId, UnixMillis};
 use thermocline_types::{Limits, ValueRef};
 
 /// How many slots are sorted by address together, at least: 16 MiB of them.
@@ -75,6 +75,10 @@ pub trait KeyVisitor {
     fn lost_shard(&mut self, shard: ShardId) {
         let _ = shard;
     }
+
+    /// The next key is of such a shard and was found in the tier: it may have been
+    /// deleted since.
+    fn found_without_image(&mut self) {}
 }
 
 /// A slot with what makes it one of its shard and database. Ordered by address
@@ -102,7 +106,7 @@ impl Entry {
 #[derive(Default)]
 pub(super) struct Lost {
     /// Shards whose piece of the image is lost.
-    shards: HashSet<ShardId>,
+    pub(super) shards: HashSet<ShardId>,
     /// Slots whose page is lost.
     slots: HashSet<Name>,
 }
@@ -144,6 +148,13 @@ impl<V: KeyVisitor + ?Sized> Worker<'_, V> {
         let mut groups = slots.chunk_by(|a, b| a.address == b.address);
         groups.try_for_each(|group| self.resolver.resolve(walk, &mut self.pages, group))
     }
+
+    fn scavenge(&mut self, walk: &Walk<'_>, shards: &HashSet<ShardId>) -> ControlFlow<()> {
+        if shards.is_empty() {
+            return ControlFlow::Continue(());
+        }
+        self.resolver.scavenge(walk, &mut self.pages, shards)
+    }
 }
 
 impl Offline {
@@ -170,7 +181,9 @@ impl Offline {
         let mut first = 0;
         while first < SHARD_COUNT {
             let (slots, end) = walk.gather(first, worker.resolver.visitor)?;
+            let lost = walk.lost.lock().shards.clone();
             if worker.resolve_all(walk, &slots).is_break()
+                || (walk.salvages && worker.scavenge(walk, &lost).is_break())
                 || (first..end)
                     .try_for_each(|it| worker.resolver.rest_of(walk, it))
                     .is_break()
@@ -285,6 +298,16 @@ impl<'a> Walk<'a> {
             lost: Mutex::default(),
             twins: Mutex::default(),
             salvages,
+        }
+    }
+
+    /// No record that counts is newer.
+    pub(super) fn newest_lsn(&self) -> Lsn {
+        let end_lsn = self.offline.manifest.end_lsn;
+        if self.salvages {
+            end_lsn.max(self.tail.summary.end_lsn)
+        } else {
+            end_lsn
         }
     }
 

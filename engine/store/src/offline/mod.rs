@@ -14,6 +14,7 @@
 pub mod keys;
 mod pages;
 mod resolver;
+mod scavenge;
 pub mod segments;
 mod tail;
 

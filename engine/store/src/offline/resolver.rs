@@ -121,11 +121,30 @@ impl<'v, V: KeyVisitor + ?Sized> Resolver<'v, V> {
         ControlFlow::Continue(())
     }
 
-    /// The value of a record, unless what is known of it contradicts itself.
+    /// The value of a record that a slot names.
     fn value_of(
         &mut self,
         walk: &Walk<'_>,
         slot: &Entry,
+        place: PagePlace,
+        record: &TierRecord<'_>,
+    ) -> Result<Value, Corruption> {
+        let name = || (record.database, record.key.to_vec());
+        if slot.has_twin && !walk.twins.lock().insert(name()) {
+            return Err(Corruption {
+                file: place.segment.file_name(),
+                offset: place.offset(),
+                expected: "a key that the image names once".to_owned(),
+                found: "one that it names twice".to_owned(),
+            });
+        }
+        self.decoded(walk, place, record)
+    }
+
+    /// The value of a record, unless what is known of it contradicts itself.
+    fn decoded(
+        &mut self,
+        walk: &Walk<'_>,
         place: PagePlace,
         record: &TierRecord<'_>,
     ) -> Result<Value, Corruption> {
@@ -135,19 +154,10 @@ impl<'v, V: KeyVisitor + ?Sized> Resolver<'v, V> {
             expected,
             found,
         };
-        let end_lsn = walk.offline.manifest.end_lsn;
+        let end_lsn = walk.newest_lsn();
         if record.lsn > end_lsn {
             let expected = format!("a record no newer than the image, whose log ends at {end_lsn}");
             return Err(damage(expected, format!("one of {}", record.lsn)));
-        }
-        if slot.has_twin
-            && !walk
-                .twins
-                .lock()
-                .insert((record.database, record.key.to_vec()))
-        {
-            let expected = "a key that the image names once".to_owned();
-            return Err(damage(expected, "one that it names twice".to_owned()));
         }
         let joined;
         let stored = match record.extent {
@@ -167,6 +177,28 @@ impl<'v, V: KeyVisitor + ?Sized> Resolver<'v, V> {
                 Value::deserialize(form, &bytes).map_err(|error| error.to_string())
             });
         decoded.map_err(|found| damage(format!("a value of form {}", record.form), found))
+    }
+
+    /// Yields a record that was found without a slot that names it.
+    pub(super) fn yield_found(
+        &mut self,
+        walk: &Walk<'_>,
+        place: PagePlace,
+        record: &TierRecord<'_>,
+    ) -> ControlFlow<()> {
+        match self.decoded(walk, place, record) {
+            Ok(value) => {
+                self.visitor.found_without_image();
+                let seed = walk.offline.manifest.hash_seed;
+                let shard = seed.hash(record.database, record.key).shard();
+                self.finish(walk, shard, record, Some((value, record.expiry)))
+            }
+            Err(damage) => {
+                self.visitor.damage(damage);
+                self.visitor.lost_key(record.database, record.key);
+                ControlFlow::Continue(())
+            }
+        }
     }
 
     /// Applies the effects that count to a key with a record, and yields it.
