@@ -13,10 +13,11 @@ pub enum Clock {
     System(u64),
     /// A time that moves only when it is told to.
     Simulated(SimulatedTime),
-    /// A wall clock that stands still, with the operating system's monotonic one.
+    /// A wall clock that moves only when it is told to, with the operating system's
+    /// monotonic one.
     Standing {
-        /// What the wall clock shows.
-        wall: UnixMillis,
+        /// What the wall clock shows, in Unix milliseconds.
+        wall_ms: Arc<AtomicI64>,
         /// When this clock was made, as for [`Clock::System`].
         start_ns: u64,
     },
@@ -35,13 +36,20 @@ impl Clock {
         Self::System(system_monotonic_ns())
     }
 
-    /// A wall clock that always shows `wall`, so that nothing expires meanwhile,
-    /// while delays go by as usual.
+    /// A wall clock that shows `wall` until it is moved, so that nothing expires
+    /// meanwhile, while delays go by as usual.
     #[must_use]
     pub fn standing(wall: UnixMillis) -> Self {
         Self::Standing {
-            wall,
+            wall_ms: Arc::new(AtomicI64::new(wall.0)),
             start_ns: system_monotonic_ns(),
+        }
+    }
+
+    /// Moves a standing wall clock forward, never back; others do not move.
+    pub fn move_to(&self, wall: UnixMillis) {
+        if let Self::Standing { wall_ms, .. } = self {
+            wall_ms.fetch_max(wall.0, Ordering::Relaxed);
         }
     }
 
@@ -55,7 +63,7 @@ impl Clock {
                 UnixMillis(since.map_or(0, |since| since.as_millis() as i64))
             }
             Self::Simulated(time) => UnixMillis(time.wall_ms.load(Ordering::Relaxed)),
-            Self::Standing { wall, .. } => *wall,
+            Self::Standing { wall_ms, .. } => UnixMillis(wall_ms.load(Ordering::Relaxed)),
         }
     }
 

@@ -2,8 +2,8 @@
 //!
 //! Owns the order of files and what becomes of each request: the executor of the
 //! daemon runs it, so a command means here what it means there. The wall clock
-//! stands still near zero: nothing expires before the files say so, as while the
-//! servers load them. One thread, beside the store's own.
+//! shows the latest time that the files have told: nothing expires before the files
+//! say so, as while the servers load them. One thread, beside the store's own.
 
 use crate::aof::{self, AofError, Item, RequestReader};
 use crate::arguments::Import;
@@ -29,8 +29,8 @@ use thermocline_commands::table;
 use thermocline_store::FaultSet;
 use thermocline_types::Limits;
 
-/// What the clock shows: before anything that expires.
-const STANDING_AT: UnixMillis = UnixMillis(1);
+/// What the clock shows at first: before anything that expires.
+const FIRST_TIME: UnixMillis = UnixMillis(1);
 
 /// Runs the command.
 pub(crate) fn run(arguments: &Import, messages: &mut dyn Write) -> Result<Outcome, Failure> {
@@ -45,7 +45,8 @@ pub(crate) fn run(arguments: &Import, messages: &mut dyn Write) -> Result<Outcom
         size_bytes += metadata.len();
     }
     let rate = Rate::start();
-    let target = Target::open_at(&arguments.directory, Clock::standing(STANDING_AT))?;
+    let clock = Clock::standing(FIRST_TIME);
+    let target = Target::open_at(&arguments.directory, clock.clone())?;
     let executor = Executor::new(
         Arc::clone(&target.store),
         Arc::new(Waiters::default()),
@@ -53,6 +54,7 @@ pub(crate) fn run(arguments: &Import, messages: &mut dyn Write) -> Result<Outcom
     );
     let mut import = Replay {
         target,
+        clock,
         executor,
         random: Random::new(target::seed(2)),
         limits: target::limits(),
@@ -112,6 +114,7 @@ type Placed = (u64, Vec<Vec<u8>>);
 
 struct Replay {
     target: Target,
+    clock: Clock,
     executor: Executor,
     random: Random,
     limits: Limits,
@@ -209,6 +212,7 @@ impl Replay {
                         ));
                         break;
                     }
+                    self.tell_time(seconds.saturating_mul(1000));
                 }
                 Ok(Some(Item::Request(request))) => self.request(path, begun, request)?,
                 Err(AofError::Truncated { begun }) if is_last => {
@@ -231,6 +235,12 @@ impl Replay {
             Some((begun, _)) => Err(in_aof(path, AofError::Truncated { begun })),
             None => Ok(()),
         }
+    }
+
+    /// The files have told a time; one that is still to come is not believed.
+    fn tell_time(&self, at_ms: i64) {
+        let now = Clock::system().now();
+        self.clock.move_to(UnixMillis(at_ms).min(now));
     }
 
     fn request(&mut self, path: &Path, offset: u64, request: Vec<Vec<u8>>) -> Result<(), Failure> {
@@ -289,6 +299,11 @@ impl Replay {
             return Err(refused(format!("the command {name} is not known here")));
         }
         let arguments: Vec<&[u8]> = request.iter().map(Vec::as_slice).collect();
+        if command.name == "xclaim"
+            && let Some(at_ms) = claim_time(&arguments)
+        {
+            self.tell_time(at_ms);
+        }
         let call = Call {
             command,
             database: self.database,
@@ -309,6 +324,14 @@ impl Replay {
         }
         Ok(())
     }
+}
+
+/// When the entries of an XCLAIM were delivered, which was before it was written.
+fn claim_time(arguments: &[&[u8]]) -> Option<i64> {
+    let mut options = arguments.iter().skip(5);
+    options.find(|word| word.eq_ignore_ascii_case(b"time"))?;
+    let text = std::str::from_utf8(options.next()?).ok()?;
+    text.parse().ok()
 }
 
 fn text(reply: &[u8]) -> String {
