@@ -38,6 +38,7 @@
     clippy::arithmetic_side_effects
 )]
 
+use thermocline_base::bugs::{Bug, is_planted};
 use thermocline_base::checksum::{crc32, crc32_parts};
 use thermocline_base::limits::PAGE_BYTES;
 use thermocline_base::{Lsn, Reader};
@@ -264,11 +265,13 @@ pub fn decode_frame(bytes: &[u8], identity: u64, lsn: Lsn) -> Result<(FrameHeade
         .get(FRAME_HEADER_BYTES..)
         .and_then(|rest| rest.split_at_checked(header.length as usize))
         .unwrap_or_default();
-    expect(
-        "payload crc",
-        u64::from(header.payload_crc),
-        u64::from(crc32(payload)),
-    )?;
+    if !is_planted(Bug::SkippedLogCrc) {
+        expect(
+            "payload crc",
+            u64::from(header.payload_crc),
+            u64::from(crc32(payload)),
+        )?;
+    }
     for byte in padding {
         expect("frame padding", 0, u64::from(*byte))?;
     }

@@ -13,6 +13,7 @@ use crate::error::WalError;
 use crate::frame::{Fault, SEGMENT_HEADER_BYTES, SegmentHeader, offset};
 use crate::scan::{Frame, Scanner, Verdict, highest_claim};
 use thermocline_base::Lsn;
+use thermocline_base::bugs::{Bug, is_planted};
 use thermocline_disk::{AlignedBuffer, Disk, OpenMode};
 
 /// The largest file that is read as a segment, in bytes.
@@ -55,7 +56,9 @@ pub(crate) fn recover(
     visit: &mut dyn FnMut(Frame<'_>),
 ) -> Result<Recovered, WalError> {
     let recovered = read(disk, directory, from, must_reach, visit)?;
-    if let Some(last) = recovered.segments.last() {
+    if let Some(last) = recovered.segments.last()
+        && !is_planted(Bug::RecoveredNotSynced)
+    {
         // DURABILITY: frames that were written but not synced are about to be
         // served; a second power cut must not take them back.
         disk.open_file(&last.name, OpenMode::ReadWrite, true)?

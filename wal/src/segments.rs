@@ -19,6 +19,7 @@
 use crate::error::WalError;
 use crate::frame::{SEGMENT_HEADER_BYTES, SegmentHeader};
 use crate::recover::Recovered;
+use thermocline_base::bugs::{Bug, is_planted};
 use thermocline_base::{Lsn, Random};
 use thermocline_disk::{AlignedBuffer, Disk, File, OpenMode};
 
@@ -203,7 +204,9 @@ impl Segments {
         let bytes = header.encode();
         page[..bytes.len()].copy_from_slice(&bytes);
         file.write_all_at(0, &page)?;
-        file.sync_data()?;
+        if !is_planted(Bug::SkippedHeaderSync) {
+            file.sync_data()?;
+        }
         Ok(file)
     }
 

@@ -22,6 +22,7 @@
 
 use crate::effect::{Effect, KeyRef};
 use hashbrown::{Equivalent, HashMap};
+use thermocline_base::bugs::{Bug, is_planted};
 use thermocline_base::codec::{CodecError, Reader};
 use thermocline_base::{DatabaseId, Lsn};
 
@@ -121,15 +122,21 @@ impl Pending {
             .and_then(|first| first.effect().ok())
             .is_some_and(|effect| effect.replaces_key());
         if let (false, Some(lsn)) = (replaces, record_lsn) {
-            list.retain(|effect| effect.frame_start >= lsn);
+            list.retain(|effect| match effect.frame_start {
+                start if start == lsn => !is_planted(Bug::GateOffByOne),
+                start => start > lsn || is_planted(Bug::GateIgnored),
+            });
         }
         list
     }
 
-    /// At most `most` keys with waiting effects, for the background.
+    /// At most `most` keys with waiting effects, for the background; in order, so
+    /// that what follows from few of them does not depend on the table.
     #[must_use]
     pub fn some_keys(&self, most: usize) -> Vec<(DatabaseId, Box<[u8]>)> {
-        self.keys.keys().take(most).cloned().collect()
+        let mut keys: Vec<_> = self.keys.keys().take(most).cloned().collect();
+        keys.sort_unstable();
+        keys
     }
 
     /// Takes over what waits in `other` on keys that nothing waits on here.

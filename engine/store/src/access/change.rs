@@ -12,6 +12,7 @@ use crate::record::RecordParts;
 use crate::resolve::{Resolved, State};
 use crate::waiting::Ticket;
 use smallvec::SmallVec;
+use thermocline_base::bugs::{Bug, is_planted};
 use thermocline_base::{DatabaseId, UnixMillis};
 use thermocline_types::{TypeError, Update, Value};
 
@@ -281,7 +282,7 @@ impl<'k> Access<'_, 'k> {
         let resolved = &self.keys[id];
         let guard = &mut self.guards[resolved.guard];
         guard.wrote = true;
-        guard.shard.changed = true;
+        guard.shard.changed |= !is_planted(Bug::StalePiece);
         guard.shard.watchers.touch(resolved.database, resolved.key);
         let is_waited = (guard.shard.queues).is_waited(resolved.database, resolved.key);
         if is_waited && !self.raised.contains(&id) {
