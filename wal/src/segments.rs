@@ -179,6 +179,7 @@ impl Segments {
             start_lsn: start,
             history: self.history.0,
             history_start: self.history.1,
+            segment_bytes: self.segment_bytes,
         };
         let begun = self.write_header(&name, &header);
         if begun.is_err() {

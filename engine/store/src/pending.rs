@@ -130,6 +130,15 @@ impl Pending {
         list
     }
 
+    /// The effects that [`Pending::take`] gave wait on `key` again.
+    pub fn put_back(&mut self, key: KeyRef<'_>, effects: Vec<PendingEffect>) {
+        self.bytes += key_bytes(key) + effects.iter().map(effect_bytes).sum::<usize>();
+        let owned: Key = (key.database, key.key.into());
+        if let Some(old) = self.keys.insert(owned, effects) {
+            self.bytes -= key_bytes(key) + old.iter().map(effect_bytes).sum::<usize>();
+        }
+    }
+
     /// At most `most` keys with waiting effects, for the background; in order, so
     /// that what follows from few of them does not depend on the table.
     #[must_use]
@@ -241,6 +250,9 @@ mod tests {
         assert_eq!(taken[0].effect(), Ok(PUT));
         assert!(!pending.contains(KEY));
         assert!(pending.take(KEY, None).is_empty());
+        pending.put_back(KEY, taken.clone());
+        assert_eq!(pending.take(KEY, None), taken);
+        assert_eq!(pending.memory_bytes(), 0);
     }
 
     #[test]

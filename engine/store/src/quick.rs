@@ -118,7 +118,9 @@ impl Store {
                 self.log.append(effects)
             });
         }
-        shard.changed |= !is_planted(Bug::StalePiece);
+        if !is_planted(Bug::StalePiece) {
+            shard.changed.insert(held.hash);
+        }
         shard.watchers.touch(held.database, name.key);
         self.note_change();
         if !is_counted {

@@ -10,8 +10,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use thermocline_base::Lsn;
 
-/// What a key was found to hold; an error where it could not be read.
-pub type Found = BTreeMap<Key, Result<Option<Entry>, String>>;
+/// What a key was found to hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// The wall clock then, ms.
+    pub at_ms: i64,
+    /// What it held; an error where it could not be read.
+    pub entry: Result<Option<Entry>, String>,
+}
+
+/// What was found of all keys.
+pub type Found = BTreeMap<Key, Seen>;
 
 #[derive(Debug)]
 struct Step {
@@ -142,22 +151,18 @@ impl History {
         bounds.map_or(0, |(first, last)| last - first)
     }
 
-    /// Whether `found` is what some prefix leaves, of `at_least` steps or more, at
-    /// `now_ms` of the wall clock; the longest such prefix.
+    /// Whether `found` is what some prefix leaves, of `at_least` steps or more; the
+    /// longest such prefix.
     ///
     /// # Errors
     /// What does not fit, for people.
-    pub fn find_prefix(
-        &self,
-        found: &Found,
-        at_least: usize,
-        now_ms: i64,
-    ) -> Result<usize, String> {
+    pub fn find_prefix(&self, found: &Found, at_least: usize) -> Result<usize, String> {
         let fits = |key: &Key, entry: Option<&Arc<Entry>>| match found.get(key) {
-            Some(Ok(held)) => {
-                entry.filter(|entry| entry.lives(now_ms)).map(|it| &**it) == held.as_ref()
-            }
-            Some(Err(_)) | None => true,
+            Some(Seen {
+                at_ms,
+                entry: Ok(held),
+            }) => entry.filter(|entry| entry.lives(*at_ms)).map(|it| &**it) == held.as_ref(),
+            _ => true,
         };
         let mut state = self.base.clone();
         let mut wrong: BTreeMap<&Key, usize> = BTreeMap::new();
@@ -220,8 +225,14 @@ impl History {
             }
         }
         for key in keys.iter().take(2) {
-            let expected = shorten(&format!("{:?}", state.get(key)));
-            let held = shorten(&format!("{:?}", found.get(key)));
+            let expected = state
+                .get(key)
+                .map_or("nothing".to_owned(), |entry| show(entry));
+            let held = match found.get(key).map(|seen| &seen.entry) {
+                Some(Ok(Some(entry))) => show(entry),
+                Some(Ok(None)) | None => "nothing".to_owned(),
+                Some(Err(reason)) => reason.clone(),
+            };
             let _ = write!(
                 text,
                 "\n  {key:?} should hold {expected}\n    and holds {held}"
@@ -252,11 +263,20 @@ impl History {
     }
 }
 
-fn shorten(text: &str) -> String {
-    const MOST: usize = 160;
-    let mut short: String = text.chars().take(MOST).collect();
-    if short.len() < text.len() {
+/// An entry for people: what tells one from another, not all of it.
+fn show(entry: &Entry) -> String {
+    let whole = format!("{:?}", entry.value);
+    let digest = thermocline_base::checksum::crc32(whole.as_bytes());
+    let mut short: String = whole.chars().take(60).collect();
+    if short.len() < whole.len() {
         short.push('…');
     }
-    short
+    let bytes = match &entry.value {
+        model::Value::String(bytes) => bytes.len(),
+        _ => whole.len(),
+    };
+    let expiry = entry
+        .expiry_ms
+        .map_or(String::new(), |ms| format!(" until {ms}"));
+    format!("{short} ({bytes} bytes, digest {digest:08x}){expiry}")
 }

@@ -7,7 +7,7 @@
 //! thread.
 
 use crate::client::{Client, Outcome};
-use crate::history::{Found, History};
+use crate::history::{Found, History, Seen};
 use crate::model::{Key, Request};
 use crate::workload::{Workload, universe};
 use parking_lot::Mutex;
@@ -98,6 +98,7 @@ impl Load {
                 {
                     let shown = requests[0].shown();
                     self.complain(format!("{shown} answers {text}"));
+                    return None;
                 }
                 self.history.push(requests.to_vec(), now_ms, lsn);
                 None
@@ -297,7 +298,10 @@ impl Life {
         if let Outcome::Recovering(keys) = outcome {
             self.store.hydrate_soon(keys);
         }
+        // Nobody overtakes the one who waits: IDs of streams are drawn in order.
+        let was_active = std::mem::replace(&mut self.load.lock().is_active, false);
         self.step_keeper();
+        self.load.lock().is_active = was_active;
         self.time.advance(1);
         !self.disk.is_off()
     }
@@ -403,7 +407,8 @@ impl Life {
                     }
                 }
             }
-            found.insert(key, entry);
+            let at_ms = self.store.now().0;
+            found.insert(key, Seen { at_ms, entry });
         }
         found
     }

@@ -249,7 +249,8 @@ impl Round {
                         self.report.damage_found += 1;
                         return Ok(None);
                     } else {
-                        return Err(format!("it does not start: {error}"));
+                        let story = self.story.join(", ");
+                        return Err(format!("it does not start ({story}): {error}"));
                     }
                 }
             }
@@ -267,7 +268,7 @@ impl Round {
             // The power that was to go while it started went now.
             return Ok(true);
         }
-        let is_any = |found: &Found| found.values().any(Result::is_err);
+        let is_any = |found: &Found| found.values().any(|seen| seen.entry.is_err());
         if self.plan.has_faults && is_any(&found) {
             // What met a fault is tried again and found.
             self.disk.clear_faults();
@@ -277,14 +278,17 @@ impl Round {
                 return Ok(true);
             }
         }
-        let now_ms = life.store().now().0;
-        let unreadable: Vec<_> = found.iter().filter(|(_, entry)| entry.is_err()).collect();
-        if let Some((key, Err(reason))) = unreadable.first()
+        let mut unreadable = found.iter().filter_map(|(key, seen)| {
+            let reason = seen.entry.as_ref().err()?;
+            Some((key, reason))
+        });
+        let unreadable = unreadable.next();
+        if let Some((key, reason)) = unreadable
             && !self.plan.has_damage
         {
             return Err(format!("{key:?} cannot be read: {reason}"));
         }
-        let is_readable = unreadable.is_empty();
+        let is_readable = unreadable.is_none();
         let wrong = life.load.lock().wrong.take();
         if let Some(wrong) = wrong {
             return Err(wrong);
@@ -292,7 +296,7 @@ impl Round {
         let count = {
             let load = life.load.lock();
             let at_least = load.history.promised(promise);
-            load.history.find_prefix(&found, at_least, now_ms)?
+            load.history.find_prefix(&found, at_least)?
         };
         if !is_readable {
             return Ok(false);

@@ -83,6 +83,13 @@ impl Scene {
         }
     }
 
+    /// The disk is well again, if it was not.
+    pub fn well(&self) {
+        if self.disk.faults_met() > 0 {
+            self.disk.clear_faults();
+        }
+    }
+
     /// What the clients of one process do.
     ///
     /// # Errors

@@ -104,7 +104,7 @@ fn play(scene: &mut Scene) -> Result<(), String> {
         let count = life.load.lock().history.len();
         check(scene, &mut life, count)?;
         scene.play(&mut life)?;
-        scene.disk.clear_faults();
+        scene.well();
         life.store().settings().set_maxmemory_bytes(0);
         life.pass(HEALING_MS);
         if !life.admits() {
@@ -129,17 +129,17 @@ fn play(scene: &mut Scene) -> Result<(), String> {
 /// leave.
 fn check(scene: &Scene, life: &mut crate::life::Life, count: usize) -> Result<(), String> {
     let mut found = life.read_all();
-    if found.values().any(Result::is_err) {
-        scene.disk.clear_faults();
+    if found.values().any(|seen| seen.entry.is_err()) {
+        scene.well();
         life.pass(HEALING_MS);
         found = life.read_all();
     }
-    if let Some((key, Err(reason))) = found.iter().find(|(_, entry)| entry.is_err()) {
+    let mut reasons = found.iter().map(|(key, seen)| (key, &seen.entry));
+    if let Some((key, Err(reason))) = reasons.find(|(_, entry)| entry.is_err()) {
         return Err(format!("{key:?} cannot be read: {reason}"));
     }
-    let now_ms = life.store().now().0;
     let mut load = life.load.lock();
-    let count = load.history.find_prefix(&found, count, now_ms)?;
+    let count = load.history.find_prefix(&found, count)?;
     load.history.rebase(count);
     Ok(())
 }
