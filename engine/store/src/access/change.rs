@@ -13,6 +13,7 @@ use crate::record::RecordParts;
 use crate::resolve::{Resolved, State};
 use crate::waiting::Ticket;
 use smallvec::SmallVec;
+use thermocline_base::bugs::{Bug, is_planted};
 use thermocline_base::{DatabaseId, UnixMillis};
 use thermocline_types::{TypeError, Update, Value};
 
@@ -324,7 +325,9 @@ impl<'k> Access<'_, 'k> {
         let resolved = &self.keys[id];
         let guard = &mut self.guards[resolved.guard];
         guard.wrote = true;
-        guard.shard.changed.insert(resolved.hash);
+        if !is_planted(Bug::StalePiece) {
+            guard.shard.changed.insert(resolved.hash);
+        }
     }
 
     /// Who waits for the key may go on.
