@@ -189,7 +189,7 @@ fn a_directory_is_restored_as_it_was_at_a_position_of_its_log() {
         let refused = run(&[
             "restore",
             &place.text("never"),
-            &backup,
+            &directory,
             "--to-lsn",
             position,
         ]);
