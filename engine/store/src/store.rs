@@ -15,7 +15,7 @@ use crate::objects::{OBJECT_FORM, Objects};
 use crate::observe::Observed;
 use crate::record::{ChunkPool, RecordParts};
 use crate::recovery::{self, Opened};
-use crate::settings::Settings;
+use crate::settings::{LogSizes, Settings};
 use crate::shard::Shard;
 use crate::tier::volume::Volume;
 use crate::tier::{Dictionary, SpaceState};
@@ -30,7 +30,7 @@ use thermocline_base::limits::{DATABASE_COUNT, PAGE_BYTES};
 use thermocline_base::{Clock, DatabaseId, HashSeed, KeyHash, Lsn, Random, ShardId, UnixMillis};
 use thermocline_disk::{Backend, DirectoryLock, Disk, DiskError};
 use thermocline_types::Limits;
-use thermocline_wal::FlusherThread;
+use thermocline_wal::{Flusher, FlusherThread};
 use tokio::sync::oneshot;
 
 /// How a store is opened.
@@ -124,6 +124,15 @@ struct Ends {
     _lock: DirectoryLock,
 }
 
+/// A store and who tends it.
+pub(crate) struct Built {
+    pub(crate) store: Arc<Store>,
+    pub(crate) keeper: Keeper,
+    pub(crate) flusher: Option<Flusher>,
+    pub(crate) lock: DirectoryLock,
+    pub(crate) report: StartReport,
+}
+
 /// See the module.
 pub struct Store {
     pub(crate) settings: Settings,
@@ -165,6 +174,33 @@ impl Store {
     /// A directory in use, damage with file, offset, expected and found, and
     /// what the disk refuses; nothing was changed then.
     pub fn open(disk: Disk, options: StoreOptions) -> Result<(Arc<Self>, StartReport), StoreError> {
+        let opened = recovery::open(&disk, &options, LogSizes::default())?;
+        let built = Self::build(disk, options, opened, false)?;
+        let (store, mut keeper) = (built.store, built.keeper);
+        let Some(flusher) = built.flusher else {
+            unreachable!("only a stepped store keeps it");
+        };
+        let flusher = thermocline_wal::spawn(flusher).map_err(StoreError::Thread)?;
+        let thread = std::thread::Builder::new()
+            .name("keeper".to_owned())
+            .spawn(move || keeper.run())
+            .map_err(StoreError::Thread)?;
+        *store.ends.lock() = Some(Ends {
+            keeper: thread,
+            flusher,
+            _lock: built.lock,
+        });
+        Ok((store, built.report))
+    }
+
+    /// The store of what was opened, and who tends it. The flusher is the
+    /// store's own if it is stepped.
+    pub(crate) fn build(
+        disk: Disk,
+        options: StoreOptions,
+        opened: Opened,
+        is_stepped: bool,
+    ) -> Result<Built, StoreError> {
         let Opened {
             report,
             manifest,
@@ -178,7 +214,12 @@ impl Store {
             flusher,
             ring_bytes,
             tail,
-        } = recovery::open(&disk, &options)?;
+        } = opened;
+        let (own, others) = if is_stepped {
+            (Some(flusher), None)
+        } else {
+            (None, Some(flusher))
+        };
         let policy = options.log.unwrap_or_default();
         let store = Arc::new(Self {
             settings: Settings::default(),
@@ -188,6 +229,7 @@ impl Store {
             volume,
             log: Log::new(
                 wal,
+                own,
                 options.log.is_some(),
                 policy,
                 ring_bytes,
@@ -218,18 +260,14 @@ impl Store {
                 store.control.durable.notify_waiters();
             }
         }));
-        let mut keeper = Keeper::new(Arc::clone(&store), manifest, directory, tail)?;
-        let flusher = thermocline_wal::spawn(flusher).map_err(StoreError::Thread)?;
-        let thread = std::thread::Builder::new()
-            .name("keeper".to_owned())
-            .spawn(move || keeper.run())
-            .map_err(StoreError::Thread)?;
-        *store.ends.lock() = Some(Ends {
-            keeper: thread,
-            flusher,
-            _lock: lock,
-        });
-        Ok((store, report))
+        let keeper = Keeper::new(Arc::clone(&store), manifest, directory, tail)?;
+        Ok(Built {
+            store,
+            keeper,
+            flusher: others,
+            lock,
+            report,
+        })
     }
 
     /// Makes everything durable, with a last checkpoint if `checkpoint`, seals

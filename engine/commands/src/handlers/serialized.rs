@@ -81,6 +81,15 @@ fn restore(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
             if is_compact && !is_large {
                 context.put(0, Value::from_packed_entries(&entries)?, expiry);
             } else {
+                let most_bytes = context.settings.zset_max_listpack_value();
+                let is_short = entries.iter().all(|entry| entry.1.len() <= most_bytes);
+                let becomes_packed = !is_compact && !is_large && is_short;
+                // Valkey's compact form keeps whole scores as integers: -0 becomes 0.
+                let kept = |score: f64| if becomes_packed { score + 0.0 } else { score };
+                let entries = entries
+                    .into_iter()
+                    .map(|(score, member)| (kept(score), member))
+                    .collect();
                 let is_full = is_compact || is_large;
                 make_anew(context, &Update::SortedSetSet { is_full, entries }, expiry)?;
             }

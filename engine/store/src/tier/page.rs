@@ -20,6 +20,7 @@
 use super::record::{Extent, Seal, TierRecord};
 use super::segment::{Incarnation, PAGES_PER_SEGMENT, SegmentNumber};
 use super::{Corruption, FormatError};
+use thermocline_base::bugs::{Bug, is_planted};
 use thermocline_base::checksum::crc32;
 use thermocline_base::limits::PAGE_BYTES;
 use thermocline_base::{CodecError, DatabaseId, Reader};
@@ -381,7 +382,7 @@ pub fn records(bytes: &[u8], place: PagePlace) -> Result<Records<'_>, Corruption
         )
     })?;
     let computed = crc32(covered);
-    if computed != header.checksum {
+    if computed != header.checksum && !is_planted(Bug::SkippedTierCrc) {
         return Err(place.corruption(
             CRC_OFFSET,
             format!("page CRC {computed:#010x}"),

@@ -309,7 +309,7 @@ fn list(invocation: &mut Invocation<'_>) -> CommandResult {
         commands.flat_map(|command| std::iter::once(*command).chain(command.subcommands))
     };
     let names: Vec<&str> = match invocation.arguments.get(2..).unwrap_or_default() {
-        [] => table::all().iter().map(|command| command.name).collect(),
+        [] => every().map(|command| command.name).collect(),
         [filter, kind, value] if filter.eq_ignore_ascii_case(b"filterby") => {
             let found: Vec<&'static Command> = if kind.eq_ignore_ascii_case(b"module") {
                 Vec::new()
