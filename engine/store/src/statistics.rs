@@ -89,6 +89,8 @@ pub struct Statistics {
     pub written_lsn: u64,
     /// Below it everything survives a power cut.
     pub durable_lsn: u64,
+    /// Where the log that is still there begins.
+    pub oldest_lsn: u64,
     /// Where a restart would begin to replay.
     pub checkpoint_lsn: u64,
     /// Whether the log refuses writes, and why.
@@ -135,6 +137,7 @@ impl Store {
             appended_lsn: self.log.appended_lsn().0,
             written_lsn: self.log.wal().written_lsn().0,
             durable_lsn: self.log.wal().durable_lsn().0,
+            oldest_lsn: self.log.wal().oldest_lsn().0,
             log_failure: self.log.failure(),
             history: self.log.wal().history().0,
             tier_max_bytes: self.settings.tier_max_bytes(),

@@ -83,6 +83,18 @@ pub enum StoreError {
         /// What is wrong.
         reason: String,
     },
+    /// The data of another time was asked for than there is.
+    #[error(
+        "the position {until} of the log cannot be had: the data here can be that of {first} to {last}"
+    )]
+    NotThen {
+        /// What was asked for.
+        until: Lsn,
+        /// The earliest that there is.
+        first: Lsn,
+        /// The latest.
+        last: Lsn,
+    },
     /// A thread could not be started.
     #[error("cannot start a thread: {0}")]
     Thread(std::io::Error),
