@@ -123,6 +123,11 @@ impl History {
         });
     }
 
+    /// The process is gone: replies that had not left never will.
+    pub fn forget_waiting(&mut self) {
+        self.waiting.clear();
+    }
+
     /// How many steps must have survived.
     #[must_use]
     pub fn promised(&self, promise: Promise) -> usize {

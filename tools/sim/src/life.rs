@@ -533,8 +533,10 @@ fn take_apart(load: Load, statistics: &thermocline_store::Statistics) -> (Memory
         checkpoints: statistics.checkpoints,
         expired: statistics.expired_keys,
     };
+    let mut history = load.history;
+    history.forget_waiting();
     let memory = Memory {
-        history: load.history,
+        history,
         workload: load.workload,
     };
     (memory, remains)
