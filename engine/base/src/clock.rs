@@ -15,6 +15,14 @@ pub enum Clock {
     System(u64),
     /// A time that moves only when it is told to.
     Simulated(SimulatedTime),
+    /// A wall clock that moves only when it is told to, with the operating system's
+    /// monotonic one.
+    Standing {
+        /// What the wall clock shows, in Unix milliseconds.
+        wall_ms: Arc<AtomicI64>,
+        /// When this clock was made, as for [`Clock::System`].
+        start_ns: u64,
+    },
 }
 
 impl Default for Clock {
@@ -30,6 +38,23 @@ impl Clock {
         Self::System(system_monotonic_ns())
     }
 
+    /// A wall clock that shows `wall` until it is moved, so that nothing expires
+    /// meanwhile, while delays go by as usual.
+    #[must_use]
+    pub fn standing(wall: UnixMillis) -> Self {
+        Self::Standing {
+            wall_ms: Arc::new(AtomicI64::new(wall.0)),
+            start_ns: system_monotonic_ns(),
+        }
+    }
+
+    /// Moves a standing wall clock forward, never back; others do not move.
+    pub fn move_to(&self, wall: UnixMillis) {
+        if let Self::Standing { wall_ms, .. } = self {
+            wall_ms.fetch_max(wall.0, Ordering::Relaxed);
+        }
+    }
+
     /// The wall clock: for expiry. May jump.
     #[must_use]
     pub fn now(&self) -> UnixMillis {
@@ -40,6 +65,7 @@ impl Clock {
                 UnixMillis(since.map_or(0, |since| since.as_millis() as i64))
             }
             Self::Simulated(time) => time.wall(),
+            Self::Standing { wall_ms, .. } => UnixMillis(wall_ms.load(Ordering::Relaxed)),
         }
     }
 
@@ -54,7 +80,9 @@ impl Clock {
     #[inline]
     pub fn monotonic_ns(&self) -> u64 {
         match self {
-            Self::System(start_ns) => system_monotonic_ns().saturating_sub(*start_ns),
+            Self::System(start_ns) | Self::Standing { start_ns, .. } => {
+                system_monotonic_ns().saturating_sub(*start_ns)
+            }
             Self::Simulated(time) => time.read_ns(),
         }
     }

@@ -188,6 +188,37 @@ impl Disk {
         .map_err(|source| DiskError::io("remove", name, source))
     }
 
+    /// Gives the file `name` a second name: the same one below the root of `other`,
+    /// where its directory must be. `false` where that cannot be: on another file
+    /// system, on one without links, or on a simulated disk. Durable after
+    /// [`Self::sync_directory`] of the other's directory.
+    ///
+    /// # Errors
+    /// [`DiskError::Io`], [`DiskError::InvalidName`].
+    pub fn link(&self, name: &str, other: &Self) -> Result<bool, DiskError> {
+        check_name(name)?;
+        match (self, other) {
+            (Self::System(disk), Self::System(other)) => disk
+                .link(name, other)
+                .map_err(|source| DiskError::io("link", name, source)),
+            _ => Ok(false),
+        }
+    }
+
+    /// How many names the file has: another may be in use elsewhere.
+    ///
+    /// # Errors
+    /// [`DiskError::Io`] (also if missing), [`DiskError::InvalidName`].
+    pub fn link_count(&self, name: &str) -> Result<u64, DiskError> {
+        check_name(name)?;
+        match self {
+            Self::System(disk) => disk
+                .link_count(name)
+                .map_err(|source| DiskError::io("ask the links of", name, source)),
+            Self::Simulated(_) => Ok(1),
+        }
+    }
+
     /// On return every creation and removal in the directory is durable; "" is the root.
     ///
     /// # Errors

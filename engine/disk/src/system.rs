@@ -4,7 +4,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -121,6 +121,20 @@ impl SystemDisk {
 
     pub(crate) fn remove(&self, name: &str) -> io::Result<()> {
         fs::remove_file(self.path(name))
+    }
+
+    pub(crate) fn link(&self, name: &str, other: &Self) -> io::Result<bool> {
+        match fs::hard_link(self.path(name), other.path(name)) {
+            Ok(()) => Ok(true),
+            Err(error) => match error.raw_os_error().map(Errno::from_raw_os_error) {
+                Some(Errno::XDEV | Errno::PERM | Errno::MLINK | Errno::OPNOTSUPP) => Ok(false),
+                _ => Err(error),
+            },
+        }
+    }
+
+    pub(crate) fn link_count(&self, name: &str) -> io::Result<u64> {
+        Ok(fs::metadata(self.path(name))?.nlink())
     }
 
     pub(crate) fn sync_directory(&self, name: &str) -> io::Result<()> {

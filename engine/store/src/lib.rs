@@ -48,6 +48,7 @@ pub use access::{Access, Entry, KeyId, KeyName};
 pub use address::Address;
 pub use admission::Admission;
 pub use fault::{Fault, FaultSet, FetchedPage, ReadRequest};
+pub use keeper::BackupReport;
 pub use observe::{Change, EventClass, Observer};
 pub use reader::{Fetched, PageReader};
 pub use settings::{LogSizes, Policy, Settings};

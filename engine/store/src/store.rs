@@ -5,10 +5,10 @@
 
 use crate::access::KeyName;
 use crate::address::Address;
-use crate::control::Control;
+use crate::control::{BackupRequest, Control};
 use crate::effect::DatabaseMap;
 use crate::index::KeyTable;
-use crate::keeper::Keeper;
+use crate::keeper::{BackupReport, Keeper};
 use crate::log::Log;
 use crate::memory::Memory;
 use crate::objects::{OBJECT_FORM, Objects};
@@ -21,6 +21,7 @@ use crate::tier::volume::Volume;
 use crate::tier::{Dictionary, SpaceState};
 use crate::waiting::{Ready, ReadyKey, Ticket};
 use parking_lot::{Mutex, RwLock};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::thread::JoinHandle;
@@ -30,6 +31,7 @@ use thermocline_base::{Clock, DatabaseId, HashSeed, KeyHash, Lsn, Random, ShardI
 use thermocline_disk::{Backend, DirectoryLock, Disk, DiskError};
 use thermocline_types::Limits;
 use thermocline_wal::{Flusher, FlusherThread};
+use tokio::sync::oneshot;
 
 /// How a store is opened.
 #[derive(Clone, Debug)]
@@ -559,6 +561,20 @@ impl Store {
         let is_over = || self.control.checkpoint().served >= ticket;
         Control::wait(&self.control.checkpointed, is_over).await;
         self.control.checkpoint().failure.map_or(Ok(()), Err)
+    }
+
+    /// Makes a checkpoint and a copy of it in the new directory `path`, on which a
+    /// daemon can start. Files that are never written again are shared by hard links
+    /// where the file system allows.
+    ///
+    /// # Errors
+    /// Why it failed, for people; what was made of the directory stays, and no daemon
+    /// starts on it.
+    pub async fn backup(&self, path: PathBuf) -> Result<BackupReport, String> {
+        let (done, made) = oneshot::channel();
+        self.control.request_backup(BackupRequest { path, done });
+        made.await
+            .unwrap_or_else(|_| Err("the daemon is stopping".to_owned()))
     }
 
     /// What the tier takes on the disk, in bytes.

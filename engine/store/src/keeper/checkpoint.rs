@@ -433,7 +433,7 @@ impl Keeper {
     }
 
     /// Image files that the directory's pieces stand in.
-    fn image_files(&self) -> BTreeSet<u64> {
+    pub(super) fn image_files(&self) -> BTreeSet<u64> {
         let pieces = self.directory.pieces.iter().map(|piece| piece.file);
         pieces.chain([self.directory.number]).collect()
     }

@@ -8,6 +8,7 @@
 //! Modules, lowest first: `batch` (from memory to the tier), `tail`, `load`, `relieve`,
 //! `expire`, `fields`, `ballast`, `checkpoint`, `clean`.
 
+mod backup;
 mod ballast;
 mod batch;
 mod checkpoint;
@@ -17,6 +18,8 @@ mod fields;
 mod load;
 mod relieve;
 mod tail;
+
+pub use backup::BackupReport;
 
 use crate::effect::{Effect, KeyRef};
 use crate::image::Directory;
@@ -195,6 +198,7 @@ impl Keeper {
         if !self.store.is_settled() {
             is_busy |= self.load();
             self.refuse_checkpoints();
+            self.refuse_backups();
         }
         is_busy |= self.relieve(RELIEF_BATCHES);
         is_busy |= self.bury();
@@ -202,6 +206,12 @@ impl Keeper {
             self.expire();
             self.store.observed.settle();
             self.expire_fields();
+            if let Some(request) = self.store.control.take_backup() {
+                let made = self.backup(&request.path);
+                // Who asked may have gone.
+                let _ = request.done.send(made);
+                is_busy = true;
+            }
             if self.is_checkpoint_due() {
                 // Its failure is told by whoever asks; it is tried again.
                 let _ = self.checkpoint();
