@@ -85,7 +85,7 @@ fn read(scene: &Scene, disk: &SimulatedDisk) -> Result<Found, String> {
     copy.disk = disk.clone();
     copy.time.jump(scene_now(scene));
     let started = copy.start(Scene::memory(SEED));
-    let mut life = started.map_err(|(error, _)| error.to_string())?;
+    let mut life = started.map_err(|refused| refused.0.to_string())?;
     let found = life.read_all();
     let _ = life.end();
     Ok(found)

@@ -189,7 +189,7 @@ impl History {
                 .as_ref()
                 .is_none_or(|(_, keys)| wrong.len() <= keys.len())
             {
-                fewest = Some((count, wrong.keys().map(|key| Key::clone(key)).collect()));
+                fewest = Some((count, wrong.keys().copied().cloned().collect()));
             }
         };
         note(0, &wrong);
