@@ -30,6 +30,7 @@ pub mod payload;
 pub mod pending;
 mod prefetch;
 mod quick;
+mod quick_cold;
 mod reader;
 pub mod record;
 mod recovery;

@@ -254,7 +254,7 @@ pub(crate) fn replay(
     }
 }
 
-fn damaged(error: impl std::fmt::Display) -> Fault {
+pub(crate) fn damaged(error: impl std::fmt::Display) -> Fault {
     Fault::Damaged(error.to_string())
 }
 
@@ -336,6 +336,17 @@ impl Store {
         if let StoredValue::Raw(bytes) = value {
             return Value::deserialize(form, bytes).map_err(damaged);
         }
+        self.with_decompressor(|decompressor| {
+            let bytes = decompressor.decompress(value).map_err(damaged)?;
+            Value::from_serialized(form, bytes).map_err(damaged)
+        })
+    }
+
+    /// Calls `run` with this thread's decompressor, which knows all dictionaries.
+    pub(crate) fn with_decompressor<R>(
+        &self,
+        run: impl FnOnce(&mut crate::tier::Decompressor) -> Result<R, Fault>,
+    ) -> Result<R, Fault> {
         DECOMPRESSOR.with_borrow_mut(|slot| {
             let epoch = self.dictionary_epoch();
             let stale = slot.as_ref().is_none_or(|(known, _)| *known != epoch);
@@ -346,8 +357,7 @@ impl Store {
             let Some((_, decompressor)) = slot else {
                 return Err(damaged("no decompressor"));
             };
-            let bytes = decompressor.decompress(value).map_err(damaged)?;
-            Value::from_serialized(form, bytes).map_err(damaged)
+            run(decompressor)
         })
     }
 }

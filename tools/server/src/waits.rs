@@ -166,10 +166,38 @@ impl Connection {
             self.send_output(context)?;
         }
         while is_front && self.poll_receive_more(context)? {
-            self.fill_window();
-            self.look_ahead(cold);
+            self.fill_window_ahead(cold);
         }
         Poll::Pending
+    }
+
+    /// Whether the connection reads ahead and the disk could do more at once.
+    pub(crate) fn is_disk_shallow(&self) -> bool {
+        let cold = self.thread.cold.as_ref();
+        !self.ahead.is_empty() && cold.is_some_and(Cold::is_shallow)
+    }
+
+    /// Between requests of a batch that reads ahead: begins what the requests want that have
+    /// arrived meanwhile, so that the disk is busy while those before them are run.
+    pub(crate) fn refill(&mut self, context: &mut Context<'_>) -> Result<(), Ended> {
+        let thread = Rc::clone(&self.thread);
+        let Some(cold) = thread.cold.as_ref().filter(|_| !self.ahead.is_empty()) else {
+            return Ok(());
+        };
+        while self.poll_receive_more(context)? {
+            self.fill_window_ahead(cold);
+        }
+        cold.flush();
+        Ok(())
+    }
+
+    /// Decodes what was read, and begins the reads that it will want.
+    fn fill_window_ahead(&mut self, cold: &Cold) {
+        self.fill_window();
+        let database = self.runner.session.database;
+        let store = &self.thread.server.store;
+        self.window.prefetch(&self.input, store, database);
+        self.look_ahead(cold);
     }
 
     /// Reads what has arrived behind the requests that are still to be run; whether there is
