@@ -1,14 +1,13 @@
 //! From a name to the key: is it in memory, on the tier, or nowhere?
 //!
 //! Owns the lookup of one key of an access, its verification against pages
-//! read, and the application of effects that wait since the start. Does not
-//! read. Under the shard's lock, any thread.
+//! read, and what an effect of the log does to a value. Does not read. Under the
+//! shard's lock, any thread.
 
 use crate::address::Address;
-use crate::effect::{Effect, KeyRef};
+use crate::effect::Effect;
 use crate::fault::{Fault, FaultSet, ReadRequest};
 use crate::index::{Found, Position};
-use crate::record::RecordParts;
 use crate::shard::Shard;
 use crate::store::Store;
 use crate::tier::{Extent, StoredValue, TierRecord};
@@ -92,24 +91,18 @@ impl<'k> Resolved<'k> {
     pub(crate) fn resolve(
         &mut self,
         store: &Store,
-        shard: &mut Shard,
+        shard: &Shard,
         faults: &FaultSet,
         reads: &mut SmallVec<[ReadRequest; 2]>,
     ) -> Result<(), Fault> {
         self.state = State::Absent;
         self.at = None;
-        let name = KeyRef {
-            database: self.database,
-            key: self.key,
-        };
-        let waits = shard.pending.contains(name);
         let found = match shard.table(self.database) {
             Some(table) => table.find(self.hash, self.key),
             None => Found::Cold(SmallVec::new()),
         };
         let candidates = match found {
             Found::Hot(position) => {
-                debug_assert!(!waits, "a hot key has no effects that wait");
                 self.state = State::Hot;
                 self.at = Some((position, shard.epoch));
                 return Ok(());
@@ -138,9 +131,6 @@ impl<'k> Resolved<'k> {
         }
         // Found or not, what was still to be read for this key is not needed.
         reads.truncate(before);
-        if waits {
-            return self.apply_pending(store, shard, faults, verified);
-        }
         if let Some((position, address, record)) = verified {
             note_parts(store, address, &record, faults);
             self.state = State::Cold(Box::new(Cold {
@@ -151,68 +141,6 @@ impl<'k> Resolved<'k> {
             }));
             self.at = Some((position, shard.epoch));
         }
-        Ok(())
-    }
-
-    /// Applies the effects that wait on the key: it becomes hot or absent.
-    fn apply_pending(
-        &mut self,
-        store: &Store,
-        shard: &mut Shard,
-        faults: &FaultSet,
-        base: Option<(Position, Address, TierRecord<'_>)>,
-    ) -> Result<(), Fault> {
-        let name = KeyRef {
-            database: self.database,
-            key: self.key,
-        };
-        let decoded = match &base {
-            Some((_, _, record)) => Some((store.decode(record, faults)?, record.expiry)),
-            None => None,
-        };
-        let lsn = base.as_ref().map(|(_, _, record)| record.lsn);
-        let effects = shard.pending.take(name, lsn);
-        let mut state = decoded;
-        for waiting in &effects {
-            match waiting.effect() {
-                Ok(effect) => {
-                    state = replay(&store.limits(), state, &effect).map_err(Fault::Damaged)?;
-                }
-                Err(error) => return Err(Fault::Damaged(error.to_string())),
-            }
-        }
-        let position = base.as_ref().map(|(position, ..)| *position);
-        let (table, objects) = shard.table_or_new(self.database, store.seed);
-        match (state, position) {
-            (None, None) => {}
-            (None, Some(position)) => {
-                table.remove(position);
-                shard.epoch += 1;
-            }
-            (Some((value, expiry)), position) => {
-                let (form, bytes) = objects.keep(value);
-                let parts = RecordParts {
-                    expiry,
-                    ..RecordParts::new(form, self.key, &bytes)
-                };
-                match position {
-                    Some(position) => table.replace(position, self.hash, &parts),
-                    None => {
-                        table.insert(self.hash, &parts);
-                        shard.epoch += 1;
-                    }
-                }
-                self.state = State::Hot;
-            }
-        }
-        if let Some((_, address, record)) = base {
-            note_parts(store, address, &record, faults);
-            store
-                .volume
-                .record_died(address, record.encoded_bytes() as u64);
-        }
-        shard.changed = true;
-        store.recount(shard);
         Ok(())
     }
 }
@@ -261,7 +189,7 @@ thread_local! {
 
 /// Asks for the parts of a long value that were not read yet; whether any
 /// were missing.
-fn missing_parts(
+pub(crate) fn missing_parts(
     store: &Store,
     head: &TierRecord<'_>,
     faults: &FaultSet,
@@ -279,7 +207,12 @@ fn missing_parts(
 
 /// Tells the volume where the parts of a long value are, so that they die with
 /// their head.
-fn note_parts(store: &Store, address: Address, head: &TierRecord<'_>, faults: &FaultSet) {
+pub(crate) fn note_parts(
+    store: &Store,
+    address: Address,
+    head: &TierRecord<'_>,
+    faults: &FaultSet,
+) {
     if head.extent != Extent::Head {
         return;
     }

@@ -139,12 +139,12 @@ impl Access<'_, '_> {
         let mut reads: SmallVec<[ReadRequest; 2]> = SmallVec::new();
         let mut recovering: SmallVec<[KeyHash; 2]> = SmallVec::new();
         for key in &mut self.keys {
-            let guard = &mut self.guards[key.guard];
+            let guard = &self.guards[key.guard];
             if let Some(reason) = &guard.shard.damage {
                 return Err(Fault::Damaged(reason.clone()));
             }
             if guard.shard.has_come_up(key.hash) {
-                key.resolve(self.store, &mut guard.shard, faults, &mut reads)?;
+                key.resolve(self.store, &guard.shard, faults, &mut reads)?;
             } else {
                 recovering.push(key.hash);
             }

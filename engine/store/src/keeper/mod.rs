@@ -5,18 +5,23 @@
 //! Works in slices of at most about a millisecond under a shard's lock. One
 //! thread, so none of its tasks can meet another half-way.
 //!
-//! Modules, lowest first: `batch` (from memory to the tier), `tail`, `load`, `relieve`,
-//! `expire`, `fields`, `ballast`, `checkpoint`, `clean`.
+//! Modules, lowest first: `batch` (from memory to the tier), `relieve`, `gathered` (effects
+//! of the log's tail), `apply`, `tail`, `load`, `expire`, `fields`, `ballast`, `checkpoint`,
+//! `clean`.
 
+mod apply;
 mod ballast;
 mod batch;
 mod checkpoint;
 mod clean;
 mod expire;
 mod fields;
+mod gathered;
 mod load;
 mod relieve;
 mod tail;
+#[cfg(test)]
+mod tail_tests;
 
 use crate::effect::{Effect, KeyRef};
 use crate::image::Directory;
@@ -225,7 +230,8 @@ impl Keeper {
             self.store.control.set_tier_full(is_full);
             self.store.volume.set_reserve(self.reserve_segments());
             let totals = &self.store.totals;
-            let keeper_bytes = self.writer.memory_bytes() + self.batch.memory_bytes();
+            let keeper_bytes =
+                self.writer.memory_bytes() + self.batch.memory_bytes() + self.tail.memory_bytes();
             totals.keeper_bytes.store(keeper_bytes as u64, Relaxed);
             totals
                 .tier_written_bytes

@@ -252,6 +252,13 @@ fn evict_segment(
     let before = shard.memory_bytes();
     let mut victims: SmallVec<[(Position, i64); 64]> = SmallVec::new();
     for (position, slot) in slots {
+        // A key that the log's tail still has effects on is not whole yet.
+        if shard.references.len() > 0 {
+            let hash = shard.table(database).and_then(|it| it.hash(position));
+            if hash.is_none_or(|hash| shard.references.contains(hash)) {
+                continue;
+            }
+        }
         let Some(table) = shard.table_mut(database) else {
             break;
         };
