@@ -117,7 +117,7 @@ impl Store {
                 self.log.append(effects)
             });
         }
-        shard.changed = true;
+        shard.changed.insert(held.hash);
         shard.watchers.touch(held.database, name.key);
         self.note_change();
         if !is_counted {

@@ -37,7 +37,7 @@ pub(crate) fn run(arguments: &Verify, output: &mut dyn Write) -> Result<Outcome,
         (None, _) => "none yet".to_owned(),
         (Some(_), None) => "its directory is damaged".to_owned(),
         (Some(image), Some(directory)) => {
-            let pieces = directory.pieces.iter().filter(|it| it.bytes > 0).count();
+            let pieces = directory.pieces.len();
             format!(
                 "number {}: {} records named by {pieces} pieces",
                 image.number, named.records

@@ -6,6 +6,7 @@
 
 use super::{Access, EFFECTS, KeyId};
 use crate::effect::{Effect, KeyRef};
+use crate::image::RangeSet;
 use crate::objects::OBJECT_FORM;
 use crate::observe::{Change, EventClass};
 use crate::record::RecordParts;
@@ -281,7 +282,7 @@ impl<'k> Access<'_, 'k> {
         let resolved = &self.keys[id];
         let guard = &mut self.guards[resolved.guard];
         guard.wrote = true;
-        guard.shard.changed = true;
+        guard.shard.changed.insert(resolved.hash);
         guard.shard.watchers.touch(resolved.database, resolved.key);
         let is_waited = (guard.shard.queues).is_waited(resolved.database, resolved.key);
         if is_waited && !self.raised.contains(&id) {
@@ -318,7 +319,7 @@ impl<'k> Access<'_, 'k> {
     pub(crate) fn touched_all(&mut self) {
         for guard in &mut self.guards {
             guard.wrote = true;
-            guard.shard.changed = true;
+            guard.shard.changed = RangeSet::ALL;
             guard.shard.epoch += 1;
         }
     }

@@ -472,7 +472,7 @@ fn put(
     if let Some((address, bytes)) = old {
         store.volume.record_died(address, bytes);
     }
-    shard.changed = true;
+    shard.changed.insert(hash);
 }
 
 const _: () = assert!(PAGES * PAGE_BYTES <= 4 << 20, "little beside the data");

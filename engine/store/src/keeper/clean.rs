@@ -394,8 +394,8 @@ fn point_at(shard: &mut Shard, moved: &Moved) -> bool {
                 .is_some_and(|it| it.is_clean() && it.address() == Some(moved.from));
             if is_copy {
                 table.set_address(position, moved.to);
+                shard.changed.insert(moved.hash);
             }
-            shard.changed |= is_copy;
             is_copy
         }
         Found::Cold(candidates) => {
@@ -406,7 +406,7 @@ fn point_at(shard: &mut Shard, moved: &Moved) -> bool {
                 return false;
             };
             table.relocate(*position, moved.hash, moved.to);
-            shard.changed = true;
+            shard.changed.insert(moved.hash);
             true
         }
     }

@@ -54,13 +54,13 @@ impl Keeper {
         false
     }
 
-    /// Reads the shard's piece of the image and makes its keys known.
+    /// Reads the shard's pieces of the image and makes its keys known.
     pub(super) fn load_shard(&mut self, id: ShardId) {
         let store = &self.store;
         if store.shards[id.index()].lock().is_loaded {
             return;
         }
-        let read = recovery::read_piece(&store.disk, &self.directory, id);
+        let read = recovery::read_pieces(&store.disk, &self.directory, id);
         let mut shard = store.shards[id.index()].lock();
         shard.references.sort();
         match read {

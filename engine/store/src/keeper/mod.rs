@@ -331,7 +331,7 @@ impl Keeper {
             table.remove(position);
         }
         shard.epoch += 1;
-        shard.changed = true;
+        shard.changed.insert(store.seed.hash(database, key));
         shard.watchers.touch(database, key);
         if shard.queues.is_waited(database, key) {
             store.raise(database, key);

@@ -173,11 +173,10 @@ impl Walk<'_> {
             self.lost.shards.insert(shard);
             return Ok(());
         };
-        let piece = directory.pieces[shard.index()];
-        if piece.bytes == 0 {
+        let Some(piece) = directory.of_shard(shard).last() else {
             return Ok(());
-        }
-        let databases = match recovery::read_piece(&self.offline.disk, directory, shard) {
+        };
+        let databases = match recovery::read_pieces(&self.offline.disk, directory, shard) {
             Ok(databases) => databases,
             Err(error) => {
                 self.lost.shards.insert(shard);
