@@ -6,7 +6,7 @@
 
 use crate::address::Address;
 use crate::effect::Effect;
-use crate::fault::{Fault, FaultSet, ReadRequest};
+use crate::fault::{Decoded, DecodedValue, Fault, FaultSet, LongValue, ReadRequest};
 use crate::index::{Found, Position};
 use crate::shard::Shard;
 use crate::store::Store;
@@ -17,6 +17,7 @@ use thermocline_base::{DatabaseId, KeyHash, UnixMillis};
 use thermocline_types::{Form, Limits, Update, Value};
 
 /// A key's value as it was read from the tier, verified.
+#[derive(Debug)]
 pub(crate) struct Cold {
     pub(crate) address: Address,
     /// What its record takes on the tier.
@@ -94,6 +95,7 @@ impl<'k> Resolved<'k> {
         shard: &Shard,
         faults: &FaultSet,
         reads: &mut SmallVec<[ReadRequest; 2]>,
+        longs: &mut Vec<LongValue>,
     ) -> Result<(), Fault> {
         self.state = State::Absent;
         self.at = None;
@@ -118,12 +120,44 @@ impl<'k> Resolved<'k> {
                 reads.push(ReadRequest { address, place });
                 continue;
             };
-            let record = page.find(self.database, self.key).map_err(damaged)?;
-            if let Some(record) = record {
-                if !missing_parts(store, &record, faults, reads) {
-                    verified = Some((position, address, record));
+            let is_long = page.bytes.len() > LONG_BYTES;
+            let record = if is_long {
+                None
+            } else {
+                page.find(self.database, self.key).map_err(damaged)?
+            };
+            if let Some(record) = &record {
+                if missing_parts(store, record, faults, reads) {
+                    break;
                 }
+                if record.extent != Extent::Head {
+                    verified = Some((position, Cold::decode(store, address, record, faults)?));
+                    break;
+                }
+            } else if !is_long {
+                continue;
+            }
+            let known = faults.decoded(self.database, self.key, address, place);
+            if let Some(Decoded::Parts(parts)) = &known
+                && missing_of(store, parts.iter().copied(), faults, reads)
+            {
                 break;
+            }
+            match known {
+                None | Some(Decoded::Parts(_)) => longs.push(LongValue {
+                    database: self.database,
+                    key: self.key.into(),
+                    address,
+                    place,
+                }),
+                Some(Decoded::OtherKey) => {}
+                Some(Decoded::Value(cold, parts)) => {
+                    if let Some(parts) = parts {
+                        store.volume.note_parts(address, parts);
+                    }
+                    verified = Some((position, *cold));
+                    break;
+                }
             }
         }
         if verified.is_none() && reads.len() > before {
@@ -131,15 +165,81 @@ impl<'k> Resolved<'k> {
         }
         // Found or not, what was still to be read for this key is not needed.
         reads.truncate(before);
-        if let Some((position, address, record)) = verified {
-            note_parts(store, address, &record, faults);
-            self.state = State::Cold(Box::new(Cold {
-                address,
-                bytes: record.encoded_bytes() as u32,
-                value: store.decode(&record, faults)?,
-                expiry: record.expiry,
-            }));
+        if let Some((position, cold)) = verified {
+            self.state = State::Cold(Box::new(cold));
             self.at = Some((position, shard.epoch));
+        }
+        Ok(())
+    }
+}
+
+impl Cold {
+    /// The same, whose value is a capture.
+    pub(crate) fn capture(&self) -> Self {
+        Self {
+            value: self.value.as_ref().capture(),
+            ..*self
+        }
+    }
+
+    fn decode(
+        store: &Store,
+        address: Address,
+        record: &TierRecord<'_>,
+        faults: &FaultSet,
+    ) -> Result<Self, Fault> {
+        Ok(Self {
+            address,
+            bytes: record.encoded_bytes() as u32,
+            value: store.decode(record, faults)?,
+            expiry: record.expiry,
+        })
+    }
+}
+
+/// What is read of a value longer than this is looked at without its shard's lock, bytes.
+const LONG_BYTES: usize = 32 << 10;
+
+impl Store {
+    /// Checks and decodes a long value whose pages are in `pages`; `None` if they are not.
+    /// It takes a millisecond a few hundred kilobytes, and so belongs on a thread that
+    /// serves nobody else.
+    ///
+    /// # Errors
+    /// [`Fault::Damaged`] if the pages are not what was written.
+    pub fn decode_long(
+        &self,
+        long: LongValue,
+        pages: &FaultSet,
+    ) -> Result<Option<DecodedValue>, Fault> {
+        let page = pages.get(long.address);
+        let Some(page) = page.filter(|page| page.place == long.place) else {
+            return Ok(None);
+        };
+        let Some(record) = page.find(long.database, &long.key).map_err(damaged)? else {
+            let value = Decoded::OtherKey;
+            return Ok(Some(DecodedValue { long, value }));
+        };
+        let is_there = |part: &Address| pages.get(*part).is_some();
+        let value = if record.parts().all(|part| is_there(&part)) {
+            let cold = Cold::decode(self, long.address, &record, pages)?;
+            Decoded::Value(Box::new(cold), parts_of(&record, pages))
+        } else {
+            Decoded::Parts(record.parts().collect())
+        };
+        Ok(Some(DecodedValue { long, value }))
+    }
+
+    /// As [`Store::decode_long`] for all of them, into `faults`: for threads that may take
+    /// their time.
+    ///
+    /// # Errors
+    /// As [`Store::decode_long`].
+    pub fn decode_all(&self, longs: Vec<LongValue>, faults: &mut FaultSet) -> Result<(), Fault> {
+        for long in longs {
+            if let Some(decoded) = self.decode_long(long, faults)? {
+                faults.insert_decoded(decoded);
+            }
         }
         Ok(())
     }
@@ -195,8 +295,17 @@ pub(crate) fn missing_parts(
     faults: &FaultSet,
     reads: &mut SmallVec<[ReadRequest; 2]>,
 ) -> bool {
+    missing_of(store, head.parts(), faults, reads)
+}
+
+fn missing_of(
+    store: &Store,
+    parts: impl Iterator<Item = Address>,
+    faults: &FaultSet,
+    reads: &mut SmallVec<[ReadRequest; 2]>,
+) -> bool {
     let before = reads.len();
-    for address in head.parts() {
+    for address in parts {
         let place = store.volume.place(address);
         if faults.get(address).is_none_or(|page| page.place != place) {
             reads.push(ReadRequest { address, place });
@@ -213,14 +322,18 @@ pub(crate) fn note_parts(
     head: &TierRecord<'_>,
     faults: &FaultSet,
 ) {
-    if head.extent != Extent::Head {
-        return;
+    if let Some(parts) = parts_of(head, faults) {
+        store.volume.note_parts(address, parts);
     }
+}
+
+/// Where the parts of a long value are and how long each is, bytes.
+fn parts_of(head: &TierRecord<'_>, faults: &FaultSet) -> Option<Vec<(Address, u32)>> {
     let parts = head.parts().map(|part| {
         let bytes = faults.get(part).map_or(0, |page| page.bytes.len());
         (part, u32::try_from(bytes).unwrap_or(u32::MAX))
     });
-    store.volume.note_parts(address, parts.collect());
+    (head.extent == Extent::Head).then(|| parts.collect())
 }
 
 /// Puts the parts of a long value together.

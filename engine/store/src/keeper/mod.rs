@@ -307,7 +307,7 @@ impl Keeper {
         }
         if parts.form == OBJECT_FORM {
             let number: SmallVec<[u8; 4]> = parts.value.into();
-            shard.objects.remove(&number);
+            store.discard(shard.objects.remove(&number));
         }
         Self::delete_slot(store, shard, database, position, &key, cause);
     }
@@ -368,7 +368,7 @@ impl Keeper {
                 if !objects.is_empty() {
                     let mut shard = self.store.shards[shard.index()].lock();
                     for number in objects {
-                        shard.objects.remove(&number);
+                        self.store.discard(shard.objects.remove(&number));
                     }
                     self.store.recount(&mut shard);
                 }

@@ -203,7 +203,7 @@ fn demote_segment(
             shard.counters.demotions += 1;
             if let Some(number) = object {
                 let before = shard.objects.heap_bytes();
-                shard.objects.remove(&number);
+                store.discard(shard.objects.remove(&number));
                 dropped_bytes += before.saturating_sub(shard.objects.heap_bytes());
             }
         } else if may_write {

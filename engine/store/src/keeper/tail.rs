@@ -25,10 +25,10 @@ use thermocline_wal::{FrameReader, WINDOW_BYTES, WalError};
 
 /// Bytes of effects that are gathered at least before they are applied, whatever the
 /// budget, and at most.
-const GATHERED_BYTES_MIN: u64 = 1 << 20;
-const GATHERED_BYTES_MAX: u64 = 32 << 20;
+const GATHERED_BYTES_MIN: u64 = 2 << 20;
+const GATHERED_BYTES_MAX: u64 = 64 << 20;
 /// The share of the data's budget that they may take.
-const GATHERED_SHARE: u64 = 16;
+const GATHERED_SHARE: u64 = 8;
 /// Keys that someone waits for which are brought up together.
 const WANTED: usize = 64;
 /// Frames of one hash that stand closer than this are read together.
