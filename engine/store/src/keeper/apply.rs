@@ -193,7 +193,7 @@ impl Keeper {
                     self.store.control.set_damage(error.to_string());
                     return Err(error.to_string());
                 }
-                std::thread::park_timeout(SLICE);
+                self.store.log.wait(SLICE);
             }
         }
         Err("the tier cannot be read".to_owned())
@@ -256,10 +256,12 @@ impl Keeper {
     }
 
     /// Applies the effects of a run and takes their references away.
-    fn apply_run(&mut self, gathered: &Gathered, run: Run, faults: &FaultSet) {
+    fn apply_run(&mut self, gathered: &Gathered, mut run: Run, faults: &FaultSet) {
         let store = std::sync::Arc::clone(&self.store);
         let index = run.hash.shard().index();
         let mut outcomes: SmallVec<[(Job, Outcome, Option<String>); 1]> = SmallVec::new();
+        // Those in memory last: what they hold is taken, so nothing may fail after it.
+        (run.jobs).sort_by_key(|job| matches!(job.old, Old::Hot));
         for job in run.jobs {
             if job.effects.is_empty() {
                 continue;
@@ -268,7 +270,7 @@ impl Keeper {
                 Old::Hot => take_hot(&store, &mut store.shards[index].lock(), run.hash, &job),
                 _ => None,
             };
-            let mut failure = self.tail.suspects.remove(&suspect(&job));
+            let mut failure = self.tail.suspects.get(&suspect(&job)).cloned();
             let outcome = match self.outcome(gathered, &job, taken, faults, &mut failure) {
                 Ok(outcome) => outcome,
                 Err(reason) => {
@@ -284,9 +286,10 @@ impl Keeper {
             if let Outcome::New(old, valued) = outcome {
                 put(&store, &mut shard, run.hash, &job, old, valued);
             }
-            if let Some(failure) = failure {
-                self.tail.suspects.insert(suspect(&job), failure);
-            }
+            match failure {
+                Some(failure) => self.tail.suspects.insert(suspect(&job), failure),
+                None => self.tail.suspects.remove(&suspect(&job)),
+            };
         }
         if let Some(last) = run.last {
             let distance = self.tail.distance(last);
@@ -310,6 +313,7 @@ impl Keeper {
         if let Some((_, reason)) = failed.next() {
             tracing::error!(reason, "a change of the log's tail cannot be applied");
             shard.damage = Some(reason);
+            self.tail.lost.insert(hash.shard());
         }
     }
 

@@ -25,6 +25,7 @@ use smallvec::SmallVec;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
+use thermocline_base::bugs::{Bug, is_planted};
 use thermocline_base::limits::PAGE_BYTES;
 use thermocline_base::{DatabaseId, KeyHash};
 use thermocline_disk::{AlignedBuffer, File};
@@ -384,6 +385,9 @@ impl Keeper {
 /// Has the key's slot, or its clean record, name the new place if it still
 /// names the old one.
 fn point_at(shard: &mut Shard, moved: &Moved) -> bool {
+    if is_planted(Bug::StaleSlotAfterCleaning) {
+        return true;
+    }
     let Some(table) = shard.table_mut(moved.database) else {
         return false;
     };

@@ -101,6 +101,12 @@ impl Keeper {
         self.load_rests_until = self.store.clock.monotonic() + REST;
         for index in 0..self.store.shards.len() {
             self.load_shard(ShardId(index as u16));
+            // One that has come up lacks changes of the log's tail. They are still
+            // to be had from there, or wait: so they are tried again, too.
+            let mut shard = self.store.shards[index].lock();
+            if shard.is_loaded && !self.tail.is_lost(ShardId(index as u16)) {
+                shard.damage = None;
+            }
         }
     }
 }

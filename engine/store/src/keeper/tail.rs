@@ -57,6 +57,9 @@ pub(super) struct Tail {
     /// Shards of which this way has left effects behind.
     left: HashSet<ShardId>,
     pub(super) suspects: Suspects,
+    /// Shards with a key whose effects made no sense to the last of them: no other try
+    /// makes it whole.
+    pub(super) lost: HashSet<ShardId>,
 }
 
 /// Which effects are wanted, and where they go.
@@ -106,12 +109,18 @@ impl Tail {
             applied: None,
             left: HashSet::new(),
             suspects: Suspects::new(),
+            lost: HashSet::new(),
         }
     }
 
     /// How far behind the start of the tail a frame starts, bytes.
     pub(super) const fn distance(&self, start: Lsn) -> u64 {
         start.bytes_since(self.base)
+    }
+
+    /// Whether the shard's damage stays, whatever is tried.
+    pub(super) fn is_lost(&self, shard: ShardId) -> bool {
+        self.lost.contains(&shard)
     }
 
     /// What is held of memory, bytes.
