@@ -48,7 +48,7 @@ mod whole;
 pub use access::{Access, Entry, KeyId, KeyName};
 pub use address::Address;
 pub use admission::Admission;
-pub use fault::{Fault, FaultSet, FetchedPage, ReadRequest};
+pub use fault::{DecodedValue, Fault, FaultSet, FetchedPage, LongValue, ReadRequest};
 pub use keeper::BackupReport;
 pub use observe::{Change, EventClass, Observer};
 pub use reader::{Fetched, PageReader};

@@ -146,7 +146,6 @@ impl Store {
         let is_plain = self.identity(name.database) == database
             && shard.has_come_up(hash)
             && shard.damage.is_none()
-            && shard.pending.key_count() == 0
             && shard.queues.is_empty()
             && self.observed.is_idle();
         is_plain.then_some(Held {

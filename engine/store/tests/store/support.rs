@@ -95,6 +95,10 @@ impl Opened {
                     faults.insert(fetched.request.address, page);
                 }
             }
+            Fault::Long(longs) => {
+                let decoded = self.store.decode_all(longs, faults);
+                decoded.expect("the value is sound");
+            }
             Fault::Recovering(keys) => self.runtime.block_on(self.store.hydrate(&keys)),
             Fault::Unsettled => self.runtime.block_on(self.store.settled()),
             Fault::Damaged(reason) => panic!("{reason}"),
