@@ -100,6 +100,10 @@ words! {
         AllowBusy = "allow_busy",
         /// On channels.
         Pubsub = "pubsub",
+        /// May name no key at all where it names keys.
+        NoMandatoryKeys = "no_mandatory_keys",
+        /// Shown to those who monitor before it runs, by itself.
+        SkipMonitor = "skip_monitor",
     }
 }
 
@@ -148,6 +152,8 @@ words! {
         Transaction = "transaction",
         /// On channels.
         Pubsub = "pubsub",
+        /// On scripts and functions.
+        Scripting = "scripting",
     }
 }
 

@@ -25,6 +25,7 @@
 )]
 
 mod encode;
+mod libraries;
 mod list;
 mod listpack;
 mod primitive;
@@ -42,6 +43,7 @@ use thiserror::Error;
 
 use crate::stream::Stream;
 pub use encode::dump;
+pub use libraries::{dump_libraries, restore_libraries};
 use primitive::Decoder;
 use stream::StreamVersion;
 
