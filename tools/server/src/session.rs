@@ -136,6 +136,11 @@ impl Watch {
         .collect()
     }
 
+    /// Whether no key is watched.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
     /// Set once one of the keys has changed.
     pub(crate) fn changed(&self) -> &AtomicBool {
         &self.changed

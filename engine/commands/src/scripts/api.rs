@@ -19,29 +19,31 @@ pub(super) struct Shared {
     pub(super) version: Version,
     /// Lines for the server's log.
     pub(super) lines: Vec<(LogLevel, Vec<u8>)>,
-    /// The state of `math.random`.
-    chance: u64,
+    /// The state of `math.random`, which goes on from script to script.
+    pub(super) chance: u64,
     /// What the text of a library asks to be registered.
     pub(super) registered: Vec<Registered>,
 }
 
 impl Default for Shared {
     fn default() -> Self {
-        let mut shared = Self {
+        Self {
             version: Version::Two,
             lines: Vec::new(),
-            chance: 0,
+            chance: 0x1234_abcd_330e,
             registered: Vec::new(),
-        };
-        shared.seed(0);
-        shared
+        }
     }
 }
 
 impl Shared {
     /// Before a run.
     pub(super) fn reset(&mut self) {
-        *self = Self::default();
+        let chance = self.chance;
+        *self = Self {
+            chance,
+            ..Self::default()
+        };
     }
 
     /// As `srand48`.
@@ -107,7 +109,10 @@ pub(super) fn natives(lua: &Lua, shared: &SharedState) -> mlua::Result<Table> {
         Ok(())
     })?;
     natives.raw_set("log", log)?;
-    let check = lua.create_function(|_, words: MultiValue| Ok(acl_verdict(&words)))?;
+    let check = lua.create_function(|lua, words: MultiValue| match acl_verdict(&words) {
+        Ok(()) => Ok(Value::Boolean(true)),
+        Err(text) => Ok(Value::String(lua.create_string(text)?)),
+    })?;
     natives.raw_set("acl_check_cmd", check)?;
     let own = Arc::clone(shared);
     let register = lua.create_function(move |_, given: MultiValue| {
@@ -165,18 +170,18 @@ fn constants(lua: &Lua) -> mlua::Result<Table> {
 }
 
 /// There are no users to ask: every command that exists is allowed.
-fn acl_verdict(words: &MultiValue) -> Result<bool, String> {
+fn acl_verdict(words: &MultiValue) -> Result<(), &'static str> {
     let mut request: Vec<Vec<u8>> = Vec::new();
     for word in words.iter() {
         match super::run::word(word) {
             Some(word) => request.push(word),
-            None => return Err("ERR Command arguments must be strings or integers".to_owned()),
+            None => return Err("ERR Command arguments must be strings or integers"),
         }
     }
     if table::find(&request).is_none() {
-        return Err("ERR Invalid command passed to server.acl_check_cmd()".to_owned());
+        return Err("ERR Invalid command passed to server.acl_check_cmd()");
     }
-    Ok(true)
+    Ok(())
 }
 
 const WHO: &str = "server.register_function";

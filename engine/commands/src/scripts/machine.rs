@@ -9,6 +9,7 @@ use super::api::{self, Shared, machine_text};
 use super::cache::{Script, ScriptCache, Sha, digest};
 use super::libraries::Libraries;
 use super::metadata::{self, ScriptFlags};
+use super::returns::with_frames;
 use super::running::{End, Watch};
 use mlua::{Function, HookTriggers, Lua, LuaOptions, StdLib, Table, VmState};
 use parking_lot::Mutex;
@@ -46,11 +47,7 @@ pub(crate) struct Machine {
 
 impl Machine {
     pub(super) fn new(watch: &Arc<Watch>) -> mlua::Result<Self> {
-        let libraries = StdLib::TABLE
-            | StdLib::STRING
-            | StdLib::MATH
-            | StdLib::BIT
-            | StdLib::OS;
+        let libraries = StdLib::TABLE | StdLib::STRING | StdLib::MATH | StdLib::BIT | StdLib::OS;
         let options = LuaOptions::new().catch_rust_panics(false);
         let lua = Lua::new_with(libraries, options)?;
         let shared = Arc::new(Mutex::new(Shared::default()));
@@ -127,7 +124,7 @@ impl Machine {
     }
 
     fn compile(&self, text: &[u8], name: &str, environment: &Table) -> Result<Function, String> {
-        let chunk = self.lua.load(text).set_name(name);
+        let chunk = self.lua.load(with_frames(text)).set_name(name);
         let chunk = chunk.set_mode(mlua::chunk::ChunkMode::Text);
         let compiled = chunk.set_environment(environment.clone()).into_function();
         compiled.map_err(|error| machine_text(&error))

@@ -24,6 +24,7 @@ mod msgpack;
 mod number;
 mod packing;
 mod replies;
+mod returns;
 mod run;
 mod running;
 
@@ -203,10 +204,6 @@ impl Scripts {
             library_bytes: counts.library_bytes.load(Relaxed),
             machine_bytes: counts.machine_bytes.load(Relaxed),
         }
-    }
-
-    pub(crate) fn watch(&self) -> &Arc<Watch> {
-        &self.watch
     }
 
     /// A script begins that may run for long, beside its client's thread.

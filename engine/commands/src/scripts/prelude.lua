@@ -214,7 +214,7 @@ base.loadstring = function(...)
         raw_error("bad argument #1 to 'loadstring' (string expected, got " .. type_name(raw_select("#", ...), text) .. ")", 2)
     end
     if raw_sub(text, 1, 1) == "\27" then
-        return nil, '[string "' .. raw_sub(text, 2, 60) .. "\"]:1: unexpected symbol near 'char(27)'"
+        return nil, '[string "' .. raw_sub(text, 1, 60) .. "\"]:1: unexpected symbol near 'char(27)'"
     end
     return raw_load(text, name or text, "t", state.environment)
 end
@@ -495,10 +495,19 @@ local function clean()
     end
 end
 
+-- The text of a script gives what another function gives it through this one: see
+-- `returns.rs`.
+local function values(...)
+    return ...
+end
+
 local function run(environment, call, keys, arguments)
     state.dying = false
     state.environment = environment
-    return raw_xpcall(call, native.handler, keys, arguments)
+    if keys then
+        return raw_xpcall(call, native.handler, keys, arguments)
+    end
+    return raw_xpcall(call, native.handler, values)
 end
 
 return {

@@ -148,6 +148,7 @@ impl Machine {
         reply: &mut ReplyBuffer,
     ) -> Result<(), Stop> {
         self.shared.lock().reset();
+        let chance = self.shared.lock().chance;
         self.watch.begin(is_patient);
         let calls = RefCell::new(Calls {
             host,
@@ -201,6 +202,10 @@ impl Machine {
                 Ok(())
             }
         };
+        if finished.is_err() {
+            // The next try draws the same.
+            self.shared.lock().chance = chance;
+        }
         self.tidy();
         finished
     }
