@@ -288,11 +288,20 @@ impl Runner {
     fn wait_for_script(&mut self, command: &'static Command) -> Option<Step> {
         let now_ms = self.server.now_ms();
         let passage = self.server.gate.passage(now_ms, self.busy_threshold_ms());
-        // What lets watched keys go has to lock their shards.
-        let lets_go = matches!(command.name, "unwatch" | "discard" | "reset" | "quit");
         if command.flags.contains(Flag::AllowBusy) {
-            let waits = lets_go && !self.session.watch.is_empty();
-            return (waits && passage != Passage::Open).then_some(Step::Paused(MACHINE_WAIT_MS));
+            if passage == Passage::Open {
+                return None;
+            }
+            // Both lock the shards of watched keys, which the script may hold.
+            match command.name {
+                "watch" => return Some(Step::Paused(MACHINE_WAIT_MS)),
+                "unwatch" | "discard" | "reset" | "quit" => {
+                    let watch = std::mem::take(&mut self.session.watch);
+                    self.server.gate.leave_behind(watch);
+                }
+                _ => {}
+            }
+            return None;
         }
         match passage {
             Passage::Open => None,

@@ -10,7 +10,11 @@
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::time::Duration;
 
+use parking_lot::Mutex;
+use thermocline_store::Store;
 use tokio::sync::Notify;
+
+use crate::session::Watch;
 
 /// Whether a command may run now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +32,8 @@ pub(crate) struct ScriptGate {
     /// Since when it is shut, in ms of the server's monotonic clock, plus 1; 0 if it is open.
     shut_since: AtomicU64,
     opened: Notify,
+    /// Keys that are watched no more, of sessions that could not lock their shards.
+    left_behind: Mutex<Vec<Watch>>,
 }
 
 impl ScriptGate {
@@ -38,8 +44,18 @@ impl ScriptGate {
             .is_ok()
     }
 
-    /// Opens it.
-    pub(crate) fn open(&self) {
+    /// Has the keys let go once the gate is opened.
+    pub(crate) fn leave_behind(&self, watch: Watch) {
+        if !watch.is_empty() {
+            self.left_behind.lock().push(watch);
+        }
+    }
+
+    /// Opens it; nothing is held.
+    pub(crate) fn open(&self, store: &Store) {
+        for mut watch in std::mem::take(&mut *self.left_behind.lock()) {
+            watch.clear(store);
+        }
         self.shut_since.store(0, SeqCst);
         self.opened.notify_waiters();
     }
@@ -89,10 +105,8 @@ mod tests {
     fn the_wait_ends_in_a_word_to_the_client() {
         let gate = ScriptGate::default();
         assert_eq!(gate.passage(7, 100), Passage::Open);
-        assert!(gate.shut(1000) && !gate.shut(1001));
+        assert!(gate.shut(1000) && !gate.shut(1001) && gate.is_shut());
         assert_eq!(gate.passage(1040, 100), Passage::Wait(60));
         assert_eq!(gate.passage(1100, 100), Passage::Busy);
-        gate.open();
-        assert!(!gate.is_shut() && gate.shut(0));
     }
 }

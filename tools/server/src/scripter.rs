@@ -39,7 +39,7 @@ pub(crate) fn run(
         let step = runner.step(Some(command), &words);
         runner.is_patient = false;
         server.scripts.end_long();
-        server.gate.open();
+        server.gate.open(&server.store);
         let _ = finished.send((runner, step));
     };
     let spawned = std::thread::Builder::new()
@@ -47,7 +47,7 @@ pub(crate) fn run(
         .spawn(task);
     if let Err(error) = spawned {
         tracing::warn!("no thread for a script: {error}");
-        server.gate.open();
+        server.gate.open(&server.store);
         return None;
     }
     Some(receiver)

@@ -117,7 +117,7 @@ impl Watch {
         }
     }
 
-    fn clear(&mut self, store: &Store) {
+    pub(crate) fn clear(&mut self, store: &Store) {
         for name in self.names() {
             store.unwatch(name, &self.changed);
         }

@@ -19,7 +19,12 @@ use mlua::{Lua, Table, Value};
 /// The deepest nesting of a script's reply.
 const DEPTH_MAX: usize = 1000;
 /// The longest reply of a script, in bytes.
-const REPLY_MAX_BYTES: usize = 1 << 30;
+const REPLY_MAX_BYTES: usize = 512 << 20;
+/// What the elements of a script's reply may cost together: tables may hold one another many
+/// times over.
+const COST_MAX: usize = 8 << 20;
+/// What a table costs; anything else costs one.
+const TABLE_COST: usize = 16;
 /// The nesting of a reply beyond which it is no reply of this server.
 const PARSED_DEPTH_MAX: usize = 64;
 
@@ -171,6 +176,7 @@ pub(super) fn write(reply: &mut ReplyBuffer, value: &Value, version: Version) ->
         longest: reply.as_bytes().len().saturating_add(REPLY_MAX_BYTES),
         reply,
         version,
+        cost_left: COST_MAX,
     };
     if writer.value(value, 0)? {
         return Ok(());
@@ -184,12 +190,15 @@ struct Writer<'w> {
     reply: &'w mut ReplyBuffer,
     version: Version,
     longest: usize,
+    cost_left: usize,
 }
 
 impl Writer<'_> {
     /// `false` once the reply is too long.
     fn value(&mut self, value: &Value, depth: usize) -> mlua::Result<bool> {
-        if self.reply.as_bytes().len() > self.longest {
+        let cost = if value.is_table() { TABLE_COST } else { 1 };
+        self.cost_left = self.cost_left.saturating_sub(cost);
+        if self.reply.as_bytes().len() > self.longest || self.cost_left == 0 {
             return Ok(false);
         }
         match value {

@@ -94,16 +94,16 @@ words! {
         NoAsyncLoading = "no_async_loading",
         /// Not allowed inside a transaction.
         NoMulti = "no_multi",
+        /// Shown to those who monitor before it runs, by itself.
+        SkipMonitor = "skip_monitor",
+        /// May name no key at all where it names keys.
+        NoMandatoryKeys = "no_mandatory_keys",
         /// Its key positions depend on its arguments.
         Movablekeys = "movablekeys",
         /// Allowed while a script overruns its time.
         AllowBusy = "allow_busy",
         /// On channels.
         Pubsub = "pubsub",
-        /// May name no key at all where it names keys.
-        NoMandatoryKeys = "no_mandatory_keys",
-        /// Shown to those who monitor before it runs, by itself.
-        SkipMonitor = "skip_monitor",
     }
 }
 
