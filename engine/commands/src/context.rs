@@ -177,6 +177,14 @@ impl<'k> Context<'_, '_, 'k> {
         Ok(self.access.update(self.keys[index], update)?)
     }
 
+    /// See [`Access::replace`].
+    ///
+    /// # Errors
+    /// As [`Context::update`].
+    pub fn replace(&mut self, index: usize, update: &Update<'_>) -> Result<(), Failure> {
+        Ok(self.access.replace(self.keys[index], update)?)
+    }
+
     /// See [`Access::update_unseen`].
     ///
     /// # Errors
@@ -212,6 +220,14 @@ impl<'k> Context<'_, '_, 'k> {
     /// value: a collection that was emptied.
     pub fn notify_if_gone(&mut self, index: usize) {
         if self.access.wants(EventClass::Generic) && self.peek(index).is_none() {
+            self.notify(EventClass::Generic, "del", index);
+        }
+    }
+
+    /// Deletes key number `index` in the place of storing an empty result there, and tells
+    /// of it where there was something.
+    pub fn store_nothing(&mut self, index: usize) {
+        if self.delete(index) {
             self.notify(EventClass::Generic, "del", index);
         }
     }

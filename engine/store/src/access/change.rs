@@ -223,6 +223,30 @@ impl<'k> Access<'_, 'k> {
         Ok(())
     }
 
+    /// Puts what `update` makes of nothing in the place of whatever the key holds, its
+    /// expiry too. To observers it is no new key if it was there.
+    ///
+    /// # Errors
+    /// As `Update::check`; nothing has changed then.
+    pub fn replace(&mut self, key: KeyId, update: &Update<'_>) -> Result<(), TypeError> {
+        update.check(None)?;
+        let told = self.changes.len();
+        let was_there = self.delete(key);
+        self.update(key, update)?;
+        if was_there {
+            let mut place = 0;
+            self.changes.retain(|change| {
+                place += 1;
+                let class = match change {
+                    Change::Event { class, .. } if place > told => Some(*class),
+                    _ => None,
+                };
+                class != Some(EventClass::New)
+            });
+        }
+        Ok(())
+    }
+
     /// The key's value as one's own; the record keeps only the shell of one,
     /// to be replaced or deleted next.
     fn take_value(&mut self, id: usize) -> Option<Value> {
