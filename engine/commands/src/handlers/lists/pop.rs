@@ -8,6 +8,7 @@ use super::{change, reply_element, seen};
 use crate::arguments::{PopOptions, parse_end, parse_pop, parse_pop_count};
 use crate::context::{Context, Failure};
 use crate::error::CommandError;
+use thermocline_store::EventClass;
 use thermocline_types::list::End;
 use thermocline_types::{Element, ListRef, ListUpdate};
 
@@ -70,7 +71,19 @@ pub(super) fn take(
     count: usize,
 ) -> Result<(), Failure> {
     let count = count as u64;
-    change(context, index, ListUpdate::Pop { end, count })
+    change(context, index, ListUpdate::Pop { end, count })?;
+    notify_taken(context, index, end);
+    Ok(())
+}
+
+/// Tells that an element of key number `index` was taken from this end.
+fn notify_taken(context: &mut Context<'_, '_, '_>, index: usize, end: End) {
+    let event = match end {
+        End::Head => "lpop",
+        End::Tail => "rpop",
+    };
+    context.notify(EventClass::List, event, index);
+    context.notify_if_gone(index);
 }
 
 /// The first of the command's first `keys` keys that holds a list, and its length.
@@ -148,12 +161,19 @@ pub(super) fn move_element(
     };
     let element = element.to_vec();
     seen(context.access, context.keys[1])?;
+    let pushed = match to {
+        End::Head => "lpush",
+        End::Tail => "rpush",
+    };
     if context.argument(1) == context.argument(2) {
         // One change: a list of one element must not go in between.
         change(context, 0, ListUpdate::Rotate { from, to })?;
+        context.notify(EventClass::List, pushed, 0);
+        notify_taken(context, 0, from);
     } else {
         let elements = vec![&element[..]];
         change(context, 1, ListUpdate::Push { end: to, elements })?;
+        context.notify(EventClass::List, pushed, 1);
         take(context, 0, from, 1)?;
     }
     context.reply.bulk(&element);

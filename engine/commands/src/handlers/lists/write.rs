@@ -8,6 +8,7 @@ use super::{change, place, range, seen};
 use crate::arguments::{parse_integer, parse_symmetric};
 use crate::context::{Context, Failure};
 use crate::error::CommandError;
+use thermocline_store::EventClass;
 use thermocline_types::list::End;
 use thermocline_types::{Element, ListUpdate};
 
@@ -36,6 +37,11 @@ fn push(context: &mut Context<'_, '_, '_>, end: End, makes: bool) -> Result<(), 
     let elements = context.arguments[2..].to_vec();
     let len = before.unwrap_or(0) + elements.len();
     change(context, 0, ListUpdate::Push { end, elements })?;
+    let event = match end {
+        End::Head => "lpush",
+        End::Tail => "rpush",
+    };
+    context.notify(EventClass::List, event, 0);
     context.reply.integer(len as i64);
     Ok(())
 }
@@ -62,6 +68,7 @@ pub(super) fn linsert(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> 
         element: context.argument(4),
     };
     change(context, 0, update)?;
+    context.notify(EventClass::List, "linsert", 0);
     context.reply.integer(len as i64 + 1);
     Ok(())
 }
@@ -74,6 +81,7 @@ pub(super) fn lset(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
     let index = place(index, list.len()).ok_or(CommandError::IndexOutOfRange)? as u64;
     let element = context.argument(3);
     change(context, 0, ListUpdate::Set { index, element })?;
+    context.notify(EventClass::List, "lset", 0);
     context.reply.simple("OK");
     Ok(())
 }
@@ -94,6 +102,8 @@ pub(super) fn lrem(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
     });
     if removed > 0 {
         change(context, 0, ListUpdate::Remove { count, element })?;
+        context.notify(EventClass::List, "lrem", 0);
+        context.notify_if_gone(0);
     }
     context.reply.integer(removed as i64);
     Ok(())
@@ -110,6 +120,8 @@ pub(super) fn ltrim(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
             let (start, stop) = (range.start as u64, range.end as u64);
             change(context, 0, ListUpdate::Trim { start, stop })?;
         }
+        context.notify(EventClass::List, "ltrim", 0);
+        context.notify_if_gone(0);
     }
     context.reply.simple("OK");
     Ok(())
