@@ -11,7 +11,7 @@ use crate::arguments::{parse_counted_keys, parse_integer};
 use crate::context::{Context, Failure};
 use crate::error::CommandError;
 use hashbrown::HashSet;
-use thermocline_store::{Access, KeyId, Settings};
+use thermocline_store::{Access, EventClass, KeyId, Settings};
 use thermocline_types::number;
 use thermocline_types::set::Member;
 use thermocline_types::{SetForm, SetRef, Update};
@@ -82,10 +82,17 @@ fn store(context: &mut Context<'_, '_, '_>, operation: Operation) -> Result<(), 
     let at_least = outcome.at_least;
     let members = outcome.members.iter().map(|member| member.to_vec());
     let members: Vec<Vec<u8>> = members.collect();
-    context.delete(0);
-    if !members.is_empty() {
+    if members.is_empty() {
+        context.store_nothing(0);
+    } else {
         let members = members.iter().map(Vec::as_slice).collect();
-        context.update(0, &Update::SetAdd { at_least, members })?;
+        context.replace(0, &Update::SetAdd { at_least, members })?;
+        let event = match operation {
+            Operation::Intersection => "sinterstore",
+            Operation::Union => "sunionstore",
+            Operation::Difference => "sdiffstore",
+        };
+        context.notify(EventClass::Set, event, 0);
     }
     context.reply.integer(members.len() as i64);
     Ok(())

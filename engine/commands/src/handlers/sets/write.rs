@@ -8,7 +8,7 @@ use super::{new_form, seen, source};
 use crate::arguments::parse_integer;
 use crate::context::{Context, Failure};
 use crate::error::CommandError;
-use thermocline_store::Settings;
+use thermocline_store::{EventClass, Settings};
 use thermocline_types::{SetForm, SetRef, Update};
 
 /// The form that a set gets at least when this many members are to be added.
@@ -46,6 +46,7 @@ pub(super) fn sadd(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
     };
     if added > 0 {
         context.update(0, &Update::SetAdd { at_least, members })?;
+        context.notify(EventClass::Set, "sadd", 0);
     }
     context.reply.integer(added as i64);
     Ok(())
@@ -60,6 +61,8 @@ pub(super) fn srem(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
     let removed = members.len();
     if removed > 0 {
         context.update(0, &Update::SetRemove { members })?;
+        context.notify(EventClass::Set, "srem", 0);
+        context.notify_if_gone(0);
     }
     context.reply.integer(removed as i64);
     Ok(())
@@ -87,6 +90,7 @@ fn pop_one(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
     let member = member.to_vec();
     let members = vec![member.as_slice()];
     context.update(0, &Update::SetRemove { members })?;
+    notify_popped(context);
     context.reply.bulk(&member);
     Ok(())
 }
@@ -106,10 +110,17 @@ fn pop_many(context: &mut Context<'_, '_, '_>, count: usize) -> Result<(), Failu
     }
     if is_all {
         context.delete(0);
-        return Ok(());
+    } else {
+        let members = members.iter().map(Vec::as_slice).collect();
+        context.update(0, &Update::SetRemove { members })?;
     }
-    let members = members.iter().map(Vec::as_slice).collect();
-    context.update(0, &Update::SetRemove { members })
+    notify_popped(context);
+    Ok(())
+}
+
+fn notify_popped(context: &mut Context<'_, '_, '_>) {
+    context.notify(EventClass::Set, "spop", 0);
+    context.notify_if_gone(0);
 }
 
 /// SMOVE source destination member.
@@ -130,9 +141,12 @@ pub(super) fn smove(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
     if found && context.argument(1) != context.argument(2) {
         let members = vec![member];
         context.update(0, &Update::SetRemove { members })?;
+        context.notify(EventClass::Set, "srem", 0);
+        context.notify_if_gone(0);
         if !is_held {
             let members = vec![member];
             context.update(1, &Update::SetAdd { at_least, members })?;
+            context.notify(EventClass::Set, "sadd", 1);
         }
     }
     context.reply.integer(found.into());
