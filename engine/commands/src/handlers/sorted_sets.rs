@@ -15,7 +15,7 @@ mod write;
 
 use crate::context::{Context, Failure, Handler};
 use crate::reply::{ReplyBuffer, Version};
-use thermocline_store::{Access, KeyId, Settings};
+use thermocline_store::{Access, EventClass, KeyId, Settings};
 use thermocline_types::sorted_set::Entry;
 use thermocline_types::{SortedSetRef, Update};
 pub(super) use write::{Options, add_entries};
@@ -106,13 +106,13 @@ fn reply_entries<'a>(
 /// see [`store`].
 pub(super) fn store_result(
     context: &mut Context<'_, '_, '_>,
-    index: usize,
+    (index, event): (usize, &'static str),
     entries: &[OwnedEntry],
 ) -> Result<(), Failure> {
     let longest_bytes = entries.iter().map(|entry| entry.1.len()).max();
     let is_full = entries.len() > context.settings.zset_max_listpack_entries()
         || longest_bytes > Some(context.settings.zset_max_listpack_value());
-    store(context, index, is_full, entries)
+    store(context, (index, event), is_full, entries)
 }
 
 /// Follows the form of a sorted set while members are added to it. Valkey's compact form
@@ -151,39 +151,45 @@ impl Growth {
 }
 
 /// Puts these entries, whose members all differ, in the place of what key `index` holds;
-/// with none that key goes.
+/// with none that key goes. `event` is what subscribers are told.
 fn store(
     context: &mut Context<'_, '_, '_>,
-    index: usize,
+    (index, event): (usize, &'static str),
     is_full: bool,
     entries: &[OwnedEntry],
 ) -> Result<(), Failure> {
-    context.delete(index);
-    if !entries.is_empty() {
+    if entries.is_empty() {
+        context.store_nothing(index);
+    } else {
         let mut growth = Growth::of(None, is_full, context.settings);
         let kept = |(score, member): &'_ OwnedEntry| growth.kept_score((*score, member), true);
         let scores: Vec<f64> = entries.iter().map(kept).collect();
         let members = entries.iter().map(|entry| entry.1.as_slice());
         let entries = scores.into_iter().zip(members).collect();
-        context.update(index, &Update::SortedSetSet { is_full, entries })?;
+        context.replace(index, &Update::SortedSetSet { is_full, entries })?;
+        context.notify(EventClass::SortedSet, event, index);
     }
     context.reply.integer(entries.len() as i64);
     Ok(())
 }
 
-/// Takes these members out of key `index`, which holds `held` of them.
+/// Takes these members out of key `index`, which holds `held` of them. `event` is what
+/// subscribers are told.
 fn take_out(
     context: &mut Context<'_, '_, '_>,
-    index: usize,
+    (index, event): (usize, &'static str),
     members: &[OwnedEntry],
     held: usize,
 ) -> Result<(), Failure> {
     if members.len() == held {
         context.delete(index);
-        return Ok(());
+    } else {
+        let members = members.iter().map(|entry| entry.1.as_slice()).collect();
+        context.update(index, &Update::SortedSetRemove { members })?;
     }
-    let members = members.iter().map(|entry| entry.1.as_slice()).collect();
-    context.update(index, &Update::SortedSetRemove { members })
+    context.notify(EventClass::SortedSet, event, index);
+    context.notify_if_gone(index);
+    Ok(())
 }
 
 #[cfg(test)]

@@ -68,7 +68,11 @@ fn search(context: &mut Context<'_, '_, '_>, form: Form) -> Result<(), Failure> 
         (score, found.member.to_vec())
     };
     let entries: Vec<OwnedEntry> = found.iter().map(entry).collect();
-    store_result(context, target, &entries)
+    let event = match form {
+        Form::Search { .. } => "geosearchstore",
+        Form::Radius { .. } | Form::RadiusOfMember { .. } => "georadiusstore",
+    };
+    store_result(context, (target, event), &entries)
 }
 
 /// What is inside the shape, in the order and number asked for.

@@ -198,7 +198,12 @@ fn run(context: &mut Context<'_, '_, '_>, form: Form) -> Result<(), Failure> {
         Operation::Difference => difference(&sources),
     };
     if form.is_stored() {
-        return store_result(context, 0, &entries);
+        let event = match form.operation {
+            Operation::Intersection => "zinterstore",
+            Operation::Union => "zunionstore",
+            Operation::Difference => "zdiffstore",
+        };
+        return store_result(context, (0, event), &entries);
     }
     entries.sort_by(|one, other| {
         let scores = one.0.partial_cmp(&other.0);

@@ -140,7 +140,11 @@ pub(super) fn take(
         End::Greatest => set.range_back(held - count..held).map(owned).collect(),
     };
     if !entries.is_empty() {
-        take_out(context, index, &entries, held)?;
+        let event = match end {
+            End::Least => "zpopmin",
+            End::Greatest => "zpopmax",
+        };
+        take_out(context, (index, event), &entries, held)?;
     }
     Ok(entries)
 }

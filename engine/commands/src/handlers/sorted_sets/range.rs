@@ -106,7 +106,7 @@ pub(super) fn zrangestore(context: &mut Context<'_, '_, '_>) -> Result<(), Failu
     // Only of ranks is it known before how many there are.
     let is_full = matches!(asked.interval, Interval::Ranks(..))
         && entries.len() > context.settings.zset_max_listpack_entries();
-    store(context, 0, is_full, &entries)
+    store(context, (0, "zrangestore"), is_full, &entries)
 }
 
 /// The two ends of the interval, then the options.
@@ -207,20 +207,24 @@ fn ranks_of(interval: &Interval<'_>, set: SortedSetRef<'_>) -> Range<usize> {
 
 pub(super) fn zremrangebyrank(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
     let interval = Interval::parse_ranks(context.argument(2), context.argument(3))?;
-    remove(context, interval)
+    remove(context, interval, "zremrangebyrank")
 }
 
 pub(super) fn zremrangebyscore(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
     let interval = Interval::parse_scores(context.argument(2), context.argument(3))?;
-    remove(context, interval)
+    remove(context, interval, "zremrangebyscore")
 }
 
 pub(super) fn zremrangebylex(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
     let interval = Interval::parse_members(context.argument(2), context.argument(3))?;
-    remove(context, interval)
+    remove(context, interval, "zremrangebylex")
 }
 
-fn remove(context: &mut Context<'_, '_, '_>, interval: Interval<'_>) -> Result<(), Failure> {
+fn remove(
+    context: &mut Context<'_, '_, '_>,
+    interval: Interval<'_>,
+    event: &'static str,
+) -> Result<(), Failure> {
     let mut held = 0;
     let mut gone: Vec<OwnedEntry> = Vec::new();
     if let Some(set) = seen(context.access, context.keys[0])? {
@@ -228,7 +232,7 @@ fn remove(context: &mut Context<'_, '_, '_>, interval: Interval<'_>) -> Result<(
         gone.extend(set.range(ranks_of(&interval, set)).map(owned));
     }
     if !gone.is_empty() {
-        take_out(context, 0, &gone, held)?;
+        take_out(context, (0, event), &gone, held)?;
     }
     context.reply.integer(gone.len() as i64);
     Ok(())

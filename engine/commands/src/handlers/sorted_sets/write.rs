@@ -7,6 +7,7 @@ use super::{Growth, seen};
 use crate::context::{Context, Failure};
 use crate::error::CommandError;
 use hashbrown::HashMap;
+use thermocline_store::EventClass;
 use thermocline_types::number::parse_double;
 use thermocline_types::sorted_set::Entry;
 use thermocline_types::{SortedSetRef, Update};
@@ -149,8 +150,13 @@ pub(in crate::handlers) fn add_entries(
     // The form follows from what was given, even if nothing of it is taken.
     let is_raised = is_full && matches!(set, Some(SortedSetRef::Packed(_)));
     let entries = changes.entries;
-    if !entries.is_empty() || is_raised {
+    let has_changed = !entries.is_empty();
+    if has_changed || is_raised {
         context.update(0, &Update::SortedSetSet { is_full, entries })?;
+    }
+    if has_changed {
+        let event = if options.increment { "zincr" } else { "zadd" };
+        context.notify(EventClass::SortedSet, event, 0);
     }
     match changes.last {
         Some(score) if options.increment => context.reply.double(score),
@@ -222,6 +228,8 @@ pub(super) fn zrem(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
     let removed = members.len();
     if removed > 0 {
         context.update(0, &Update::SortedSetRemove { members })?;
+        context.notify(EventClass::SortedSet, "zrem", 0);
+        context.notify_if_gone(0);
     }
     context.reply.integer(removed as i64);
     Ok(())
