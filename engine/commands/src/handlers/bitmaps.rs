@@ -17,6 +17,7 @@ use crate::context::{Context, Failure, Handler};
 use crate::error::{BitsError, CommandError};
 use operation::Operation;
 use range::{RangeUnit, bits_between, count_ones, first_bit};
+use thermocline_store::EventClass;
 use thermocline_types::{Update, Value};
 
 pub(super) const HANDLERS: &[(&str, Handler)] = &[
@@ -51,6 +52,7 @@ fn setbit(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
     };
     if old != Some(after) {
         context.update(0, &update)?;
+        context.notify(EventClass::String, "setbit", 0);
     } else if !is_raw {
         context.update_unseen(0, &update)?;
     }
@@ -122,6 +124,11 @@ fn bitpos(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
 fn bitop(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
     let sources = context.keys.len() - 1;
     let operation = Operation::parse(context.argument(1), sources)?;
+    for index in 1..=sources {
+        if let Some(entry) = context.look(index) {
+            entry.value.string()?;
+        }
+    }
     let mut strings = Vec::with_capacity(sources);
     for key in &context.keys[1..] {
         let entry = context.access.peek(*key);
@@ -133,9 +140,10 @@ fn bitop(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
     let result = operation.combine(&strings);
     let length = result.len();
     if result.is_empty() {
-        context.delete(0);
+        context.store_nothing(0);
     } else {
         context.put(0, Value::from_raw_string(result)?, None);
+        context.notify(EventClass::String, "set", 0);
     }
     context.reply.integer(length as i64);
     Ok(())

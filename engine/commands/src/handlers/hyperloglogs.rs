@@ -11,7 +11,7 @@ mod self_test;
 
 use crate::context::{Context, Failure, Handler};
 use crate::error::{BitsError, CommandError};
-use thermocline_store::KeyId;
+use thermocline_store::{EventClass, KeyId};
 use thermocline_types::hyperloglog::{self, Encoding, HyperLogLogError, REGISTERS, sparse};
 use thermocline_types::{Update, Value};
 
@@ -83,6 +83,7 @@ fn pfadd(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
     if changed {
         hyperloglog::invalidate(&mut bytes);
         replace(context, bytes)?;
+        context.notify(EventClass::String, "pfadd", 0);
     }
     context.reply.integer(changed.into());
     Ok(())
@@ -125,7 +126,8 @@ fn pfcount(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
 fn pfmerge(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
     let mut registers = Box::new([0; REGISTERS]);
     let mut is_dense = false;
-    for key in context.keys {
+    for (index, key) in context.keys.iter().enumerate() {
+        context.look(index);
         if let Some(bytes) = bytes_of(context, *key)? {
             is_dense |= hyperloglog::encoding(bytes)? == Encoding::Dense;
             hyperloglog::merge(&mut registers, bytes)?;
@@ -144,6 +146,7 @@ fn pfmerge(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
     }
     hyperloglog::invalidate(&mut bytes);
     replace(context, bytes)?;
+    context.notify(EventClass::String, "pfadd", 0);
     context.reply.simple("OK");
     Ok(())
 }

@@ -6,6 +6,7 @@
 use crate::arguments::{FieldAction, FieldOperation, FieldType, Overflow, parse_field_operations};
 use crate::context::{Context, Failure};
 use crate::error::BitsError;
+use thermocline_store::EventClass;
 use thermocline_types::Update;
 
 /// Bytes that an integer of 64 bits can touch.
@@ -34,13 +35,15 @@ fn last_byte(operation: &FieldOperation) -> u64 {
 
 fn run(context: &mut Context<'_, '_, '_>, operations: &[FieldOperation]) -> Result<(), Failure> {
     let written = operations.iter().filter(|operation| writes(operation));
-    match written.map(last_byte).max() {
+    let has_grown = match written.map(last_byte).max() {
         None => {
             context.string(0)?;
+            false
         }
         // Makes room first, so that only this can fail.
         Some(last) => make_room(context, last)?,
-    }
+    };
+    let mut has_changed = false;
     context.reply.array(operations.len());
     for operation in operations {
         let window = window(context, operation)?;
@@ -69,14 +72,18 @@ fn run(context: &mut Context<'_, '_, '_>, operations: &[FieldOperation]) -> Resu
                 if new != old {
                     write(context, operation, window, new)?;
                 }
+                has_changed |= new != old || writes(operation) && has_grown;
             }
         }
+    }
+    if has_changed {
+        context.notify(EventClass::String, "setbit", 0);
     }
     Ok(())
 }
 
-/// Makes the string long enough for its byte number `last`, and `raw`.
-fn make_room(context: &mut Context<'_, '_, '_>, last: u64) -> Result<(), Failure> {
+/// Makes the string long enough for its byte number `last`, and `raw`; whether it was shorter.
+fn make_room(context: &mut Context<'_, '_, '_>, last: u64) -> Result<bool, Failure> {
     let (byte, is_raw) = match context.peek(0) {
         None => (None, false),
         Some(entry) => {
@@ -89,12 +96,11 @@ fn make_room(context: &mut Context<'_, '_, '_>, last: u64) -> Result<(), Failure
         bytes: &[byte.unwrap_or(0)],
     };
     if byte.is_none() {
-        context.update(0, &update)
-    } else if is_raw {
-        Ok(())
-    } else {
-        context.update_unseen(0, &update)
+        context.update(0, &update)?;
+    } else if !is_raw {
+        context.update_unseen(0, &update)?;
     }
+    Ok(byte.is_none())
 }
 
 /// The bytes from the first of the integer on; zeros behind the string.
