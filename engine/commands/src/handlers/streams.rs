@@ -18,6 +18,7 @@ mod read;
 
 use crate::context::{Context, Failure, Handler};
 use crate::reply::ReplyBuffer;
+use thermocline_store::EventClass;
 use thermocline_types::stream::StreamEntry;
 use thermocline_types::{Stream, StreamId, StreamUpdate, Update};
 
@@ -74,6 +75,25 @@ fn update(
     update: StreamUpdate<'_>,
 ) -> Result<(), Failure> {
     context.update(index, &Update::Stream(update))
+}
+
+/// Tells subscribers of an event of the stream of key number `index`.
+fn notify(context: &mut Context<'_, '_, '_>, event: &'static str, index: usize) {
+    context.notify(EventClass::Stream, event, index);
+}
+
+/// Tells that a consumer was made by being named, if it is not in the group yet: before it
+/// is touched.
+fn notify_if_new(
+    context: &mut Context<'_, '_, '_>,
+    index: usize,
+    (group, consumer): (&[u8], &[u8]),
+) -> Result<(), Failure> {
+    let group = peek(context, index)?.and_then(|stream| stream.group(group));
+    if group.is_some_and(|group| group.consumer(consumer).is_none()) {
+        notify(context, "xgroup-createconsumer", index);
+    }
+    Ok(())
 }
 
 fn put_id(reply: &mut ReplyBuffer, id: StreamId) {

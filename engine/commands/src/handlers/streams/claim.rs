@@ -3,7 +3,7 @@
 //! Owns their meaning. Runs under the locks of the access. A pending entry that is no longer
 //! in the stream goes when it is met.
 
-use super::{peek, put_entry, put_id, update};
+use super::{notify_if_new, peek, put_entry, put_id, update};
 use crate::arguments::{parse_integer, parse_interval_start, parse_stream_id};
 use crate::context::{Context, Failure};
 use crate::error::{CommandError, StreamError, streams as errors};
@@ -28,6 +28,7 @@ fn find<'a>(context: &'a Context<'_, '_, '_>) -> Result<(&'a Stream, &'a Group),
 /// Notes that the consumer, argument 3, was seen, and active if it got something.
 fn touch(context: &mut Context<'_, '_, '_>, is_active: bool) -> Result<(), Failure> {
     let (group, consumer) = (context.argument(2), context.argument(3));
+    notify_if_new(context, 0, (group, consumer))?;
     let seen_at = context.now();
     let active_at = is_active.then_some(seen_at);
     update(
@@ -110,6 +111,7 @@ fn parse_claim(words: &[&[u8]], now_ms: i64) -> Result<ClaimOptions, CommandErro
 }
 
 pub(super) fn xclaim(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
+    context.look(0);
     find(context)?;
     let min_idle_ms = parse_integer(context.argument(4)).map_err(|_| errors::CLAIM_IDLE_TIME)?;
     let words = &context.arguments[5..];
@@ -217,6 +219,7 @@ pub(super) fn xautoclaim(context: &mut Context<'_, '_, '_>) -> Result<(), Failur
     }
     let mut count = usize::try_from(count).unwrap_or(usize::MAX);
     let now = context.now();
+    context.look(0);
     let (stream, group) = find(context)?;
     let (mut given, mut gone, mut next) = (Vec::new(), Vec::new(), StreamId::MIN);
     let mut attempts = count.saturating_mul(ATTEMPTS);

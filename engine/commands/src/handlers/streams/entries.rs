@@ -3,7 +3,7 @@
 //! Owns their meaning. Runs under the locks of the access. A trim is logged as the id up to
 //! which entries go, whatever it was asked for as.
 
-use super::{open, peek, put_entries, put_id, update};
+use super::{notify, open, peek, put_entries, put_id, update};
 use crate::arguments::{
     NewId, References, parse_add_or_trim, parse_integer, parse_interval_end, parse_interval_start,
     parse_stream_id,
@@ -55,6 +55,7 @@ pub(super) fn xadd(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
     }
     let fields = fields.to_vec();
     update(context, 0, StreamUpdate::Add { id, fields })?;
+    notify(context, "xadd", 0);
     if let Some(trim) = options.trim {
         cut(context, trim, options.references)?;
     }
@@ -85,6 +86,7 @@ fn cut(
         super::extended::forget(context, &gone)?;
     }
     update(context, 0, StreamUpdate::Trim { through })?;
+    notify(context, "xtrim", 0);
     Ok(plan.entries)
 }
 
@@ -115,6 +117,7 @@ fn cut_acknowledged(context: &mut Context<'_, '_, '_>, trim: Trim) -> Result<u64
     if count > 0 {
         let is_remembered = false;
         update(context, 0, StreamUpdate::Delete { ids, is_remembered })?;
+        notify(context, "xtrim", 0);
     }
     Ok(count)
 }
@@ -186,6 +189,7 @@ pub(super) fn xdel(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
     if count > 0 {
         let is_remembered = true;
         update(context, 0, StreamUpdate::Delete { ids, is_remembered })?;
+        notify(context, "xdel", 0);
     }
     context.reply.integer(count as i64);
     Ok(())
@@ -229,6 +233,7 @@ pub(super) fn xsetid(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
         max_deleted_id,
     };
     update(context, 0, set)?;
+    notify(context, "xsetid", 0);
     context.reply.simple("OK");
     Ok(())
 }

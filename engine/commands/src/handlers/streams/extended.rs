@@ -2,7 +2,7 @@
 //!
 //! Owns their meaning. Runs under the locks of the access.
 
-use super::{peek, update};
+use super::{notify, peek, update};
 use crate::arguments::{References, parse_counted_ids};
 use crate::context::{Context, Failure};
 use thermocline_types::{StreamId, StreamUpdate};
@@ -62,9 +62,14 @@ pub(super) fn xdelex(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
     let (references, ids) = parse_counted_ids(&context.arguments[2..])?;
     peek(context, 0)?;
     context.reply.array(ids.len());
+    let mut is_changed = false;
     for id in ids {
         let outcome = delete(context, id, references)?;
+        is_changed |= outcome == DELETED;
         context.reply.integer(outcome);
+    }
+    if is_changed {
+        notify(context, "xdel", 0);
     }
     Ok(())
 }
@@ -74,12 +79,15 @@ pub(super) fn xackdel(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> 
     let (references, ids) = parse_counted_ids(&context.arguments[3..])?;
     peek(context, 0)?;
     context.reply.array(ids.len());
+    let mut is_changed = false;
     for id in ids {
         let found = peek(context, 0)?.and_then(|stream| stream.group(group));
         let outcome = if found.is_some_and(|group| group.pending(id).is_some()) {
             let ids = vec![id];
             update(context, 0, StreamUpdate::Acknowledge { group, ids })?;
-            match delete(context, id, references)? {
+            let outcome = delete(context, id, references)?;
+            is_changed |= outcome == DELETED;
+            match outcome {
                 // It was deleted before: nothing is left of it now.
                 NOT_FOUND => DELETED,
                 outcome => outcome,
@@ -88,6 +96,9 @@ pub(super) fn xackdel(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> 
             NOT_FOUND
         };
         context.reply.integer(outcome);
+    }
+    if is_changed {
+        notify(context, "xdel", 0);
     }
     Ok(())
 }

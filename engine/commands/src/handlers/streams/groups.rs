@@ -2,7 +2,7 @@
 //!
 //! Owns their meaning. Runs under the locks of the access.
 
-use super::{peek, put_help, update};
+use super::{notify, peek, put_help, update};
 use crate::arguments::{parse_any_stream_id, parse_integer, parse_stream_id};
 use crate::context::{Context, Failure};
 use crate::error::{StreamError, streams as errors};
@@ -102,6 +102,7 @@ pub(super) fn create(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
             entries_read,
         },
     )?;
+    notify(context, "xgroup-create", 0);
     context.reply.simple("OK");
     Ok(())
 }
@@ -126,6 +127,7 @@ pub(super) fn set_id(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
             entries_read,
         },
     )?;
+    notify(context, "xgroup-setid", 0);
     context.reply.simple("OK");
     Ok(())
 }
@@ -136,6 +138,7 @@ pub(super) fn destroy(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> 
     if is_there {
         let group = context.argument(3);
         update(context, 0, StreamUpdate::DestroyGroup { group })?;
+        notify(context, "xgroup-destroy", 0);
     }
     context.reply.integer(is_there.into());
     Ok(())
@@ -154,6 +157,7 @@ pub(super) fn create_consumer(context: &mut Context<'_, '_, '_>) -> Result<(), F
             active_at,
         };
         update(context, 0, touch)?;
+        notify(context, "xgroup-createconsumer", 0);
     }
     context.reply.integer(is_new.into());
     Ok(())
@@ -166,6 +170,7 @@ pub(super) fn delete_consumer(context: &mut Context<'_, '_, '_>) -> Result<(), F
     let pending = found.map_or(0, Consumer::pending_len);
     if found.is_some() {
         update(context, 0, StreamUpdate::RemoveConsumer { group, consumer })?;
+        notify(context, "xgroup-delconsumer", 0);
     }
     context.reply.integer(pending as i64);
     Ok(())

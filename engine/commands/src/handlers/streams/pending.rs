@@ -12,6 +12,7 @@ use thermocline_types::{StreamId, StreamUpdate};
 
 pub(super) fn xack(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
     let group = context.argument(2);
+    context.look(0);
     if peek(context, 0)?.is_none_or(|stream| stream.group(group).is_none()) {
         context.reply.integer(0);
         return Ok(());

@@ -6,7 +6,7 @@
 //! INVARIANT: a command that is going to wait changes its keys at most once, to make its
 //! consumer: a change wakes those who wait.
 
-use super::{peek, put_entry, put_id, update};
+use super::{notify_if_new, peek, put_entry, put_id, update};
 use crate::arguments::{parse_integer, parse_stream_id, parse_timeout_ms};
 use crate::blocking::Block;
 use crate::context::{Context, Failure};
@@ -92,10 +92,11 @@ fn parse<'k>(
 
 /// Where reading begins in the stream of key number `index`, checked.
 fn start_of(
-    context: &Context<'_, '_, '_>,
+    context: &mut Context<'_, '_, '_>,
     index: usize,
     options: &Options<'_>,
 ) -> Result<From, Failure> {
+    context.look(index);
     let stream = peek(context, index)?;
     if let Some((group, _)) = options.group
         && stream.is_none_or(|stream| stream.group(group).is_none())
@@ -277,6 +278,7 @@ fn touch(
     (group, consumer): (&[u8], &[u8]),
     is_active: bool,
 ) -> Result<(), Failure> {
+    notify_if_new(context, index, (group, consumer))?;
     let seen_at = context.now();
     let active_at = is_active.then_some(seen_at);
     update(
