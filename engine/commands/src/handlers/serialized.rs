@@ -48,8 +48,11 @@ fn restore(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
             context.reply.simple("OK");
             return Ok(());
         }
-        RdbValue::Stream(stream) => context.put(0, Value::from_stream(*stream), expiry),
-        RdbValue::String(bytes) => context.put_string(0, &bytes, expiry),
+        RdbValue::Stream(stream) => put_anew(context, Value::from_stream(*stream), expiry),
+        RdbValue::String(bytes) => {
+            context.delete(0);
+            context.put_string(0, &bytes, expiry);
+        }
         RdbValue::Hash(fields) => {
             let is_compact = rdb::is_compact(context.argument(3))
                 && fields.len() <= context.settings.hash_max_listpack_entries();
@@ -60,7 +63,7 @@ fn restore(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
                 list_max_listpack_size: context.settings.list_max_listpack_size(),
                 ..Limits::default()
             };
-            context.put(0, Value::from_list(list, &limits), expiry);
+            put_anew(context, Value::from_list(list, &limits), expiry);
         }
         RdbValue::IntegerSet(numbers) => {
             let members: Vec<_> = numbers
@@ -79,7 +82,7 @@ fn restore(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
             let (is_compact, is_large) =
                 (rdb::is_compact(context.argument(3)), entries.len() > most);
             if is_compact && !is_large {
-                context.put(0, Value::from_packed_entries(&entries)?, expiry);
+                put_anew(context, Value::from_packed_entries(&entries)?, expiry);
             } else {
                 let most_bytes = context.settings.zset_max_listpack_value();
                 let is_short = entries.iter().all(|entry| entry.1.len() <= most_bytes);
@@ -98,7 +101,7 @@ fn restore(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
             let members: Vec<&[u8]> = members.iter().map(Vec::as_slice).collect();
             let is_compact = rdb::is_compact(context.argument(3));
             if is_compact && members.len() <= context.settings.set_max_listpack_entries() {
-                context.put(0, Value::from_packed_members(&members)?, expiry);
+                put_anew(context, Value::from_packed_members(&members)?, expiry);
             } else {
                 let is_large = members.len() > context.settings.set_max_intset_entries();
                 let at_least = if is_compact || is_large {
@@ -115,6 +118,12 @@ fn restore(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Puts the value, as a new key even where there was one.
+fn put_anew(context: &mut Context<'_, '_, '_>, value: Value, expiry: Option<UnixMillis>) {
+    context.delete(0);
+    context.put(0, value, expiry);
+}
+
 /// Makes the hash anew: a compact one as it is, another by an update, which knows
 /// the limits of the forms.
 fn put_hash(
@@ -129,7 +138,7 @@ fn put_hash(
         .collect();
     if is_compact {
         let value = Value::from_packed_fields(&fields)?;
-        context.put(0, value, expiry);
+        put_anew(context, value, expiry);
         return Ok(());
     }
     make_anew(context, &Update::HashSet { fields }, expiry)

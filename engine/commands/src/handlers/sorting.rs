@@ -13,7 +13,7 @@ use crate::context::{Context, Failure, Handler};
 use crate::error::CommandError;
 use hashbrown::{HashMap, HashSet};
 use std::cmp::Ordering;
-use thermocline_store::KeyId;
+use thermocline_store::{EventClass, KeyId};
 use thermocline_types::list::End;
 use thermocline_types::number::parse_double;
 use thermocline_types::{ListUpdate, Update, ValueKind, ValueRef};
@@ -47,14 +47,15 @@ fn sort(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
         return Ok(());
     }
     let elements: Vec<Vec<u8>> = rows.into_iter().map(Option::unwrap_or_default).collect();
-    let update = Update::List(ListUpdate::Push {
-        end: End::Tail,
-        elements: elements.iter().map(Vec::as_slice).collect(),
-    });
-    update.check(None)?;
-    context.delete(TARGET);
-    if !elements.is_empty() {
-        context.update(TARGET, &update)?;
+    if elements.is_empty() {
+        context.store_nothing(TARGET);
+    } else {
+        let update = Update::List(ListUpdate::Push {
+            end: End::Tail,
+            elements: elements.iter().map(Vec::as_slice).collect(),
+        });
+        context.replace(TARGET, &update)?;
+        context.notify(EventClass::List, "sortstore", TARGET);
     }
     context.reply.integer(elements.len() as i64);
     Ok(())
