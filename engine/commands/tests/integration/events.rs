@@ -69,6 +69,90 @@ fn every_command_tells_the_events_of_valkey() {
     }
 }
 
+/// The bytes of a word of a recording.
+fn unescaped(word: &str) -> Vec<u8> {
+    if word == "''" {
+        return Vec::new();
+    }
+    let mut parts = word.split("\\x");
+    let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
+    for part in parts {
+        let (byte, rest) = part.split_at(2);
+        bytes.push(u8::from_str_radix(byte, 16).expect("two digits"));
+        bytes.extend_from_slice(rest.as_bytes());
+    }
+    bytes
+}
+
+/// Runs the recording, with the store started again after every so many requests.
+fn compare_with_recording(requests_between_restarts: usize) {
+    let mut client = Client::new();
+    let mut recorder = Recorder::of(&client);
+    client.store().ask_for_events(ALL);
+    let mut lines = include_str!("events/families.txt").lines().peekable();
+    let mut is_queueing = false;
+    let mut requests = 0;
+    while let Some(line) = lines.next() {
+        if line.starts_with('#') {
+            continue;
+        }
+        if requests == requests_between_restarts && !is_queueing {
+            requests = 0;
+            client.restart();
+            recorder = Recorder::of(&client);
+            client.store().ask_for_events(ALL);
+        }
+        requests += 1;
+        is_queueing = line == "multi" || is_queueing && line != "exec";
+        let words: Vec<Vec<u8>> = line.split(' ').map(unescaped).collect();
+        let request: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
+        client.run(&request);
+        let expected = lines.next_if(|line| line.starts_with(' '));
+        assert_eq!(
+            recorder.take(),
+            expected.unwrap_or_default().trim(),
+            "{line}"
+        );
+    }
+}
+
+#[test]
+fn every_family_tells_the_events_of_valkey() {
+    compare_with_recording(usize::MAX);
+}
+
+#[test]
+fn cold_keys_of_every_family_tell_the_events_of_valkey() {
+    compare_with_recording(7);
+}
+
+#[test]
+fn a_key_of_any_type_is_told_of_when_it_expires() {
+    let mut client = Client::new();
+    let recorder = Recorder::of(&client);
+    client.store().ask_for_events(ALL);
+    for (line, written) in [
+        ("rpush k a", "0:expired:k 0:new:k 0:rpush:k"),
+        ("sadd k a", "0:expired:k 0:new:k 0:sadd:k"),
+        ("zadd k 1 a", "0:expired:k 0:new:k 0:zadd:k"),
+        ("xadd k 1-1 f v", "0:expired:k 0:new:k 0:xadd:k"),
+        ("pfadd k a", "0:expired:k 0:new:k 0:pfadd:k"),
+        ("setbit k 1 1", "0:expired:k 0:new:k 0:setbit:k"),
+    ] {
+        client.run_line(b"hset k f v");
+        client.run_line(b"pexpire k 100");
+        client.advance(Duration::from_millis(200));
+        recorder.take();
+        client.run_line(line.as_bytes());
+        assert_eq!(recorder.take(), written, "{line}");
+        client.run_line(b"pexpire k 100");
+        client.advance(Duration::from_millis(200));
+        recorder.take();
+        client.run_line(b"type k");
+        assert_eq!(recorder.take(), "0:expired:k 0:keymiss:k", "{line}");
+    }
+}
+
 #[test]
 fn an_expired_key_is_told_of_when_it_is_met() {
     let mut client = Client::new();
