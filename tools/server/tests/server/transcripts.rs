@@ -137,3 +137,8 @@ fn logs_pauses_and_lists_are_those_of_valkey() {
 fn scripts_are_those_of_valkey() {
     compare(include_str!("transcripts/scripts.txt"));
 }
+
+#[test]
+fn events_of_keys_are_those_of_valkey() {
+    compare(include_str!("transcripts/events.txt"));
+}
