@@ -50,6 +50,7 @@ pub(crate) fn run(arguments: &Import, messages: &mut dyn Write) -> Result<Outcom
     let executor = Executor::new(
         Arc::clone(&target.store),
         Arc::new(Waiters::default()),
+        Arc::default(),
         STRING_MAX_BYTES,
     );
     let mut import = Replay {
