@@ -6,8 +6,8 @@
 use crate::model::{Entry, Key, Request, Value};
 use crate::reply::Reply;
 use std::sync::Arc;
-use thermocline_base::{KeyHash, Lsn, Random};
-use thermocline_commands::{Call, Executor, ReplyBuffer, Version, table};
+use thermocline_base::{Clock, KeyHash, Lsn, Random};
+use thermocline_commands::{Call, Executor, ReplyBuffer, Scripts, Version, table};
 use thermocline_store::{Admission, Fault, FaultSet, PageReader, Store, StoreError};
 
 const STRING_MAX_BYTES: usize = 512 << 20;
@@ -55,7 +55,8 @@ impl Client {
             executor: Executor::new(
                 Arc::clone(store),
                 Arc::default(),
-                Arc::default(),
+                // None runs here.
+                Arc::new(Scripts::new(Clock::default())),
                 STRING_MAX_BYTES,
             ),
             reader: PageReader::new(store, 16)?,
