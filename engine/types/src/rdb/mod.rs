@@ -28,6 +28,7 @@ mod extent;
 mod file;
 mod list;
 mod listpack;
+mod lzf;
 mod primitive;
 mod set;
 mod sorted_set;
