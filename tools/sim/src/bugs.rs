@@ -16,17 +16,14 @@ pub struct Found {
     pub by: Option<(u64, String)>,
 }
 
-/// Plants each of `bugs` and runs seeds from `first` on, at most `most`.
+/// Plants `bug` and runs seeds from `first` on, at most `most`, until one fails.
 #[must_use]
-pub fn run(bugs: &[Bug], first: u64, most: u64) -> Vec<Found> {
-    let find = |bug: &Bug| {
-        plant(Some(*bug));
-        let seeds = first..first.saturating_add(most);
-        let by = seeds
-            .zip(1..)
-            .find_map(|(seed, count)| round::run(seed).err().map(|wrong| (count, wrong)));
-        plant(None);
-        Found { bug: *bug, by }
-    };
-    bugs.iter().map(find).collect()
+pub fn find(bug: Bug, first: u64, most: u64) -> Found {
+    plant(Some(bug));
+    let seeds = first..first.saturating_add(most);
+    let by = seeds
+        .zip(1..)
+        .find_map(|(seed, count)| round::run(seed).err().map(|wrong| (count, wrong)));
+    plant(None);
+    Found { bug, by }
 }

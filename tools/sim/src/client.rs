@@ -52,7 +52,12 @@ impl Client {
     /// If there is no room for its reads.
     pub fn new(store: &Arc<Store>) -> Result<Self, StoreError> {
         Ok(Self {
-            executor: Executor::new(Arc::clone(store), Arc::default(), STRING_MAX_BYTES),
+            executor: Executor::new(
+                Arc::clone(store),
+                Arc::default(),
+                Arc::default(),
+                STRING_MAX_BYTES,
+            ),
             reader: PageReader::new(store, 16)?,
             store: Arc::clone(store),
             random: Random::new(1),
@@ -119,6 +124,11 @@ impl Client {
                             Ok(page) => faults.insert(fetched.request.address, page),
                             Err(error) => return Outcome::Unreadable(error.to_string()),
                         }
+                    }
+                }
+                Err(Fault::Long(longs)) => {
+                    if let Err(fault) = self.store.decode_all(longs, &mut faults) {
+                        return Outcome::Unreadable(format!("{fault:?}"));
                     }
                 }
                 Err(Fault::Recovering(keys)) => return Outcome::Recovering(keys.to_vec()),

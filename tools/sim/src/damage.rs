@@ -85,7 +85,7 @@ fn read(scene: &Scene, disk: &SimulatedDisk) -> Result<Found, String> {
     copy.disk = disk.clone();
     copy.time.jump(scene_now(scene));
     let started = copy.start(Scene::memory(SEED));
-    let mut life = started.map_err(|(error, _)| error.to_string())?;
+    let mut life = started.map_err(|refused| refused.0.to_string())?;
     let found = life.read_all();
     let _ = life.end();
     Ok(found)
@@ -110,8 +110,15 @@ fn harms(disk: &SimulatedDisk, file: &str, bytes: u64, most: u64) -> Vec<Harm> {
             harms.push(Harm::Bit(offset, (number % 8) as u8));
         }
     }
+    // A segment of the log without a whole header is what a crash leaves of one
+    // that was being made: only what the log before it says can tell.
+    let least = if file.starts_with("wal/") {
+        BLOCK_BYTES
+    } else {
+        0
+    };
     let ends = sample(held_bytes, most).filter_map(held);
-    harms.extend(ends.map(Harm::End));
+    harms.extend(ends.filter(|end| *end >= least).map(Harm::End));
     harms
 }
 

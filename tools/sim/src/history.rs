@@ -123,6 +123,11 @@ impl History {
         });
     }
 
+    /// The process is gone: replies that had not left never will.
+    pub fn forget_waiting(&mut self) {
+        self.waiting.clear();
+    }
+
     /// How many steps must have survived.
     #[must_use]
     pub fn promised(&self, promise: Promise) -> usize {
@@ -184,7 +189,7 @@ impl History {
                 .as_ref()
                 .is_none_or(|(_, keys)| wrong.len() <= keys.len())
             {
-                fewest = Some((count, wrong.keys().map(|key| Key::clone(key)).collect()));
+                fewest = Some((count, wrong.keys().copied().cloned().collect()));
             }
         };
         note(0, &wrong);

@@ -171,6 +171,9 @@ impl Load {
     }
 }
 
+/// Why a process did not start, and the memory.
+pub type NotStarted = Box<(StoreError, Memory)>;
+
 /// A running process.
 pub struct Life {
     store: Arc<Store>,
@@ -202,7 +205,7 @@ impl Life {
         policy: Policy,
         random: &mut Random,
         memory: Memory,
-    ) -> Result<Self, (StoreError, Memory)> {
+    ) -> Result<Self, NotStarted> {
         let options = StoreOptions {
             log: Some(policy),
             tier: true,
@@ -212,11 +215,11 @@ impl Life {
         let opened = Store::open_stepped(Disk::simulated(disk.clone()), options, LOG_SIZES);
         let (store, attendant, _) = match opened {
             Ok(opened) => opened,
-            Err(error) => return Err((error, memory)),
+            Err(error) => return Err(Box::new((error, memory))),
         };
         let client = match Client::new(&store) {
             Ok(client) => client,
-            Err(error) => return Err((error, memory)),
+            Err(error) => return Err(Box::new((error, memory))),
         };
         if random.chance(2) {
             store.settings().set_checkpoint_wal_bytes(96 << 10);
@@ -475,7 +478,6 @@ impl Life {
     }
 
     /// A clean stop; whether it ended well.
-    #[must_use]
     pub fn stop(self, checkpoint: bool) -> (Memory, Remains, Result<(), StoreError>) {
         self.disk.set_between(None);
         let Self {
@@ -533,8 +535,10 @@ fn take_apart(load: Load, statistics: &thermocline_store::Statistics) -> (Memory
         checkpoints: statistics.checkpoints,
         expired: statistics.expired_keys,
     };
+    let mut history = load.history;
+    history.forget_waiting();
     let memory = Memory {
-        history: load.history,
+        history,
         workload: load.workload,
     };
     (memory, remains)

@@ -233,7 +233,8 @@ impl Round {
             );
             match started {
                 Ok(life) => return Ok(Some(life)),
-                Err((error, given_back)) => {
+                Err(refused) => {
+                    let (error, given_back) = *refused;
                     memory = given_back;
                     self.disk.set_between(None);
                     let had_fault = self.disk.faults_met() > before;

@@ -5,11 +5,10 @@
 //! second checkpoint, and a log that goes on. Does not judge. One thread.
 
 use crate::history::History;
-use crate::life::{Life, Memory, Treatment};
+use crate::life::{Life, Memory, NotStarted, Treatment};
 use crate::workload::Workload;
 use thermocline_base::{Random, SimulatedTime, UnixMillis};
 use thermocline_disk::SimulatedDisk;
-use thermocline_store::StoreError;
 use thermocline_wal::Policy;
 
 const START_MS: i64 = 1_795_000_000_000;
@@ -53,7 +52,7 @@ impl Scene {
     ///
     /// # Errors
     /// Why it does not start, and what clients know.
-    pub fn start(&mut self, memory: Memory) -> Result<Life, (StoreError, Memory)> {
+    pub fn start(&mut self, memory: Memory) -> Result<Life, NotStarted> {
         Life::start(
             &self.disk,
             &self.time,
@@ -70,7 +69,8 @@ impl Scene {
     pub fn start_in_the_end(&mut self, memory: Memory) -> Result<Life, String> {
         match self.start(memory) {
             Ok(life) => Ok(life),
-            Err((error, memory)) => {
+            Err(refused) => {
+                let (error, memory) = *refused;
                 if self.disk.faults_met() == 0 {
                     return Err(format!("it does not start: {error}"));
                 }
@@ -78,7 +78,7 @@ impl Scene {
                 self.disk.clear_faults();
                 self.disk.kill();
                 let again = self.start(memory);
-                again.map_err(|(error, _)| format!("it does not start again: {error}"))
+                again.map_err(|refused| format!("it does not start again: {}", refused.0))
             }
         }
     }

@@ -15,6 +15,7 @@ mod interop;
 mod layers;
 mod replay;
 mod sanitize;
+mod sim;
 mod step;
 
 use clap::{Parser, Subcommand};
@@ -51,6 +52,8 @@ enum Task {
     Replay(replay::Options),
     /// Kills the daemon under load and checks what survived.
     Crash(crash::Options),
+    /// Runs the whole engine on a simulated disk and clock, from one seed.
+    Sim(sim::Options),
     /// Fills the daemon's disk to the last byte; needs root, for a loop device.
     FullDisk(full_disk::Options),
     /// Uses the daemon as applications do, with their client libraries.
@@ -85,6 +88,7 @@ fn run(task: Task) -> Result<(), StepError> {
         Task::Bench(options) => bench::run(&options).map_err(StepError::from),
         Task::Replay(options) => replay::run(&options).map_err(StepError::from),
         Task::Crash(options) => crash::run(&options).map_err(StepError::from),
+        Task::Sim(options) => sim::run(&options),
         Task::FullDisk(options) => full_disk::run(&options).map_err(StepError::from),
         Task::Clients(options) => clients::run_all(&options).map_err(StepError::from),
         Task::Interop(options) => interop::run_all(&options).map_err(StepError::from),
@@ -126,6 +130,14 @@ fn ci(fuzz_seconds: u32) -> Result<(), StepError> {
         "--bins",
         "--tests",
     ])?;
+    for words in [
+        ["sim", "--rounds", "200"].as_slice(),
+        &["sim", "--damage", "--rounds", "60"],
+        &["sim", "--sites", "--rounds", "30"],
+        &["sim", "--bugs", "--rounds", "150"],
+    ] {
+        task(words)?;
+    }
     // The daemon as a process, optimized: what follows is a matter of numbers.
     cargo(&["build", "--locked", "--release", "--bin", DAEMON])?;
     let daemon = bench::setup::target_directory()?
