@@ -176,6 +176,8 @@ impl Flusher {
         }
         let below = Lsn(self.shared.retire_below.load(Ordering::Acquire));
         let retired = self.segments.retire(below.min(self.durable));
+        let oldest = self.segments.oldest().unwrap_or(self.durable);
+        self.shared.oldest.store(oldest.0, Ordering::Release);
         let kept = retired.and_then(|()| {
             if idle {
                 self.segments.prepare()?;

@@ -211,6 +211,11 @@ impl Segments {
         Ok(file)
     }
 
+    /// Where the oldest segment begins.
+    pub(crate) fn oldest(&self) -> Option<Lsn> {
+        self.owned.first().map(|segment| segment.start)
+    }
+
     /// Gives up the segments that lie wholly below `below`: one that is whole
     /// becomes a spare if one is missing, the others are removed.
     pub(crate) fn retire(&mut self, below: Lsn) -> Result<(), WalError> {

@@ -187,8 +187,11 @@ impl Control {
         self.wake();
     }
 
-    pub(crate) fn wanted(&self) -> Option<KeyHash> {
-        self.wanted.lock().pop_front()
+    /// Takes at most `most` of the keys asked for, those that have waited longest.
+    pub(crate) fn take_wanted(&self, most: usize) -> Vec<KeyHash> {
+        let mut wanted = self.wanted.lock();
+        let count = most.min(wanted.len());
+        wanted.drain(..count).collect()
     }
 
     /// Not everything can come up: those who wait for it are told why.

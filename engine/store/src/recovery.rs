@@ -226,7 +226,7 @@ fn read_log(
                                 return Err("the log's tail is too long".to_owned());
                             }
                             shard.is_loaded = false;
-                            (shard.references).push(hash, distance, effect.data_bytes());
+                            shard.references.push(hash, distance);
                         }
                     }
                     None => {

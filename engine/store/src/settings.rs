@@ -121,6 +121,8 @@ pub struct Settings {
     stream_node_max_entries: AtomicUsize,
     /// Bytes of log after which a checkpoint begins.
     checkpoint_wal_bytes: AtomicU64,
+    /// Bytes of log kept beyond what the checkpoint needs.
+    wal_retention_bytes: AtomicU64,
     /// After how long with changes a checkpoint begins, in ms.
     checkpoint_interval_ms: AtomicU64,
     active_expire: AtomicBool,
@@ -146,6 +148,7 @@ impl Default for Settings {
             stream_node_max_bytes: AtomicUsize::new(4096),
             stream_node_max_entries: AtomicUsize::new(100),
             checkpoint_wal_bytes: AtomicU64::new(256 << 20),
+            wal_retention_bytes: AtomicU64::new(0),
             checkpoint_interval_ms: AtomicU64::new(60_000),
             active_expire: AtomicBool::new(true),
             databases: AtomicU32::new(DATABASE_COUNT as u32),
@@ -211,6 +214,10 @@ impl Settings {
     setting!(
         /// Bytes of log after which a checkpoint begins.
         checkpoint_wal_bytes, set_checkpoint_wal_bytes, u64);
+    setting!(
+        /// Bytes of log, counted back from its durable end, that a checkpoint does not
+        /// retire: for going back in time from an older backup.
+        wal_retention_bytes, set_wal_retention_bytes, u64);
     setting!(
         /// After how long with changes a checkpoint begins, in ms.
         checkpoint_interval_ms, set_checkpoint_interval_ms, u64);

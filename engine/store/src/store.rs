@@ -22,14 +22,14 @@ use crate::tier::{Dictionary, SpaceState};
 use crate::waiting::{Ready, ReadyKey, Ticket};
 use parking_lot::{Mutex, RwLock};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use thermocline_base::limits::{DATABASE_COUNT, PAGE_BYTES};
 use thermocline_base::{Clock, DatabaseId, HashSeed, KeyHash, Lsn, Random, ShardId, UnixMillis};
 use thermocline_disk::{Backend, DirectoryLock, Disk, DiskError};
-use thermocline_types::Limits;
+use thermocline_types::{Limits, Object};
 use thermocline_wal::{Flusher, FlusherThread};
 use tokio::sync::oneshot;
 
@@ -83,6 +83,18 @@ pub enum StoreError {
         /// What is wrong.
         reason: String,
     },
+    /// The data of another time was asked for than there is.
+    #[error(
+        "the position {until} of the log cannot be had: the data here can be that of {first} to {last}"
+    )]
+    NotThen {
+        /// What was asked for.
+        until: Lsn,
+        /// The earliest that there is.
+        first: Lsn,
+        /// The latest.
+        last: Lsn,
+    },
     /// A thread could not be started.
     #[error("cannot start a thread: {0}")]
     Thread(std::io::Error),
@@ -102,6 +114,9 @@ pub(crate) struct Totals {
     /// What the keeper holds for its work, in bytes.
     pub(crate) keeper_bytes: AtomicU64,
 }
+
+/// From here on an object is freed by a thread of its own, bytes: some dozens of nodes.
+const LARGE_OBJECT_BYTES: usize = 64 << 10;
 
 /// Tables of databases that were flushed, to be freed in slices.
 pub(crate) type Buried = (ShardId, KeyTable);
@@ -143,6 +158,8 @@ pub struct Store {
     dictionaries: RwLock<Vec<Dictionary>>,
     dictionary_epoch: AtomicU64,
     graveyard: Mutex<Vec<Buried>>,
+    /// To the thread that frees large values.
+    discarded: mpsc::Sender<Box<Object>>,
     random: AtomicU64,
     ends: Mutex<Option<Ends>>,
 }
@@ -152,6 +169,15 @@ pub struct Store {
 fn next_dictionary_epoch() -> u64 {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     NEXT.fetch_add(1, Relaxed)
+}
+
+/// Starts the thread that frees large values, which ends with the store.
+fn spawn_reaper() -> std::io::Result<mpsc::Sender<Box<Object>>> {
+    let (sender, receiver) = mpsc::channel();
+    std::thread::Builder::new()
+        .name("reaper".to_owned())
+        .spawn(move || receiver.into_iter().for_each(drop))?;
+    Ok(sender)
 }
 
 impl Store {
@@ -234,6 +260,7 @@ impl Store {
             dictionaries: RwLock::new(manifest.dictionaries.clone()),
             dictionary_epoch: AtomicU64::new(next_dictionary_epoch()),
             graveyard: Mutex::default(),
+            discarded: spawn_reaper().map_err(StoreError::Thread)?,
             random: AtomicU64::new(options.seed),
             ends: Mutex::new(None),
             clock: options.clock,
@@ -347,6 +374,16 @@ impl Store {
     pub(crate) fn bury(&self, shard: ShardId, tables: Vec<KeyTable>) {
         let mut graveyard = self.graveyard.lock();
         graveyard.extend(tables.into_iter().map(|table| (shard, table)));
+    }
+
+    /// Frees an object that nothing refers to any more. A large one takes too long for a
+    /// shard's lock: another thread does it.
+    pub(crate) fn discard(&self, object: Option<Box<Object>>) {
+        let Some(object) = object else { return };
+        if object.heap_bytes() >= LARGE_OBJECT_BYTES {
+            // Without the thread it is freed here.
+            let _ = self.discarded.send(object);
+        }
     }
 
     pub(crate) fn exhume(&self) -> Option<Buried> {

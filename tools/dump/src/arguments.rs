@@ -10,8 +10,8 @@ use thermocline_types::rdb::FileVersion;
 
 /// Works on Thermocline's data directories while no daemon holds them.
 ///
-/// Exit codes: 0 done and intact; 1 damage was found; 2 the directory or the
-/// output cannot be used, or wrong arguments; 3 an input line is not valid.
+/// Exit codes: 0 done and intact; 1 damage was found, or a difference; 2 the directory
+/// or the output cannot be used, or wrong arguments; 3 the input is not valid.
 #[derive(Debug, Parser)]
 #[command(name = "thermocline-dump", version)]
 pub struct Arguments {
@@ -77,9 +77,13 @@ pub struct Inspect {
     /// The image of the last checkpoint and the files it stands in
     #[arg(long)]
     pub image: bool,
-    /// How many keys there are, and the biggest
+    /// How many keys there are, the biggest, and how they are spread over prefixes,
+    /// sizes and times to live
     #[arg(long)]
     pub keys: bool,
+    /// Draws that spread into a new file, as an SVG picture
+    #[arg(long, value_name = "FILE")]
+    pub svg: Option<PathBuf>,
 }
 
 /// Arguments of `dump`.
@@ -156,7 +160,7 @@ impl RdbVersion {
 pub struct Restore {
     /// The data directory; made if it is missing
     pub directory: PathBuf,
-    /// The dump, lines of JSON or an RDB file; - is the standard input, which is
+    /// The dump, lines of JSON or an RDB file, or a data directory, such as a backup; - is the standard input, which is
     /// read only once: what came before an error is then written
     pub file: PathBuf,
     /// Replaces keys that are there; otherwise they are left as they are
@@ -165,6 +169,14 @@ pub struct Restore {
     /// Leaves out what modules have written; otherwise it is refused
     #[arg(long)]
     pub skip_modules: bool,
+    /// From a data directory: as it was at this position of the log, which INFO
+    /// tells as log_appended_lsn
+    #[arg(long, value_name = "LSN")]
+    pub to_lsn: Option<u64>,
+    /// From a backup: goes on with the log of this data directory, which a daemon
+    /// may be using; it must still have it from the backup on (wal-retention)
+    #[arg(long, value_name = "DIRECTORY")]
+    pub log: Option<PathBuf>,
     /// Which keys
     #[command(flatten)]
     pub filter: Filter,

@@ -5,9 +5,8 @@
 //! thread, beside the store's own.
 
 use crate::arguments::Repair;
+use crate::copy::Batch;
 use crate::failure::{Failure, Outcome};
-use crate::input::Key;
-use crate::place::Place;
 use crate::progress;
 use crate::report::count;
 use crate::target::{self, Target};
@@ -20,12 +19,6 @@ use thermocline_base::{DatabaseId, ShardId};
 use thermocline_store::effect::DatabaseMap;
 use thermocline_store::offline::{KeyVisitor, OfflineKey};
 use thermocline_store::tier::Corruption;
-use thermocline_types::ValueRef;
-
-/// How many keys are written together.
-const BATCH_KEYS: usize = 64;
-/// Up to how many bytes of values are written together, unless one is larger.
-const BATCH_BYTES: usize = 1 << 20;
 
 /// Runs the command.
 pub(crate) fn run(
@@ -41,8 +34,7 @@ pub(crate) fn run(
     let slots = offline.image_directory().map_or(0, |it| it.key_count);
     let mut salvage = Salvage {
         target: Target::open(&arguments.target)?,
-        batch: Vec::new(),
-        batch_bytes: 0,
+        batch: Batch::default(),
         map: *tail.databases(),
         bar: progress::items("keys", slots),
         lost: Lost::new(output),
@@ -125,8 +117,7 @@ impl<'w> Lost<'w> {
 
 struct Salvage<'a, 'w> {
     target: Target,
-    batch: Vec<Key>,
-    batch_bytes: usize,
+    batch: Batch,
     map: DatabaseMap,
     bar: ProgressBar,
     lost: Lost<'w>,
@@ -136,27 +127,15 @@ struct Salvage<'a, 'w> {
 
 impl Salvage<'_, '_> {
     fn flush(&mut self) -> Result<(), Failure> {
-        self.batch_bytes = 0;
-        self.target.put(std::mem::take(&mut self.batch), true)
+        self.target.put(self.batch.take(), true)
     }
 }
 
 impl KeyVisitor for Salvage<'_, '_> {
     fn key(&mut self, key: OfflineKey<'_>) -> ControlFlow<()> {
-        self.batch.push(Key {
-            place: Place::Offset(0),
-            database: key.database,
-            key: key.key.to_vec(),
-            value: key.value.capture(),
-            expiry: key.expiry,
-            input_bytes: 0,
-        });
-        self.batch_bytes += match key.value {
-            ValueRef::Inline { bytes, .. } => bytes.len(),
-            ValueRef::Object(object) => object.heap_bytes(),
-        };
-        let is_full = self.batch.len() >= BATCH_KEYS || self.batch_bytes >= BATCH_BYTES;
-        if is_full && let Err(failure) = self.flush() {
+        if let Some(keys) = self.batch.add(&key)
+            && let Err(failure) = self.target.put(keys, true)
+        {
             self.failure = Some(failure);
             return ControlFlow::Break(());
         }

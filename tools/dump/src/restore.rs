@@ -19,6 +19,15 @@ use std::io::Write;
 pub(crate) fn run(arguments: &Restore, messages: &mut dyn Write) -> Result<Outcome, Failure> {
     let limits = target::limits();
     let path = &arguments.file;
+    if path.is_dir() {
+        return crate::copy::run(arguments, messages);
+    }
+    if arguments.to_lsn.is_some() || arguments.log.is_some() {
+        return Err(Failure::NoData {
+            directory: path.clone(),
+            reason: "--to-lsn and --log need a data directory to restore from",
+        });
+    }
     let (mut input, size) = input::open(path)?;
     if size.is_some() {
         check(arguments, input, size)?;

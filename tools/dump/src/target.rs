@@ -219,6 +219,11 @@ impl Target {
                     faults.insert(fetched.request.address, page);
                 }
             }
+            Fault::Long(longs) => {
+                if let Err(Fault::Damaged(reason)) = self.store.decode_all(longs, faults) {
+                    return Err(Failure::Damaged(reason));
+                }
+            }
             Fault::Recovering(keys) => self.runtime.block_on(self.store.hydrate(&keys)),
             Fault::Unsettled => self.runtime.block_on(self.store.settled()),
             Fault::Damaged(reason) => return Err(Failure::Damaged(reason)),

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::ops::ControlFlow;
 use std::path::Path;
+use thermocline_base::Lsn;
 use thermocline_disk::{BackendChoice, Disk};
 use thermocline_store::offline::{KeyVisitor, Offline, OfflineKey, Tail};
 use thermocline_store::tier::{Corruption, PagePlace};
@@ -82,6 +83,17 @@ pub(crate) fn open(
     directory: &Path,
     damages: &mut Damages<'_>,
 ) -> Result<(Offline, Tail), Failure> {
+    open_at(directory, None, None, damages)
+}
+
+/// As [`open`], as it was at the position `until` of the log, which may be that of
+/// another directory.
+pub(crate) fn open_at(
+    directory: &Path,
+    log: Option<&Path>,
+    until: Option<Lsn>,
+    damages: &mut Damages<'_>,
+) -> Result<(Offline, Tail), Failure> {
     let no_data = |reason| Failure::NoData {
         directory: directory.to_owned(),
         reason,
@@ -90,7 +102,12 @@ pub(crate) fn open(
         return Err(no_data("no such directory"));
     }
     let disk = Disk::open(directory, BackendChoice::Posix)?;
-    Offline::open(&disk, &mut |damage| damages.add(&damage))?
+    let log = match log {
+        Some(log) if log.join("wal").is_dir() => Disk::open(log, BackendChoice::Posix)?,
+        Some(_) => return Err(no_data("the directory of its log has no wal in it")),
+        None => disk.clone(),
+    };
+    Offline::open_at(&disk, &log, until, &mut |damage| damages.add(&damage))?
         .ok_or_else(|| no_data("no manifest and no log"))
 }
 

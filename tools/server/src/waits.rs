@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use thermocline_base::Lsn;
 use thermocline_commands::{Call, CommandError};
-use thermocline_store::{Fault, ReadRequest};
+use thermocline_store::{Fault, LongValue, ReadRequest};
 
 use crate::clients::End;
 use crate::cold::Cold;
@@ -89,11 +89,38 @@ impl Connection {
             }
             Fault::Unsettled => self.unless_ended(server.store.settled()).await,
             Fault::Reads(requests) => self.read(&requests, is_front).await,
+            Fault::Long(values) => self.decode_long(values, is_front).await,
             Fault::Damaged(reason) => {
                 self.runner.verdict = Some(format!("ERR {reason}"));
                 Ok(())
             }
         }
+    }
+
+    /// Has long values decoded by a thread that serves no other connection.
+    async fn decode_long(&mut self, values: Vec<LongValue>, is_front: bool) -> Result<(), Ended> {
+        if is_front {
+            self.send().await?;
+        }
+        for value in values {
+            let store = Arc::clone(&self.thread.server.store);
+            let pages = self.runner.faults.share();
+            let decoding = tokio::task::spawn_blocking(move || store.decode_long(value, &pages));
+            match decoding.await {
+                Ok(Ok(Some(decoded))) => self.runner.faults.insert_decoded(decoded),
+                Ok(Err(Fault::Damaged(reason))) => {
+                    self.runner.verdict = Some(format!("ERR {reason}"));
+                }
+                // Without its pages it asks for them again.
+                Ok(Ok(None) | Err(_)) => {}
+                Err(error) => {
+                    if let Ok(panic) = error.try_into_panic() {
+                        std::panic::resume_unwind(panic);
+                    }
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Begins reads and returns once they are there. If it is the request at the front that
@@ -166,10 +193,38 @@ impl Connection {
             self.send_output(context)?;
         }
         while is_front && self.poll_receive_more(context)? {
-            self.fill_window();
-            self.look_ahead(cold);
+            self.fill_window_ahead(cold);
         }
         Poll::Pending
+    }
+
+    /// Whether the connection reads ahead and the disk could do more at once.
+    pub(crate) fn is_disk_shallow(&self) -> bool {
+        let cold = self.thread.cold.as_ref();
+        !self.ahead.is_empty() && cold.is_some_and(Cold::is_shallow)
+    }
+
+    /// Between requests of a batch that reads ahead: begins what the requests want that have
+    /// arrived meanwhile, so that the disk is busy while those before them are run.
+    pub(crate) fn refill(&mut self, context: &mut Context<'_>) -> Result<(), Ended> {
+        let thread = Rc::clone(&self.thread);
+        let Some(cold) = thread.cold.as_ref().filter(|_| !self.ahead.is_empty()) else {
+            return Ok(());
+        };
+        while self.poll_receive_more(context)? {
+            self.fill_window_ahead(cold);
+        }
+        cold.flush();
+        Ok(())
+    }
+
+    /// Decodes what was read, and begins the reads that it will want.
+    fn fill_window_ahead(&mut self, cold: &Cold) {
+        self.fill_window();
+        let database = self.runner.session.database;
+        let store = &self.thread.server.store;
+        self.window.prefetch(&self.input, store, database);
+        self.look_ahead(cold);
     }
 
     /// Reads what has arrived behind the requests that are still to be run; whether there is

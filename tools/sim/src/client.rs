@@ -121,6 +121,11 @@ impl Client {
                         }
                     }
                 }
+                Err(Fault::Long(longs)) => {
+                    if let Err(fault) = self.store.decode_all(longs, &mut faults) {
+                        return Outcome::Unreadable(format!("{fault:?}"));
+                    }
+                }
                 Err(Fault::Recovering(keys)) => return Outcome::Recovering(keys.to_vec()),
                 Err(Fault::Unsettled) => return Outcome::Unsettled,
                 Err(Fault::Damaged(reason)) => return Outcome::Unreadable(reason),

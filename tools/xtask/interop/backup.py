@@ -44,7 +44,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="thermocline-backup-") as root:
         data, backup = os.path.join(root, "data"), os.path.join(root, "backup")
         os.makedirs(data)
-        limits = ("--maxmemory", "24mb")
+        limits = ("--maxmemory", "24mb", "--wal-retention", "1gb")
         with Server(daemon, data, *limits) as server:
             write(server.client, range(KEYS), 0)
             stop = threading.Event()
@@ -75,6 +75,23 @@ def main():
             for version in (1, 2, 3):
                 write(server.client, range(KEYS), version)
                 server.client.save()
+                if version == 1:
+                    then = int(server.client.info("persistence")["log_appended_lsn"])
+                    size_then = server.client.dbsize()
+                    server.client.delete("during:0")
+            if server.client.info("persistence")["log_retained_bytes"] == 0:
+                raise SystemExit("no log was retained")
+            # Back to the first of them: from the backup, with the log of the daemon
+            # that runs.
+            earlier = os.path.join(root, "earlier")
+            told = run(tool, "restore", earlier, backup, "--log", data, "--to-lsn", str(then))
+            print(told.stderr.strip(), flush=True)
+            with Server(daemon, earlier, *limits) as other:
+                if other.client.dbsize() != size_then:
+                    raise SystemExit(f"{other.client.dbsize()} keys, once there were {size_then}")
+                for key in range(0, KEYS, 7):
+                    if other.client.get(f"key:{key}") != value(key, 1):
+                        raise SystemExit(f"key:{key} is not what it was then")
             after = run(tool, "verify", backup).stdout.splitlines()[-1]
             if before != after or "intact" not in after:
                 raise SystemExit(f"the backup changed: {before}, then {after}")

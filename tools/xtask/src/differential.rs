@@ -180,7 +180,11 @@ impl<'o> Run<'o> {
             seed,
             commands: options.commands / options.pairs,
             random: Random::new(seed),
-            generator: Generator::new(Random::new(seed ^ 0x5eed), Clock::system().now()),
+            generator: Generator::new(
+                Random::new(seed ^ 0x5eed),
+                Clock::system().now(),
+                options.restarts == 0,
+            ),
             pair: Pair::new(reference, tested, protocol, options.differences)?,
             sessions: Vec::new(),
             started: Instant::now(),
@@ -229,7 +233,12 @@ impl<'o> Run<'o> {
     /// Sets what the templates change of the configuration.
     fn configure(&mut self) -> Result<(), DifferentialError> {
         let mut session = self.pair.session(CONNECTIONS)?;
-        let list_limit = templates::LIST_LIMITS[(self.seed % 2) as usize];
+        let limit = if self.generator.changes_limits() {
+            self.seed % 2
+        } else {
+            0
+        };
+        let list_limit = templates::LIST_LIMITS[limit as usize];
         for line in templates::CONFIGURATION.iter().chain([&list_limit]) {
             let words: Vec<&str> = line.split(' ').collect();
             self.pair.exchange(&mut session, &[resp::command(&words)])?;

@@ -11,6 +11,7 @@ mod differential;
 mod full_disk;
 mod fuzz;
 mod install;
+mod interop;
 mod layers;
 mod replay;
 mod sanitize;
@@ -57,6 +58,8 @@ enum Task {
     FullDisk(full_disk::Options),
     /// Uses the daemon as applications do, with their client libraries.
     Clients(clients::Options),
+    /// Trades RDB and append-only files with other servers, and makes backups.
+    Interop(interop::Options),
     /// Runs the tests of the crates with unsafe code under AddressSanitizer.
     Sanitize,
     /// Runs every fuzz target.
@@ -88,6 +91,7 @@ fn run(task: Task) -> Result<(), StepError> {
         Task::Sim(options) => sim::run(&options),
         Task::FullDisk(options) => full_disk::run(&options).map_err(StepError::from),
         Task::Clients(options) => clients::run_all(&options).map_err(StepError::from),
+        Task::Interop(options) => interop::run_all(&options).map_err(StepError::from),
         Task::Sanitize => sanitize::run_all(),
         Task::Fuzz { seconds } => fuzz::run_all(seconds),
     }
@@ -141,6 +145,7 @@ fn ci(fuzz_seconds: u32) -> Result<(), StepError> {
         .join(DAEMON);
     let daemon = daemon.to_string_lossy();
     task(&["clients", "--binary", &daemon])?;
+    task(&["interop", "--binary", &daemon])?;
     for (commands, restarts) in [("1000000", "0"), ("60000", "10")] {
         task(&[
             "differential",

@@ -216,6 +216,10 @@ impl Client {
     fn resolve(&mut self, fault: Fault, faults: &mut FaultSet) {
         match fault {
             Fault::Reads(reads) => self.read(&reads, faults),
+            Fault::Long(longs) => {
+                let decoded = self.store.decode_all(longs, faults);
+                decoded.expect("the value is sound");
+            }
             Fault::Recovering(keys) => self.runtime.block_on(self.store.hydrate(&keys)),
             Fault::Unsettled => self.runtime.block_on(self.store.settled()),
             Fault::Damaged(reason) => panic!("{reason}"),

@@ -50,6 +50,7 @@ impl Access<'_, '_> {
         if resolved.is_err() {
             self.guards.clear();
         } else {
+            faults.forget_decoded();
             self.remove_expired();
         }
         resolved
@@ -136,15 +137,16 @@ impl Access<'_, '_> {
     }
 
     fn resolve(&mut self, faults: &FaultSet) -> Result<(), Fault> {
+        let mut longs = Vec::new();
         let mut reads: SmallVec<[ReadRequest; 2]> = SmallVec::new();
         let mut recovering: SmallVec<[KeyHash; 2]> = SmallVec::new();
         for key in &mut self.keys {
-            let guard = &mut self.guards[key.guard];
+            let guard = &self.guards[key.guard];
             if let Some(reason) = &guard.shard.damage {
                 return Err(Fault::Damaged(reason.clone()));
             }
             if guard.shard.has_come_up(key.hash) {
-                key.resolve(self.store, &mut guard.shard, faults, &mut reads)?;
+                key.resolve(self.store, &guard.shard, faults, &mut reads, &mut longs)?;
             } else {
                 recovering.push(key.hash);
             }
@@ -153,6 +155,8 @@ impl Access<'_, '_> {
             Err(Fault::Recovering(recovering))
         } else if !reads.is_empty() {
             Err(Fault::Reads(reads))
+        } else if !longs.is_empty() {
+            Err(Fault::Long(longs))
         } else {
             Ok(())
         }

@@ -53,10 +53,19 @@ impl<'k> Access<'_, 'k> {
     /// record, and notes the death of a copy on the tier.
     fn forget_old(&mut self, id: usize) {
         let position = self.position(id);
-        let resolved = &self.keys[id];
-        match &resolved.state {
+        let resolved = &mut self.keys[id];
+        match &mut resolved.state {
             State::Absent => {}
-            State::Cold(cold) => self.deaths.push((cold.address, cold.bytes)),
+            State::Cold(cold) => {
+                self.deaths.push((cold.address, cold.bytes));
+                let nothing = Value::Inline {
+                    form: thermocline_types::Form::StringBytes,
+                    bytes: Vec::new(),
+                };
+                if let Value::Object(object) = std::mem::replace(&mut cold.value, nothing) {
+                    self.store.discard(Some(object));
+                }
+            }
             State::Hot => {
                 let shard = &mut *self.guards[resolved.guard].shard;
                 let table = shard.table(resolved.database);
@@ -70,7 +79,7 @@ impl<'k> Access<'_, 'k> {
                 }
                 if parts.form == OBJECT_FORM {
                     let number: SmallVec<[u8; 4]> = parts.value.into();
-                    shard.objects.remove(&number);
+                    self.store.discard(shard.objects.remove(&number));
                 }
             }
         }

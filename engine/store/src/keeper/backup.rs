@@ -24,6 +24,7 @@ use crate::store::StoreError;
 use crate::tier::segment::SegmentState;
 use crate::tier::volume;
 use std::collections::BTreeSet;
+use std::io::ErrorKind;
 use std::path::Path;
 use thermocline_base::Lsn;
 use thermocline_disk::{AlignedBuffer, BackendChoice, Disk, OpenMode};
@@ -107,7 +108,11 @@ impl Keeper {
         let mut segments = Vec::new();
         for name in from.list(LOG_DIRECTORY)? {
             let name = format!("{LOG_DIRECTORY}/{name}");
-            let file = from.open_file(&name, OpenMode::Read, false)?;
+            let file = match from.open_file(&name, OpenMode::Read, false) {
+                // Retired meanwhile: not one of those that are needed.
+                Err(error) if error.io_error_kind() == ErrorKind::NotFound => continue,
+                opened => opened?,
+            };
             let mut bytes = vec![0; SEGMENT_HEADER_BYTES];
             let read = file.read_at(0, &mut bytes)?;
             // Files that stand ready have no header, or an outdated one.

@@ -242,7 +242,7 @@ fn settle(
     if sink {
         shard.counters.demotions += 1;
         if let Some(number) = object {
-            shard.objects.remove(&number);
+            store.discard(shard.objects.remove(&number));
         }
     }
     let Some(table) = shard.table_mut(captured.database) else {

@@ -305,7 +305,7 @@ impl Keeper {
         self.manifest = manifest;
         self.directory = directory;
         store.volume.image_durable(ticket);
-        store.log.wal().retire(checkpoint_lsn);
+        store.log.wal().retire(self.retained_from(checkpoint_lsn));
         self.remove_old_images();
         Ok(())
     }
@@ -430,6 +430,18 @@ impl Keeper {
             log.wait(Duration::from_micros(200));
         }
         Ok(())
+    }
+
+    /// From where on the log stays: what a start needs, or what is to be retained.
+    /// On a disk without room only the former.
+    fn retained_from(&self, checkpoint_lsn: Lsn) -> Lsn {
+        let store = &self.store;
+        if store.log.failure().is_some() {
+            return checkpoint_lsn;
+        }
+        let retained_bytes = store.settings.wal_retention_bytes();
+        let durable = store.log.wal().durable_lsn();
+        checkpoint_lsn.min(Lsn(durable.0.saturating_sub(retained_bytes)))
     }
 
     /// Image files that the directory's pieces stand in.

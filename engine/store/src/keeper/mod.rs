@@ -5,9 +5,11 @@
 //! Works in slices of at most about a millisecond under a shard's lock. One
 //! thread, so none of its tasks can meet another half-way.
 //!
-//! Modules, lowest first: `batch` (from memory to the tier), `tail`, `load`, `relieve`,
-//! `expire`, `fields`, `ballast`, `checkpoint`, `clean`.
+//! Modules, lowest first: `batch` (from memory to the tier), `relieve`, `gathered` (effects
+//! of the log's tail), `apply`, `tail`, `load`, `expire`, `fields`, `ballast`, `checkpoint`,
+//! `clean`.
 
+mod apply;
 mod backup;
 mod ballast;
 mod batch;
@@ -15,9 +17,12 @@ mod checkpoint;
 mod clean;
 mod expire;
 mod fields;
+mod gathered;
 mod load;
 mod relieve;
 mod tail;
+#[cfg(test)]
+mod tail_tests;
 
 pub use backup::BackupReport;
 
@@ -249,7 +254,8 @@ impl Keeper {
             self.store.control.set_tier_full(is_full);
             self.store.volume.set_reserve(self.reserve_segments());
             let totals = &self.store.totals;
-            let keeper_bytes = self.writer.memory_bytes() + self.batch.memory_bytes();
+            let keeper_bytes =
+                self.writer.memory_bytes() + self.batch.memory_bytes() + self.tail.memory_bytes();
             totals.keeper_bytes.store(keeper_bytes as u64, Relaxed);
             totals
                 .tier_written_bytes
@@ -325,7 +331,7 @@ impl Keeper {
         }
         if parts.form == OBJECT_FORM {
             let number: SmallVec<[u8; 4]> = parts.value.into();
-            shard.objects.remove(&number);
+            store.discard(shard.objects.remove(&number));
         }
         Self::delete_slot(store, shard, database, position, &key, cause);
     }
@@ -388,7 +394,7 @@ impl Keeper {
                 if !objects.is_empty() {
                     let mut shard = self.store.shards[shard.index()].lock();
                     for number in objects {
-                        shard.objects.remove(&number);
+                        self.store.discard(shard.objects.remove(&number));
                     }
                     self.store.recount(&mut shard);
                 }

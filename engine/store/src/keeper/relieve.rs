@@ -203,7 +203,7 @@ fn demote_segment(
             shard.counters.demotions += 1;
             if let Some(number) = object {
                 let before = shard.objects.heap_bytes();
-                shard.objects.remove(&number);
+                store.discard(shard.objects.remove(&number));
                 dropped_bytes += before.saturating_sub(shard.objects.heap_bytes());
             }
         } else if may_write {
@@ -252,6 +252,13 @@ fn evict_segment(
     let before = shard.memory_bytes();
     let mut victims: SmallVec<[(Position, i64); 64]> = SmallVec::new();
     for (position, slot) in slots {
+        // A key that the log's tail still has effects on is not whole yet.
+        if shard.references.len() > 0 {
+            let hash = shard.table(database).and_then(|it| it.hash(position));
+            if hash.is_none_or(|hash| shard.references.contains(hash)) {
+                continue;
+            }
+        }
         let Some(table) = shard.table_mut(database) else {
             break;
         };

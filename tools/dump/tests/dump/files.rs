@@ -172,3 +172,32 @@ fn append_only_files_are_replayed_and_a_torn_end_is_cut_and_told() {
     let number = lines.iter().any(|line| *line == string("a", "1"));
     assert!(number, "{lines:?}");
 }
+
+#[test]
+fn a_directory_is_restored_as_it_was_at_a_position_of_its_log() {
+    let (place, directory) = Place::with(&[string("a", "first")]);
+    let inspected = done(&["inspect", &directory]).output;
+    let line = inspected.lines().find(|line| line.contains("| end_lsn"));
+    let first = line.and_then(|line| line.split('|').nth(2)).map(str::trim);
+    let first = first.expect("it is told").to_owned();
+    let then = place.text("then");
+    done(&["restore", &then, &directory, "--to-lsn", &first]);
+    assert_eq!(dumped(&then, &[]), [string("a", "first")]);
+
+    // Neither before the image nor behind the log.
+    for position in ["1", "99999999"] {
+        let refused = run(&[
+            "restore",
+            &place.text("never"),
+            &directory,
+            "--to-lsn",
+            position,
+        ]);
+        assert_eq!(refused.code, Some(2), "{}", refused.messages);
+        assert!(
+            refused.messages.contains("cannot be had"),
+            "{}",
+            refused.messages
+        );
+    }
+}

@@ -143,6 +143,11 @@ pub(super) fn persistence(source: &Source<'_>, report: &mut Report) {
         ("log_written_lsn", &found.written_lsn),
         ("log_durable_lsn", &found.durable_lsn),
         ("log_checkpoint_lsn", &found.checkpoint_lsn),
+        ("log_oldest_lsn", &found.oldest_lsn),
+        (
+            "log_retained_bytes",
+            &found.checkpoint_lsn.saturating_sub(found.oldest_lsn),
+        ),
         ("log_history", &format_args!("{:016x}", found.history)),
         ("recovery_ms", &start.duration.as_millis()),
         ("recovery_log_bytes", &start.log_bytes),

@@ -109,6 +109,7 @@ fn apply(server: &Server, name: &str, value: &str) {
             settings.set_stream_node_max_entries(value.parse().unwrap_or(0));
         }
         "checkpoint-wal-bytes" => settings.set_checkpoint_wal_bytes(number()),
+        "wal-retention" => settings.set_wal_retention_bytes(number()),
         "checkpoint-interval-ms" => settings.set_checkpoint_interval_ms(number()),
         "appendfsync" if server.config.is_yes("appendonly") => {
             server.store.set_log_policy(log_policy(value));

@@ -301,6 +301,7 @@ static OWN: &[Directive] = &[
     Directive::live("tracking-table-max-keys", COUNT, "1000000"),
     Directive::start("unixsocket", Text, ""),
     Directive::start("unixsocketperm", Text, "0"),
+    Directive::live("wal-retention", BYTES, "0"),
     Directive::live("zset-max-listpack-entries", COUNT, "128").alias("zset-max-ziplist-entries"),
     Directive::live("zset-max-listpack-value", BYTES, "64").alias("zset-max-ziplist-value"),
 ];

@@ -4,18 +4,15 @@
 //! Owns these operations, each of several commands. Runs on a session outside
 //! of a transaction.
 
+mod sessions;
+
 use super::DifferentialError;
 use super::generator::Generator;
-use super::history::is_key;
 use super::pair::{Pair, Session};
 use super::resp::{Command, Reply, command};
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-/// The number told for a connection that listens.
-const LISTENER: usize = 97;
-/// The number told for a connection that watches.
-const WATCHER: usize = 96;
 /// How long until something that expires is gone for sure.
 const EXPIRY_WAIT: Duration = Duration::from_millis(120);
 /// How long Valkey may take until it has deleted expired fields.
@@ -28,9 +25,9 @@ pub(super) fn run(
     session: &mut Session,
 ) -> Result<(), DifferentialError> {
     match generator.random().below(50) {
-        40..=49 => watch(generator, pair),
-        37..=39 => convert_integers(generator, pair, session),
-        34..=36 => publish(generator, pair, session),
+        40..=49 => sessions::watch(generator, pair),
+        37..=39 if generator.changes_limits() => convert_integers(generator, pair, session),
+        34..=36 => sessions::publish(generator, pair, session),
         0..=4 => scan_keys(generator, pair, session),
         5..=9 => scan_hash(generator, pair, session),
         24..=27 => scan_members(generator, pair, session),
@@ -420,56 +417,6 @@ fn exchange_payloads(
         line
     };
     pair.exchange(session, &[line])
-}
-
-/// A command ends the transaction of one who watches its keys on both sides or on none.
-fn watch(generator: &mut Generator, pair: &mut Pair) -> Result<(), DifferentialError> {
-    let made = generator.plain();
-    let mut watch = command(&["WATCH", "s:0"]);
-    watch.extend(made.iter().filter(|word| is_key(word)).cloned());
-    let mut watcher = pair.session(WATCHER)?;
-    let mut writer = pair.session(LISTENER)?;
-    pair.exchange(&mut watcher, &[watch])?;
-    pair.exchange(&mut writer, std::slice::from_ref(&made))?;
-    let multi = [command(&["MULTI"]), command(&["PING"])];
-    pair.exchange(&mut watcher, &multi)?;
-    let replies = pair.ask(&mut watcher, &command(&["EXEC"]))?;
-    if replies[0] == replies[1] {
-        return Ok(());
-    }
-    Err(disagree(pair, "EXEC of one who watched", &made, &replies))
-}
-
-/// What a publisher sends reaches those that listen, each in its way.
-fn publish(
-    generator: &mut Generator,
-    pair: &mut Pair,
-    session: &mut Session,
-) -> Result<(), DifferentialError> {
-    let (subscribe, unsubscribe, publish) = [
-        ("SUBSCRIBE", "UNSUBSCRIBE", "PUBLISH"),
-        ("PSUBSCRIBE", "PUNSUBSCRIBE", "PUBLISH"),
-        ("SSUBSCRIBE", "SUNSUBSCRIBE", "SPUBLISH"),
-    ][generator.random().below(3) as usize];
-    let mut listener = pair.session(LISTENER)?;
-    let channel = generator.word("name");
-    let with_channel = |name: &str| vec![name.as_bytes().to_vec(), channel.clone()];
-    let mut message = with_channel(publish);
-    message.push(generator.word("val"));
-    pair.exchange(&mut listener, &[with_channel(subscribe)])?;
-    pair.exchange(session, &[message.clone()])?;
-    let pushed = pair.receive(&mut listener, &message)?;
-    if pushed[0] != pushed[1] {
-        return Err(disagree(pair, "what was pushed", &message, &pushed));
-    }
-    // With the last subscription RESP2 allows any command again.
-    let commands = [
-        command(&["PING", "a"]),
-        command(&["GET", "s:1"]),
-        with_channel(unsubscribe),
-        command(&["PING"]),
-    ];
-    pair.exchange(&mut listener, &commands)
 }
 
 /// A key and fields that expire are gone for every command.

@@ -1,30 +1,20 @@
 //! Makes the commands: templates filled from small pools, now and then
 //! malformed, with transactions that begin and end.
 //!
-//! Owns the pools and what is known of each connection's transaction. Does not
+//! Owns what is known of each connection's transaction; `words` fills the slots, and
+//! `comparable` says which commands have one answer. Does not
 //! see replies: its commands follow from its seed and the day. Pure.
+
+mod comparable;
+mod words;
 
 use super::grammar::Template;
 use super::resp::{Command, command};
 use super::templates::{RARE, templates};
+use comparable::is_comparable;
 use thermocline_base::{Random, UnixMillis};
+use words::{BIG_HASHES, BIG_STRINGS, big, fill};
 
-/// Keys of each of the small pools.
-const SMALL_KEYS: u64 = 8;
-/// Keys of the large pool of strings: some twenty megabytes.
-const BIG_STRINGS: u64 = 6000;
-/// Keys of the large pool of hashes.
-const BIG_HASHES: u64 = 200;
-/// Keys of the large pool of lists, which templates alone fill.
-const BIG_LISTS: u64 = 100;
-/// Keys of the large pool of sets.
-const BIG_SETS: u64 = 40;
-/// Members of these.
-const BIG_MEMBERS: u64 = 400;
-/// Fields of their hashes.
-const BIG_FIELDS: u64 = 150;
-/// Small relative expire times would pass during the run, as seconds or ms.
-const SAFE_TIME: i64 = 10_000_000;
 /// One command in this many is malformed.
 const MALFORMED_ONE_IN: u64 = 25;
 /// Words that are no proper argument of most commands.
@@ -91,23 +81,6 @@ const NEVER_HOSTILE: [&str; 25] = [
 ];
 /// How often a template is tried to learn the names it starts with.
 const NAMES_TRIED: u64 = 100;
-/// Numbers at the limits of what commands take.
-const EXTREMES: [&str; 14] = [
-    "0",
-    "1",
-    "-1",
-    "-2",
-    "100",
-    "-100",
-    "4294967295",
-    "4294967296",
-    "-4294967297",
-    "9223372036854775807",
-    "-9223372036854775807",
-    "-9223372036854775808",
-    "9223372036854775808",
-    "x",
-];
 
 /// See the module.
 pub(super) struct Generator {
@@ -117,15 +90,19 @@ pub(super) struct Generator {
     rare: Vec<Template>,
     /// The names of commands that get any words.
     names: Vec<Vec<u8>>,
+    changes_limits: bool,
     total_weight: u64,
     /// For each connection, whether a transaction should be open.
     in_transaction: Vec<bool>,
 }
 
 impl Generator {
-    /// A generator that begins at this time of the day.
-    pub(super) fn new(random: Random, now: UnixMillis) -> Self {
+    /// A generator that begins at this time of the day. Without `changes_limits` no limit of
+    /// a compact form changes: a server that starts again replays its log by those of its
+    /// start.
+    pub(super) fn new(random: Random, now: UnixMillis, changes_limits: bool) -> Self {
         let templates: Vec<_> = templates()
+            .filter(|(_, text)| changes_limits || !text.starts_with("config set"))
             .map(|(weight, text)| (weight, Template::new(text)))
             .collect();
         Self {
@@ -135,6 +112,7 @@ impl Generator {
             templates,
             rare: RARE.1.iter().map(|text| Template::new(text)).collect(),
             names: names(),
+            changes_limits,
             in_transaction: Vec::new(),
         }
     }
@@ -268,6 +246,11 @@ impl Generator {
         fill(&mut self.random, slot, self.now)
     }
 
+    /// Whether limits of compact forms are changed.
+    pub(super) fn changes_limits(&self) -> bool {
+        self.changes_limits
+    }
+
     /// The generator's randomness, for choices beside the commands.
     pub(super) fn random(&mut self) -> &mut Random {
         &mut self.random
@@ -311,314 +294,14 @@ fn malform(random: &mut Random, mut command: Command) -> Command {
     command
 }
 
-/// Whether Valkey's answer is the one to have, at whatever time it comes.
-fn is_comparable(command: &Command) -> bool {
-    !depends_on_time(command) && !depends_on_chance(command) && !is_beyond_valkey(command)
-}
-
-/// Whether Valkey does something that nobody wants, so that there is no reference:
-/// LSET takes the lowest 32 bits of an index and changes a wrong element; XAUTOCLAIM
-/// allocates as many ids as it may claim.
-fn is_beyond_valkey(command: &Command) -> bool {
-    let number = |word: Option<&Vec<u8>>| {
-        let text = word.and_then(|word| std::str::from_utf8(word).ok());
-        text.and_then(|text| text.parse::<i64>().ok())
-    };
-    let is = |name: &[u8]| command[0].eq_ignore_ascii_case(name);
-    let is_far = |number: i64| i32::try_from(number).is_err();
-    // A picture of each server's own.
-    let is_picture = is(b"lolwut") && command.len() > 1;
-    is_picture
-        || is(b"lset") && number(command.get(2)).is_some_and(is_far)
-        || is(b"xautoclaim")
-            && command.windows(2).any(|pair| {
-                let is_count = pair[0].eq_ignore_ascii_case(b"count");
-                is_count && number(Some(&pair[1])).is_some_and(is_far)
-            })
-}
-
-/// Whether a relative time in it passes during the run, or it waits.
-fn depends_on_time(command: &Command) -> bool {
-    let soon = |word: Option<&Vec<u8>>| {
-        let text = word.and_then(|word| std::str::from_utf8(word).ok());
-        let number = text.and_then(|text| text.parse::<i64>().ok());
-        number.is_some_and(|number| (1..SAFE_TIME).contains(&number))
-    };
-    let name = command[0].to_ascii_lowercase();
-    let third_is_time = [
-        &b"expire"[..],
-        b"pexpire",
-        b"setex",
-        b"psetex",
-        b"hexpire",
-        b"hpexpire",
-        b"restore",
-    ]
-    .contains(&&*name);
-    let after_option = command.windows(2).any(|pair| {
-        let option = &pair[0];
-        let is_time = option.eq_ignore_ascii_case(b"ex") || option.eq_ignore_ascii_case(b"px");
-        is_time && soon(Some(&pair[1]))
-    });
-    let waits = match name.as_slice() {
-        b"wait" => command.get(1).is_none_or(|replicas| replicas != b"0"),
-        // Valkey refuses local ones, here they are waited for.
-        b"waitaof" => command.get(1..3) != Some(&[b"0".to_vec(), b"0".to_vec()]),
-        _ => false,
-    };
-    third_is_time && soon(command.get(2)) || after_option || waits || blocks(&name, command)
-}
-
-/// Whether it may wait for longer than a moment.
-fn blocks(name: &[u8], command: &Command) -> bool {
-    let timeout = match name {
-        b"blmpop" | b"bzmpop" => command.get(1),
-        b"blpop" | b"brpop" | b"blmove" | b"brpoplpush" | b"bzpopmin" | b"bzpopmax" => {
-            command.last()
-        }
-        b"xread" | b"xreadgroup" => {
-            let mut pairs = command.windows(2);
-            return pairs.any(|pair| pair[0].eq_ignore_ascii_case(b"block") && pair[1] != b"10");
-        }
-        _ => return false,
-    };
-    let text = timeout.and_then(|word| std::str::from_utf8(word).ok());
-    let seconds = text.and_then(|text| text.parse::<f64>().ok());
-    let is_hexadecimal = text.is_some_and(|text| text.starts_with("0x"));
-    // A negative one is refused, as is what is no number.
-    is_hexadecimal || seconds.is_some_and(|seconds| seconds == 0.0 || seconds > 0.05)
-}
-
-/// Whether what it leaves behind is for the server to choose (a random member is gone, or
-/// ranges by member are asked of members that have not all one score), or its reply has
-/// as many elements as it likes.
-fn depends_on_chance(command: &Command) -> bool {
-    let is = |name: &[u8]| command[0].eq_ignore_ascii_case(name);
-    let pops_any = is(b"spop")
-        && command.get(2).is_none_or(|count| {
-            // Nothing or everything.
-            let text = std::str::from_utf8(count).unwrap_or_default();
-            text.parse::<i64>()
-                .is_ok_and(|count| (1..100_000).contains(&count))
-        });
-    let draws = is(b"srandmember") || is(b"hrandfield") || is(b"zrandmember");
-    let is_enormous = draws
-        && command.get(2).is_some_and(|count| {
-            let text = std::str::from_utf8(count).unwrap_or_default();
-            text.parse::<i64>()
-                .is_ok_and(|count| (i64::MIN + 1..-1000).contains(&count))
-        });
-    let is_lexical = command.iter().skip(1).any(|key| key.starts_with(b"lex:"));
-    let adds = is(b"zadd");
-    let adds_other_scores = is_lexical
-        && adds
-        && (command.len() != 4 || command.get(2).is_none_or(|word| word != b"0"));
-    // What makes anything else of such a set.
-    let stores = is_lexical && (is(b"zincrby") || is(b"zrangestore") || is(b"geoadd"));
-    pops_any || is_enormous || adds_other_scores || stores
-}
-
-fn numbered(prefix: &str, random: &mut Random, count: u64) -> Vec<u8> {
-    format!("{prefix}:{}", random.below(count)).into_bytes()
-}
-
-/// A key that is mostly, not always, of the kind asked for.
-fn key(random: &mut Random, prefix: &str, other: &str) -> Vec<u8> {
-    let prefix = if random.chance(15) { other } else { prefix };
-    numbered(prefix, random, SMALL_KEYS)
-}
-
-fn fill(random: &mut Random, slot: &str, now: UnixMillis) -> Vec<u8> {
-    let text = match slot {
-        "str" => return key(random, "s", "h"),
-        "hash" => return key(random, "h", "s"),
-        "set" => return key(random, "t", "s"),
-        "zset" => return key(random, "z", "s"),
-        "intset" => return numbered("i", random, 4),
-        "topstream" => return numbered("xt", random, 2),
-        "extreme" => EXTREMES[random.below(EXTREMES.len() as u64) as usize].to_owned(),
-        "lexset" => return numbered("lex", random, 3),
-        "zsource" => {
-            let prefix = if random.chance(6) { "t" } else { "z" };
-            return key(random, prefix, "s");
-        }
-        "key" => {
-            let prefix = ["s", "h", "q", "t", "z", "x", "p", "g"][random.below(8) as usize];
-            return key(random, prefix, "none");
-        }
-        "hll" => return key(random, "p", "s"),
-        "stream" => return key(random, "x", "h"),
-        "id" => stream_id(random),
-        "after" => format!("({}", stream_id(random)),
-        "last" => "$".to_owned(),
-        "newid" => format!("{}-*", random.below(60)),
-        "group" => format!("g{}", random.below(2)),
-        "consumer" => format!("c{}", random.below(3)),
-        "bits" => format!(
-            "{}{}",
-            ["i", "u"][random.below(2) as usize],
-            1 + random.below(64)
-        ),
-        "lcs" => return numbered("l", random, 4),
-        "bigstr" => return numbered("bs", random, BIG_STRINGS),
-        "list" => return key(random, "q", "s"),
-        "biglist" => return numbered("bq", random, BIG_LISTS),
-        "element" if random.chance(3) => return value(random),
-        "element" => random.below(8).to_string(),
-        "bighash" => return numbered("bh", random, BIG_HASHES),
-        "bigfield" => return numbered("field", random, BIG_FIELDS),
-        "geo" => return key(random, "g", "s"),
-        "place" => format!("p{}", random.below(30)),
-        "lon" => format!("{}.{}", random.below(362) as i64 - 181, random.below(1000)),
-        "lat" => format!("{}.{}", random.below(172) as i64 - 86, random.below(1000)),
-        "nearlon" => format!("{}.{:03}", 10 + random.below(4), random.below(1000)),
-        "nearlat" => format!("{}.{:03}", 40 + random.below(4), random.below(1000)),
-        "metres" => {
-            ["0", "10", "500.5", "3000", "40000", "-1"][random.below(6) as usize].to_owned()
-        }
-        "unit" => ["m", "km", "ft", "MI"][random.below(4) as usize].to_owned(),
-        "bigzset" => return numbered("bz", random, BIG_SETS),
-        "score" => match random.below(10) {
-            0 => ["inf", "-inf", "-0", "0"][random.below(4) as usize].to_owned(),
-            1 => float(random),
-            2 => format!("{}.5", random.below(10)),
-            _ => random.below(20).to_string(),
-        },
-        "bound" => {
-            let bound = match random.below(6) {
-                0 => "-inf".to_owned(),
-                1 => "+inf".to_owned(),
-                2 => format!("{}.5", random.below(10)),
-                _ => (random.below(30) as i64 - 5).to_string(),
-            };
-            let open = if random.chance(4) { "(" } else { "" };
-            format!("{open}{bound}")
-        }
-        "lexmember" => format!("{:b}", random.below(40)),
-        "lexbound" => match random.below(6) {
-            0 => "-".to_owned(),
-            1 => "+".to_owned(),
-            _ => {
-                let open = ["[", "("][random.below(2) as usize];
-                format!("{open}{:b}", random.below(40))
-            }
-        },
-        "bigset" => return numbered("bt", random, BIG_SETS),
-        "bigmember" => return numbered("a member of some length", random, BIG_MEMBERS),
-        "member" => match random.below(12) {
-            0 => String::new(),
-            1 => "m".repeat(65),
-            2 => "007".to_owned(),
-            3..=6 => integer(random),
-            _ => format!("m{}", random.below(10)),
-        },
-        "number" => random.below(30).to_string(),
-        "field" => match random.below(12) {
-            0 => String::new(),
-            1 => "f".repeat(65),
-            2 => "7".to_owned(),
-            _ => format!("f{}", random.below(8)),
-        },
-        "val" => return value(random),
-        "short" => {
-            let letters = random.below(30);
-            let text = (0..letters).map(|_| char::from(b'a' + random.below(4) as u8));
-            text.collect()
-        }
-        "big" => return big(random),
-        "int" => integer(random),
-        "float" => float(random),
-        "num" => (random.below(25) as i64 - 8).to_string(),
-        "offset" => random.below(300).to_string(),
-        "db" => random.below(4).to_string(),
-        "ttl" => (SAFE_TIME + random.below(1000) as i64).to_string(),
-        "pttl" => (1000 * SAFE_TIME + random.below(1_000_000) as i64).to_string(),
-        "at" => (now.0 / 1000 + SAFE_TIME + random.below(1000) as i64).to_string(),
-        "pat" => (now.0 + 1000 * SAFE_TIME + random.below(1_000_000) as i64).to_string(),
-        "past" => (1 + random.below(1000)).to_string(),
-        "glob" => {
-            let globs = [
-                "*", "s*", "h:*", "?:[1-3]", "f*", "[^s]*", "\\*", "bs:12*", "f?",
-            ];
-            globs[random.below(globs.len() as u64) as usize].to_owned()
-        }
-        "name" => ["one", "two", "with space", ""][random.below(4) as usize].to_owned(),
-        other => panic!("no slot is named {other}"),
-    };
-    text.into_bytes()
-}
-
-/// An id that entries of `$newid` have, or a whole millisecond.
-fn stream_id(random: &mut Random) -> String {
-    let ms = random.below(60);
-    match random.below(4) {
-        0 => ms.to_string(),
-        _ => format!("{ms}-{}", random.below(6)),
-    }
-}
-
-fn integer(random: &mut Random) -> String {
-    match random.below(8) {
-        0 => i64::MAX.to_string(),
-        1 => i64::MIN.to_string(),
-        2 => (random.next_u64() as i64).to_string(),
-        _ => (random.below(200) as i64 - 100).to_string(),
-    }
-}
-
-fn float(random: &mut Random) -> String {
-    match random.below(10) {
-        0 => "1e15".to_owned(),
-        1 => "-1.5e-7".to_owned(),
-        2 => "3.0e3".to_owned(),
-        3 => ["inf", "-inf", "nan", "1e5000", "0x10"][random.below(5) as usize].to_owned(),
-        4 => integer(random),
-        _ => format!("{}.{}", random.below(20) as i64 - 10, random.below(1000)),
-    }
-}
-
-fn value(random: &mut Random) -> Vec<u8> {
-    match random.below(24) {
-        0 => Vec::new(),
-        1 => bytes(random, 12),
-        2 => vec![b'x'; 64],
-        3 => vec![b'x'; 65],
-        4 => vec![b'y'; 44],
-        5 => vec![b'y'; 45],
-        6 => bytes(random, 300),
-        7 if random.chance(20) => bytes(random, 20_000),
-        8..=13 => integer(random).into_bytes(),
-        14..=16 => float(random).into_bytes(),
-        _ => format!("v{}", random.below(6)).into_bytes(),
-    }
-}
-
-/// A value of the large pools: half of it compresses well.
-fn big(random: &mut Random) -> Vec<u8> {
-    if random.chance(400) {
-        return bytes(random, 100_000);
-    }
-    let length = 500 + random.below(5000) as usize;
-    if random.chance(2) {
-        let pattern = format!("{{\"id\":{},\"name\":\"value\"}}", random.below(1000));
-        pattern.bytes().cycle().take(length).collect()
-    } else {
-        bytes(random, length)
-    }
-}
-
-fn bytes(random: &mut Random, length: usize) -> Vec<u8> {
-    let words = (0..length.div_ceil(8)).flat_map(|_| random.next_u64().to_le_bytes());
-    words.take(length).collect()
-}
-
 #[cfg(test)]
 mod tests {
+    use super::comparable::depends_on_time;
     use super::*;
     use crate::differential::resp::shown;
 
     fn generator(seed: u64) -> Generator {
-        Generator::new(Random::new(seed), UnixMillis(1_700_000_000_000))
+        Generator::new(Random::new(seed), UnixMillis(1_700_000_000_000), true)
     }
 
     #[test]

@@ -38,6 +38,9 @@ impl History {
     /// The last commands that share a key with this one, the latest last.
     pub(super) fn related(&self, command: &Command) -> String {
         let mut keys: Vec<_> = command.iter().filter(|word| is_key(word)).collect();
+        if command[0].eq_ignore_ascii_case(b"exec") {
+            keys.extend(self.watched());
+        }
         if keys.is_empty() {
             // A key of a hostile command may be any word; most often it is the last.
             keys.extend(command.last());
@@ -51,6 +54,18 @@ impl History {
         let mut lines: Vec<String> = related.take(TOLD).map(line).collect();
         lines.reverse();
         lines.join("\n")
+    }
+
+    /// The keys that the connection of the last command watched before it, and that
+    /// transaction's.
+    fn watched(&self) -> Vec<&Vec<u8>> {
+        let last = self.commands.back().map(|(_, connection, _)| *connection);
+        let of_it = (self.commands.iter().rev())
+            .filter(|(_, connection, _)| Some(*connection) == last)
+            .skip(1);
+        let before = of_it.take_while(|(_, _, other)| !other[0].eq_ignore_ascii_case(b"exec"));
+        let watches = before.filter(|(_, _, other)| other[0].eq_ignore_ascii_case(b"watch"));
+        watches.flat_map(|(_, _, other)| &other[1..]).collect()
     }
 
     /// The last commands on all keys, one a line.
