@@ -9,15 +9,18 @@
 
 mod blocked;
 mod route;
+mod scripted;
 mod transaction;
 
 use crate::blocking::{Block, Waiters};
 use crate::context::{Context, Failure};
 use crate::error::CommandError;
 use crate::reply::ReplyBuffer;
+use crate::scripts::Scripts;
 use crate::table::Command;
 pub use blocked::Ran;
 use route::{Keys, Names, Quick, Reach, Route};
+pub use scripted::{Aside, ScriptRan, Scripted};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use thermocline_base::{Lsn, Random};
@@ -55,6 +58,7 @@ pub struct Watched<'k> {
 pub struct Executor {
     store: Arc<Store>,
     waiters: Arc<Waiters>,
+    scripts: Arc<Scripts>,
     string_max_bytes: usize,
 }
 
@@ -84,12 +88,18 @@ enum Tried {
 }
 
 impl Executor {
-    /// An executor on `store`; `waiters` are those of all executors on it.
+    /// An executor on `store`; `waiters` and `scripts` are those of all executors on it.
     #[must_use]
-    pub const fn new(store: Arc<Store>, waiters: Arc<Waiters>, string_max_bytes: usize) -> Self {
+    pub const fn new(
+        store: Arc<Store>,
+        waiters: Arc<Waiters>,
+        scripts: Arc<Scripts>,
+        string_max_bytes: usize,
+    ) -> Self {
         Self {
             store,
             waiters,
+            scripts,
             string_max_bytes,
         }
     }

@@ -45,7 +45,8 @@ pub mod tier;
 mod waiting;
 mod whole;
 
-pub use access::{Access, Entry, KeyId, KeyName};
+pub use access::held::{Held, Lack};
+pub use access::{Access, Entry, KeyId, KeyName, SYSTEM_DATABASE};
 pub use address::Address;
 pub use admission::Admission;
 pub use fault::{DecodedValue, Fault, FaultSet, FetchedPage, LongValue, ReadRequest};

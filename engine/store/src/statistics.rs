@@ -193,8 +193,10 @@ impl Statistics {
         self.shards_not_loaded += u64::from(!shard.is_loaded);
         self.record_bytes += shard.objects.heap_bytes() as u64;
         for table in shard.tables() {
-            self.hot_keys += table.hot() as u64;
-            self.cold_keys += (table.len() - table.hot()) as u64;
+            if table.database() != DatabaseId::SYSTEM {
+                self.hot_keys += table.hot() as u64;
+                self.cold_keys += (table.len() - table.hot()) as u64;
+            }
             self.record_bytes += table.record_bytes() as u64;
             let heap = table.heap();
             self.heap_live_bytes += heap.live_bytes as u64;

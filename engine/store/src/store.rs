@@ -345,10 +345,11 @@ impl Store {
         Random::new(self.random.fetch_add(0x9e37_79b9_7f4a_7c15, Relaxed))
     }
 
-    /// The identity that a database's number has now. It stays while any
-    /// shard's lock is held.
+    /// The identity that a database's number has now; that of the system's database for
+    /// [`crate::SYSTEM_DATABASE`]. It stays while any shard's lock is held.
     pub(crate) fn identity(&self, number: u8) -> DatabaseId {
-        DatabaseId(self.identities[usize::from(number)].load(Relaxed))
+        let known = self.identities.get(usize::from(number));
+        known.map_or(DatabaseId::SYSTEM, |known| DatabaseId(known.load(Relaxed)))
     }
 
     pub(crate) fn database_map(&self) -> DatabaseMap {

@@ -116,6 +116,8 @@ impl Connection {
             debug!("client {} is gone", self.client.address);
         }
         let server = Arc::clone(&self.thread.server);
+        // Its watched keys may be of shards that a script holds.
+        server.gate.is_open().await;
         let session = &mut self.runner.session;
         session.end_transaction(&server.store);
         self.client.inbox.close();

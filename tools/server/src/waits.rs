@@ -21,8 +21,10 @@ use crate::clients::End;
 use crate::cold::Cold;
 use crate::commands::Wait;
 use crate::connection::{Connection, Ended};
-use crate::dispatch::Step;
+use crate::dispatch::{Runner, Step};
 use crate::registry::{self, Runs};
+use crate::scripter;
+use crate::session::Session;
 use crate::window::Tail;
 
 /// Reads under way for a connection at which it looks no further ahead.
@@ -50,8 +52,13 @@ impl Connection {
             Step::Paused(left_ms) => {
                 self.send().await?;
                 let server = Arc::clone(&self.thread.server);
-                self.unless_ended(server.pause.ended(left_ms)).await
+                if server.gate.is_shut() {
+                    self.unless_ended(server.gate.opened(left_ms)).await
+                } else {
+                    self.unless_ended(server.pause.ended(left_ms)).await
+                }
             }
+            Step::Script => self.run_script().await,
             Step::Parked(parked) => {
                 // `send` may end the connection, and the wait with it.
                 if let Err(ended) = self.send().await {
@@ -71,6 +78,42 @@ impl Connection {
                 self.advance();
                 Ok(())
             }
+        }
+    }
+
+    /// Runs the request at the front, a script that takes long, on a thread of its own.
+    async fn run_script(&mut self) -> Result<(), Ended> {
+        self.send().await?;
+        let server = Arc::clone(&self.thread.server);
+        let Some((Some(command), words)) = self.window.front(&self.input) else {
+            return Ok(());
+        };
+        if !server.gate.shut(server.now_ms()) {
+            // Another was faster: the request is tried again once it has ended.
+            drop(words);
+            return self.unless_ended(server.gate.is_open()).await;
+        }
+        let owned = words.iter().map(|word| word.to_vec()).collect();
+        drop(words);
+        let session = Session::new(Arc::clone(&self.client), false);
+        let stand_in = Runner::new(&server, &self.thread.statistics, session);
+        let runner = std::mem::replace(&mut self.runner, stand_in);
+        let finished = scripter::run(Box::new(runner), command, owned);
+        // The runner comes back whatever becomes of the client meanwhile: the session is in it.
+        let finished = finished.ok_or(Ended)?.await;
+        let (runner, step) = finished.map_err(|_| Ended)?;
+        self.runner = *runner;
+        self.runner.refresh();
+        match step {
+            Step::Done => {
+                self.advance();
+                Ok(())
+            }
+            Step::Close => Err(Ended),
+            Step::Fault(fault) => self.fault(fault, true).await,
+            Step::Memory => self.unless_ended(server.store.memory_freed()).await,
+            // It is tried again.
+            Step::Paused(_) | Step::Wait(_) | Step::Parked(_) | Step::Script => Ok(()),
         }
     }
 
@@ -376,6 +419,7 @@ impl Connection {
                     self.runner.reply.error(text);
                     return Ok(());
                 }
+                server.scripts.abort();
                 server.stop.send_replace(Some(checkpoint));
                 return Err(Ended);
             }

@@ -57,7 +57,7 @@ impl Access<'_, '_> {
     }
 
     /// Fills `keys` and `ids`: one key for each different name.
-    fn name_keys(&mut self) {
+    pub(super) fn name_keys(&mut self) {
         self.keys.clear();
         self.ids.clear();
         if let [name] = self.names {
@@ -91,7 +91,7 @@ impl Access<'_, '_> {
     }
 
     /// The number of the database of each of `keys`.
-    fn first_names(&self) -> SmallVec<[u8; 4]> {
+    pub(super) fn first_names(&self) -> SmallVec<[u8; 4]> {
         let mut numbers: SmallVec<[u8; 4]> = SmallVec::new();
         for (name, &id) in self.names.iter().zip(&self.ids) {
             if id as usize == numbers.len() {
@@ -136,7 +136,7 @@ impl Access<'_, '_> {
         }
     }
 
-    fn resolve(&mut self, faults: &FaultSet) -> Result<(), Fault> {
+    pub(super) fn resolve(&mut self, faults: &FaultSet) -> Result<(), Fault> {
         let mut longs = Vec::new();
         let mut reads: SmallVec<[ReadRequest; 2]> = SmallVec::new();
         let mut recovering: SmallVec<[KeyHash; 2]> = SmallVec::new();
@@ -165,7 +165,7 @@ impl Access<'_, '_> {
     /// Every disappearance of a key is logged, an expiry too. A log without room
     /// must not be waited for under a lock, least of all by a read: the key is
     /// hidden then.
-    fn remove_expired(&mut self) {
+    pub(super) fn remove_expired(&mut self) {
         for key in 0..self.keys.len() {
             let resolved = &self.keys[key];
             let shard = &self.guards[resolved.guard].shard;

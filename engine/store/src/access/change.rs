@@ -51,7 +51,7 @@ impl<'k> Access<'_, 'k> {
 
     /// The key will have another value: frees what the old one held beside its
     /// record, and notes the death of a copy on the tier.
-    fn forget_old(&mut self, id: usize) {
+    pub(super) fn forget_old(&mut self, id: usize) {
         let position = self.position(id);
         let resolved = &mut self.keys[id];
         match &mut resolved.state {
@@ -86,7 +86,13 @@ impl<'k> Access<'_, 'k> {
     }
 
     /// Puts a dirty record where the key is or will be.
-    fn put_record(&mut self, id: usize, form: u8, value: &[u8], expiry: Option<UnixMillis>) {
+    pub(super) fn put_record(
+        &mut self,
+        id: usize,
+        form: u8,
+        value: &[u8],
+        expiry: Option<UnixMillis>,
+    ) {
         let position = self.position(id);
         let resolved = &mut self.keys[id];
         let parts = RecordParts {
@@ -117,6 +123,7 @@ impl<'k> Access<'_, 'k> {
             self.delete_key(id);
             return;
         }
+        self.note_before(id);
         let mut serialized = Vec::new();
         let form = value.serialize_into(&mut serialized) as u8;
         self.log(id, |key| Effect::Put {
@@ -148,6 +155,7 @@ impl<'k> Access<'_, 'k> {
             self.delete_key(id);
             return;
         }
+        self.note_before(id);
         self.log(id, |key| Effect::Put {
             key,
             form: FORM,
@@ -189,6 +197,7 @@ impl<'k> Access<'_, 'k> {
         let old = self.peek_key(id);
         update.check(old.map(|entry| entry.value))?;
         let expiry = old.and_then(|entry| entry.expiry);
+        self.note_before(id);
         let current = self.take_value(id);
         let value = thermocline_types::apply(current, update, &self.store.limits())?;
         if value.as_ref().is_empty_collection() {
@@ -249,6 +258,7 @@ impl<'k> Access<'_, 'k> {
         let Some(position) = self.position(id) else {
             return false;
         };
+        self.note_before(id);
         self.log(id, |key| Effect::Expire { key, expiry });
         let resolved = &self.keys[id];
         let shard = &mut *self.guards[resolved.guard].shard;
@@ -273,6 +283,10 @@ impl<'k> Access<'_, 'k> {
     }
 
     pub(super) fn delete_key(&mut self, id: usize) -> bool {
+        if self.position(id).is_none() {
+            return false;
+        }
+        self.note_before(id);
         let Some(position) = self.position(id) else {
             return false;
         };
@@ -321,9 +335,12 @@ impl<'k> Access<'_, 'k> {
 
     /// Tells those that watch or track the key that it was changed.
     fn seen(&mut self, id: usize) {
+        let is_deferred = self.defer_touch(id);
         let resolved = &self.keys[id];
         let guard = &mut self.guards[resolved.guard];
-        guard.shard.watchers.touch(resolved.database, resolved.key);
+        if !is_deferred {
+            guard.shard.watchers.touch(resolved.database, resolved.key);
+        }
         if self.store.observed.wants_changes() {
             self.changes.push(Change::Key(resolved.key));
         }
@@ -373,6 +390,7 @@ impl<'k> Access<'_, 'k> {
 
     /// Every guard's shard was changed, by a flush or a swap.
     pub(crate) fn touched_all(&mut self) {
+        self.note_final();
         for guard in &mut self.guards {
             guard.wrote = true;
             guard.shard.changed = RangeSet::ALL;

@@ -242,6 +242,7 @@ impl Keeper {
             let has_expired = record.expiry.is_some_and(|expiry| expiry < now);
             let is_evicted = space == SpaceState::Policy
                 && frequency == 0
+                && record.database != DatabaseId::SYSTEM
                 && evicts(&store, record.expiry.is_some());
             if is_cold && (has_expired || is_evicted) && store.log.has_room() {
                 let cause = if has_expired {

@@ -65,9 +65,9 @@ impl Keeper {
         shard.references.sort();
         match read {
             Ok(databases) => {
-                let lives = store.database_map().identities;
+                let map = store.database_map();
                 for (database, slots) in databases {
-                    if !lives.contains(&database) {
+                    if !map.lives(database) {
                         continue;
                     }
                     let (table, _) = shard.table_or_new(database, store.seed);

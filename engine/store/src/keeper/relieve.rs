@@ -248,6 +248,9 @@ fn evict_segment(
         return 0;
     };
     let database = found.database();
+    if database == DatabaseId::SYSTEM {
+        return 0;
+    }
     let slots = found.segment(segment);
     let before = shard.memory_bytes();
     let mut victims: SmallVec<[(Position, i64); 64]> = SmallVec::new();

@@ -79,7 +79,7 @@ impl Wanted<'_> {
         for effect in effects(&bytes) {
             let effect = effect.map_err(failed)?;
             let Some(key) = effect.key() else { continue };
-            if self.map.identities.contains(&key.database) {
+            if self.map.lives(key.database) {
                 (self.take)(self.seed.hash(key.database, key.key), start, &effect);
             }
         }

@@ -26,6 +26,7 @@
 mod encode;
 mod extent;
 mod file;
+mod libraries;
 mod list;
 mod listpack;
 mod primitive;
@@ -47,6 +48,7 @@ pub use extent::{NoExtent, Walk};
 pub use file::{
     FileVersion, NoFieldExpiries, is_compact_kind, kind_of, read_string, read_value, write_value,
 };
+pub use libraries::{dump_libraries, restore_libraries};
 use primitive::Decoder;
 use stream::StreamVersion;
 

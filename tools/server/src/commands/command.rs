@@ -107,7 +107,12 @@ fn describe_keys(keys: &KeySpec, reply: &mut ReplyBuffer) {
         }
         return;
     }
-    reply.map(3);
+    let has_notes = !keys.notes.is_empty();
+    reply.map(3 + usize::from(has_notes));
+    if has_notes {
+        reply.bulk(b"notes");
+        reply.bulk(keys.notes.as_bytes());
+    }
     reply.bulk(b"flags");
     flags(keys.flags, reply);
     reply.bulk(b"begin_search");

@@ -21,6 +21,7 @@ mod memory;
 mod monitor;
 mod persistence;
 mod pubsub;
+mod scripts;
 mod tracking;
 mod transaction;
 
@@ -29,6 +30,7 @@ pub(crate) use monitor::is_refused as is_for_no_monitor;
 pub(crate) use monitor::is_shown as is_shown_to_monitors;
 pub(crate) use monitor::line as monitor_line;
 pub(crate) use pubsub::forbidden_while_subscribed;
+pub(crate) use scripts::busy_text;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -193,6 +195,7 @@ pub(crate) static ALL: &[Family] = &[
     monitor::COMMANDS,
     persistence::COMMANDS,
     pubsub::COMMANDS,
+    scripts::COMMANDS,
     tracking::COMMANDS,
     transaction::COMMANDS,
 ];

@@ -100,6 +100,11 @@ fn shutdown(invocation: &mut Invocation<'_>) -> CommandResult {
     if abort {
         return Err(refuse("No shutdown in progress."));
     }
+    if invocation.server.gate.is_shut() && !no_save {
+        let running = invocation.server.scripts.running();
+        let text = super::busy_text(running.is_some_and(|it| it.is_function));
+        return Err(super::Refusal::Text(text.to_owned()));
+    }
     Ok(Outcome::Wait(Wait::Shutdown {
         checkpoint: !no_save,
         force,

@@ -146,6 +146,7 @@ fn apply(server: &Server, name: &str, value: &str) {
         "commandlog-large-reply-max-len" => live.large_reply_entries.store(number(), Relaxed),
         "commandlog-slow-execution-max-len" => live.slowlog_entries.store(number(), Relaxed),
         "latency-tracking" => live.latency_tracking.store(value == "yes", Relaxed),
+        "busy-reply-threshold" => live.busy_threshold_ms.store(number(), Relaxed),
         "latency-monitor-threshold" => live.latency_threshold_ms.store(number(), Relaxed),
         "loglevel" => server.log_level.set(value),
         _ => {}
