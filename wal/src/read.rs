@@ -109,7 +109,7 @@ impl FrameReader {
         let start = segment.header.start_lsn;
         let next = self.segments.get(index + 1).map(|it| it.header.start_lsn);
         let bound = next.unwrap_or(self.end).min(self.end);
-        let bytes = read_segment(&self.disk, &segment.name)?;
+        let (bytes, _) = read_segment(&self.disk, &segment.name)?;
         let frames = bytes.get(SEGMENT_HEADER_BYTES..).unwrap_or_default();
         let mut scanner = Scanner::new(frames, segment.header.identity, start, from);
         while scanner.lsn() < bound {

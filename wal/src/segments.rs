@@ -19,6 +19,7 @@
 use crate::error::WalError;
 use crate::frame::{SEGMENT_HEADER_BYTES, SegmentHeader};
 use crate::recover::Recovered;
+use thermocline_base::bugs::{Bug, is_planted};
 use thermocline_base::{Lsn, Random};
 use thermocline_disk::{AlignedBuffer, Disk, File, OpenMode};
 
@@ -178,6 +179,7 @@ impl Segments {
             start_lsn: start,
             history: self.history.0,
             history_start: self.history.1,
+            segment_bytes: self.segment_bytes,
         };
         let begun = self.write_header(&name, &header);
         if begun.is_err() {
@@ -203,7 +205,9 @@ impl Segments {
         let bytes = header.encode();
         page[..bytes.len()].copy_from_slice(&bytes);
         file.write_all_at(0, &page)?;
-        file.sync_data()?;
+        if !is_planted(Bug::SkippedHeaderSync) {
+            file.sync_data()?;
+        }
         Ok(file)
     }
 

@@ -22,6 +22,7 @@
 
 use crate::effect::{Effect, KeyRef};
 use hashbrown::{Equivalent, HashMap};
+use thermocline_base::bugs::{Bug, is_planted};
 use thermocline_base::codec::{CodecError, Reader};
 use thermocline_base::{DatabaseId, Lsn};
 
@@ -121,15 +122,30 @@ impl Pending {
             .and_then(|first| first.effect().ok())
             .is_some_and(|effect| effect.replaces_key());
         if let (false, Some(lsn)) = (replaces, record_lsn) {
-            list.retain(|effect| effect.frame_start >= lsn);
+            list.retain(|effect| match effect.frame_start {
+                start if start == lsn => !is_planted(Bug::GateOffByOne),
+                start => start > lsn || is_planted(Bug::GateIgnored),
+            });
         }
         list
     }
 
-    /// At most `most` keys with waiting effects, for the background.
+    /// The effects that [`Pending::take`] gave wait on `key` again.
+    pub fn put_back(&mut self, key: KeyRef<'_>, effects: Vec<PendingEffect>) {
+        self.bytes += key_bytes(key) + effects.iter().map(effect_bytes).sum::<usize>();
+        let owned: Key = (key.database, key.key.into());
+        if let Some(old) = self.keys.insert(owned, effects) {
+            self.bytes -= key_bytes(key) + old.iter().map(effect_bytes).sum::<usize>();
+        }
+    }
+
+    /// At most `most` keys with waiting effects, for the background; in order, so
+    /// that what follows from few of them does not depend on the table.
     #[must_use]
     pub fn some_keys(&self, most: usize) -> Vec<(DatabaseId, Box<[u8]>)> {
-        self.keys.keys().take(most).cloned().collect()
+        let mut keys: Vec<_> = self.keys.keys().take(most).cloned().collect();
+        keys.sort_unstable();
+        keys
     }
 
     /// Takes over what waits in `other` on keys that nothing waits on here.
@@ -234,6 +250,9 @@ mod tests {
         assert_eq!(taken[0].effect(), Ok(PUT));
         assert!(!pending.contains(KEY));
         assert!(pending.take(KEY, None).is_empty());
+        pending.put_back(KEY, taken.clone());
+        assert_eq!(pending.take(KEY, None), taken);
+        assert_eq!(pending.memory_bytes(), 0);
     }
 
     #[test]

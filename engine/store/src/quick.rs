@@ -17,6 +17,7 @@ use crate::record::RecordParts;
 use crate::shard::Shard;
 use crate::store::Store;
 use parking_lot::MutexGuard;
+use thermocline_base::bugs::{Bug, is_planted};
 use thermocline_base::{DatabaseId, KeyHash, Lsn, UnixMillis};
 use thermocline_types::Form;
 use thermocline_types::value::STRING_INLINE_MAX_BYTES;
@@ -117,7 +118,9 @@ impl Store {
                 self.log.append(effects)
             });
         }
-        shard.changed = true;
+        if !is_planted(Bug::StalePiece) {
+            shard.changed.insert(held.hash);
+        }
         shard.watchers.touch(held.database, name.key);
         self.note_change();
         if !is_counted {

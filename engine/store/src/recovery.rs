@@ -13,11 +13,11 @@
 
 use crate::effect::{self, DatabaseMap, Effect};
 use crate::image;
-use crate::index::Slot;
 use crate::manifest::{self, History, MANIFEST_MAX_BYTES, Manifest};
 use crate::payload::Chains;
 use crate::record::ChunkPool;
 use crate::references::TAIL_BYTES_MAX;
+use crate::settings::LogSizes;
 use crate::shard::Shard;
 use crate::store::{StartReport, StoreError, StoreOptions};
 use crate::tier::volume::Volume;
@@ -37,10 +37,6 @@ pub(crate) const LOG_DIRECTORY: &str = "wal";
 /// How long a start waits for the directory: the ring of a process that was
 /// killed holds its file lock for a moment.
 const LOCK_WAIT: Duration = Duration::from_secs(2);
-/// Size of a segment of the log.
-const LOG_SEGMENT_BYTES: u64 = 16 << 20;
-/// Frames that are not durable yet are all in memory, in here.
-const LOG_RING_BYTES: usize = 8 << 20;
 /// Histories kept in the manifest; older ones tell nobody anything.
 const HISTORIES_KEPT: usize = 64;
 
@@ -61,7 +57,11 @@ pub(crate) struct Opened {
     pub(crate) tail: FrameReader,
 }
 
-pub(crate) fn open(disk: &Disk, options: &StoreOptions) -> Result<Opened, StoreError> {
+pub(crate) fn open(
+    disk: &Disk,
+    options: &StoreOptions,
+    log: LogSizes,
+) -> Result<Opened, StoreError> {
     let begun = options.clock.monotonic();
     let lock = disk.lock_directory(LOCK_WAIT)?;
     let mut random = Random::new(options.seed);
@@ -72,9 +72,9 @@ pub(crate) fn open(disk: &Disk, options: &StoreOptions) -> Result<Opened, StoreE
     let directory = read_image_directory(disk, &manifest)?;
     let pool = Arc::new(ChunkPool::default());
     let mut shards: Vec<Shard> = Vec::new();
-    for piece in &directory.pieces {
+    for id in 0..SHARD_COUNT {
         let mut shard = Shard::new(&pool);
-        shard.is_loaded = piece.bytes == 0;
+        shard.is_loaded = directory.of_shard(ShardId(id as u16)).is_empty();
         shards.push(shard);
     }
     let (recovered, map) = read_log(disk, &manifest, &mut shards)?;
@@ -86,8 +86,8 @@ pub(crate) fn open(disk: &Disk, options: &StoreOptions) -> Result<Opened, StoreE
     )?;
     let wal_options = WalOptions {
         directory: LOG_DIRECTORY.to_owned(),
-        segment_bytes: LOG_SEGMENT_BYTES,
-        ring_bytes: LOG_RING_BYTES,
+        segment_bytes: log.segment_bytes,
+        ring_bytes: log.ring_bytes,
         policy: options.log.unwrap_or_default(),
         clock: options.clock.clone(),
     };
@@ -112,7 +112,7 @@ pub(crate) fn open(disk: &Disk, options: &StoreOptions) -> Result<Opened, StoreE
         volume,
         wal,
         flusher,
-        ring_bytes: LOG_RING_BYTES,
+        ring_bytes: log.ring_bytes,
         tail: FrameReader::new(disk, &recovered),
     })
 }
@@ -176,17 +176,23 @@ pub(crate) fn read_image_directory(
     manifest: &Manifest,
 ) -> Result<image::Directory, StoreError> {
     let Some(reference) = &manifest.image else {
-        return Ok(image::Directory {
-            number: 0,
-            key_count: 0,
-            pieces: vec![image::PieceReference::default(); SHARD_COUNT],
-        });
+        return Ok(image::Directory::default());
     };
     let name = image::file_name(reference.number);
     let file = disk.open_file(&name, OpenMode::Read, false)?;
-    let mut bytes = vec![0; image::Directory::encoded_bytes()];
-    let read = file.read_at(image::Directory::offset_bytes(reference)?, &mut bytes)?;
-    bytes.truncate(read);
+    let read_to_end = |offset: u64, most: usize| {
+        let bytes = reference.bytes.saturating_sub(offset);
+        let mut bytes = vec![0; usize::try_from(bytes).map_or(most, |bytes| bytes.min(most))];
+        let read = file.read_at(offset, &mut bytes)?;
+        bytes.truncate(read);
+        Ok::<_, StoreError>(bytes)
+    };
+    let trailer = read_to_end(
+        image::Directory::trailer_offset(reference)?,
+        image::DIRECTORY_TRAILER_BYTES,
+    )?;
+    let offset = image::Directory::offset(&trailer, reference)?;
+    let bytes = read_to_end(offset, image::Directory::BYTES_MAX)?;
     Ok(image::Directory::decode(&bytes, reference)?)
 }
 
@@ -269,20 +275,22 @@ fn note_history(manifest: &mut Manifest, wal: &Wal) {
     }
 }
 
-/// Reads the shard's piece of the image.
-pub(crate) fn read_piece(
+/// Reads the shard's pieces of the image.
+pub(crate) fn read_pieces(
     disk: &Disk,
     directory: &image::Directory,
     shard: ShardId,
-) -> Result<Vec<(DatabaseId, Vec<Slot>)>, StoreError> {
-    let piece = directory.pieces[shard.index()];
-    if piece.bytes == 0 {
-        return Ok(Vec::new());
-    }
+) -> Result<image::Slots, StoreError> {
+    let pieces = directory.of_shard(shard).iter();
+    let read = pieces.map(|piece| Ok((piece.ranges, read_piece(disk, piece)?)));
+    Ok(image::merge(read.collect::<Result<_, StoreError>>()?))
+}
+
+fn read_piece(disk: &Disk, piece: &image::PieceReference) -> Result<image::Slots, StoreError> {
     let name = image::file_name(piece.file);
     let file = disk.open_file(&name, OpenMode::Read, false)?;
     let size_bytes = file.size_bytes()?;
-    if piece.offset.saturating_add(piece.bytes) > size_bytes {
+    if piece.offset.saturating_add(u64::from(piece.bytes)) > size_bytes {
         return Err(FormatError::Corruption(Corruption {
             file: name,
             offset: piece.offset,
@@ -294,6 +302,5 @@ pub(crate) fn read_piece(
     let mut bytes = vec![0; piece.bytes as usize];
     let read = file.read_at(piece.offset, &mut bytes)?;
     bytes.truncate(read);
-    let decoded = image::decode_piece(&bytes, &name, piece.offset, piece.file, shard)?;
-    Ok(decoded)
+    Ok(image::decode_piece(&bytes, piece)?)
 }

@@ -174,11 +174,14 @@ impl<'k> Resolved<'k> {
         let effects = shard.pending.take(name, lsn);
         let mut state = decoded;
         for waiting in &effects {
-            match waiting.effect() {
-                Ok(effect) => {
-                    state = replay(&store.limits(), state, &effect).map_err(Fault::Damaged)?;
+            let effect = waiting.effect().map_err(|error| error.to_string());
+            match effect.and_then(|effect| replay(&store.limits(), state, &effect)) {
+                Ok(next) => state = next,
+                Err(reason) => {
+                    // Without them the key would be what it was before them.
+                    shard.pending.put_back(name, effects);
+                    return Err(Fault::Damaged(reason));
                 }
-                Err(error) => return Err(Fault::Damaged(error.to_string())),
             }
         }
         let position = base.as_ref().map(|(position, ..)| *position);
@@ -211,7 +214,7 @@ impl<'k> Resolved<'k> {
                 .volume
                 .record_died(address, record.encoded_bytes() as u64);
         }
-        shard.changed = true;
+        shard.changed.insert(self.hash);
         store.recount(shard);
         Ok(())
     }

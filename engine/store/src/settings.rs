@@ -82,6 +82,24 @@ impl Policy {
     }
 }
 
+/// How large the log's parts are, for as long as a store is open.
+#[derive(Clone, Copy, Debug)]
+pub struct LogSizes {
+    /// Size of a segment's file in bytes.
+    pub segment_bytes: u64,
+    /// What is not durable yet is all in memory, in a ring of so many bytes.
+    pub ring_bytes: usize,
+}
+
+impl Default for LogSizes {
+    fn default() -> Self {
+        Self {
+            segment_bytes: 16 << 20,
+            ring_bytes: 8 << 20,
+        }
+    }
+}
+
 /// See the module.
 #[derive(Debug)]
 pub struct Settings {

@@ -5,11 +5,12 @@
 //! queues of those who wait.
 //! Does not own the log or the tier. Under its lock, any thread.
 //!
-//! INVARIANT: `changed` is set by whatever makes the shard's piece of the last
-//! image untrue: a change of a key, a relocation on the tier. A dirty record
+//! INVARIANT: `changed` gets the range of a key from whatever makes the last image untrue
+//! about it: a change of the key, a relocation on the tier. A dirty record
 //! that is written is no such thing: its change has set it, or the image that
 //! had it written names the new place.
 
+use crate::image::RangeSet;
 use crate::index::KeyTable;
 use crate::objects::Objects;
 use crate::pending::Pending;
@@ -105,7 +106,8 @@ pub(crate) struct Shard {
     pub(crate) damage: Option<String>,
     /// Whether its part of the image has come up.
     pub(crate) is_loaded: bool,
-    pub(crate) changed: bool,
+    /// What the next image must write anew.
+    pub(crate) changed: RangeSet,
     /// Grows with every insert and removal: positions found before are void.
     pub(crate) epoch: u64,
     /// Memory of this shard as it was last added to the store's sum.
@@ -127,7 +129,7 @@ impl Shard {
             last_lsn: Lsn::ZERO,
             damage: None,
             is_loaded: false,
-            changed: false,
+            changed: RangeSet::EMPTY,
             epoch: 0,
             counted_bytes: 0,
         }

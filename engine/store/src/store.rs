@@ -5,22 +5,23 @@
 
 use crate::access::KeyName;
 use crate::address::Address;
-use crate::control::Control;
+use crate::control::{BackupRequest, Control};
 use crate::effect::DatabaseMap;
 use crate::index::KeyTable;
-use crate::keeper::Keeper;
+use crate::keeper::{BackupReport, Keeper};
 use crate::log::Log;
 use crate::memory::Memory;
 use crate::objects::{OBJECT_FORM, Objects};
 use crate::observe::Observed;
 use crate::record::{ChunkPool, RecordParts};
 use crate::recovery::{self, Opened};
-use crate::settings::Settings;
+use crate::settings::{LogSizes, Settings};
 use crate::shard::Shard;
 use crate::tier::volume::Volume;
 use crate::tier::{Dictionary, SpaceState};
 use crate::waiting::{Ready, ReadyKey, Ticket};
 use parking_lot::{Mutex, RwLock};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::thread::JoinHandle;
@@ -29,7 +30,8 @@ use thermocline_base::limits::{DATABASE_COUNT, PAGE_BYTES};
 use thermocline_base::{Clock, DatabaseId, HashSeed, KeyHash, Lsn, Random, ShardId, UnixMillis};
 use thermocline_disk::{Backend, DirectoryLock, Disk, DiskError};
 use thermocline_types::Limits;
-use thermocline_wal::FlusherThread;
+use thermocline_wal::{Flusher, FlusherThread};
+use tokio::sync::oneshot;
 
 /// How a store is opened.
 #[derive(Clone, Debug)]
@@ -110,6 +112,15 @@ struct Ends {
     _lock: DirectoryLock,
 }
 
+/// A store and who tends it.
+pub(crate) struct Built {
+    pub(crate) store: Arc<Store>,
+    pub(crate) keeper: Keeper,
+    pub(crate) flusher: Option<Flusher>,
+    pub(crate) lock: DirectoryLock,
+    pub(crate) report: StartReport,
+}
+
 /// See the module.
 pub struct Store {
     pub(crate) settings: Settings,
@@ -151,6 +162,33 @@ impl Store {
     /// A directory in use, damage with file, offset, expected and found, and
     /// what the disk refuses; nothing was changed then.
     pub fn open(disk: Disk, options: StoreOptions) -> Result<(Arc<Self>, StartReport), StoreError> {
+        let opened = recovery::open(&disk, &options, LogSizes::default())?;
+        let built = Self::build(disk, options, opened, false)?;
+        let (store, mut keeper) = (built.store, built.keeper);
+        let Some(flusher) = built.flusher else {
+            unreachable!("only a stepped store keeps it");
+        };
+        let flusher = thermocline_wal::spawn(flusher).map_err(StoreError::Thread)?;
+        let thread = std::thread::Builder::new()
+            .name("keeper".to_owned())
+            .spawn(move || keeper.run())
+            .map_err(StoreError::Thread)?;
+        *store.ends.lock() = Some(Ends {
+            keeper: thread,
+            flusher,
+            _lock: built.lock,
+        });
+        Ok((store, built.report))
+    }
+
+    /// The store of what was opened, and who tends it. The flusher is the
+    /// store's own if it is stepped.
+    pub(crate) fn build(
+        disk: Disk,
+        options: StoreOptions,
+        opened: Opened,
+        is_stepped: bool,
+    ) -> Result<Built, StoreError> {
         let Opened {
             report,
             manifest,
@@ -164,7 +202,12 @@ impl Store {
             flusher,
             ring_bytes,
             tail,
-        } = recovery::open(&disk, &options)?;
+        } = opened;
+        let (own, others) = if is_stepped {
+            (Some(flusher), None)
+        } else {
+            (None, Some(flusher))
+        };
         let policy = options.log.unwrap_or_default();
         let store = Arc::new(Self {
             settings: Settings::default(),
@@ -174,6 +217,7 @@ impl Store {
             volume,
             log: Log::new(
                 wal,
+                own,
                 options.log.is_some(),
                 policy,
                 ring_bytes,
@@ -204,18 +248,14 @@ impl Store {
                 store.control.durable.notify_waiters();
             }
         }));
-        let mut keeper = Keeper::new(Arc::clone(&store), manifest, directory, tail)?;
-        let flusher = thermocline_wal::spawn(flusher).map_err(StoreError::Thread)?;
-        let thread = std::thread::Builder::new()
-            .name("keeper".to_owned())
-            .spawn(move || keeper.run())
-            .map_err(StoreError::Thread)?;
-        *store.ends.lock() = Some(Ends {
-            keeper: thread,
-            flusher,
-            _lock: lock,
-        });
-        Ok((store, report))
+        let keeper = Keeper::new(Arc::clone(&store), manifest, directory, tail)?;
+        Ok(Built {
+            store,
+            keeper,
+            flusher: others,
+            lock,
+            report,
+        })
     }
 
     /// Makes everything durable, with a last checkpoint if `checkpoint`, seals
@@ -522,6 +562,20 @@ impl Store {
         let is_over = || self.control.checkpoint().served >= ticket;
         Control::wait(&self.control.checkpointed, is_over).await;
         self.control.checkpoint().failure.map_or(Ok(()), Err)
+    }
+
+    /// Makes a checkpoint and a copy of it in the new directory `path`, on which a
+    /// daemon can start. Files that are never written again are shared by hard links
+    /// where the file system allows.
+    ///
+    /// # Errors
+    /// Why it failed, for people; what was made of the directory stays, and no daemon
+    /// starts on it.
+    pub async fn backup(&self, path: PathBuf) -> Result<BackupReport, String> {
+        let (done, made) = oneshot::channel();
+        self.control.request_backup(BackupRequest { path, done });
+        made.await
+            .unwrap_or_else(|_| Err("the daemon is stopping".to_owned()))
     }
 
     /// What the tier takes on the disk, in bytes.

@@ -223,10 +223,10 @@ fn image_files(offline: &Offline, output: &mut dyn Write) -> Result<(), Failure>
     };
     let mut table = table(&["image file", "bytes", "pieces", "bytes of pieces"]);
     let mut pieces: BTreeMap<String, (u64, u64)> = BTreeMap::new();
-    for piece in directory.pieces.iter().filter(|piece| piece.bytes > 0) {
+    for piece in &directory.pieces {
         let (count, bytes) = pieces.entry(image::file_name(piece.file)).or_default();
         *count += 1;
-        *bytes = bytes.saturating_add(piece.bytes);
+        *bytes = bytes.saturating_add(u64::from(piece.bytes));
     }
     for (name, size_bytes) in offline.image_files()? {
         let (count, bytes) = pieces.remove(&name).unwrap_or_default();

@@ -18,13 +18,26 @@
 //! | 2 | the directory or the output cannot be used, or wrong arguments |
 //! | 3 | `restore`: a line of the input is not valid; nothing was written |
 
+pub mod aof;
 pub mod arguments;
+mod diff;
+mod digest;
 mod dump;
 pub mod failure;
+pub mod filter;
+mod import;
+mod input;
 mod inspect;
 pub mod line;
 mod output;
+mod pipeline;
+mod place;
+mod progress;
+pub mod rdb;
+mod repair;
+mod report;
 mod restore;
+mod target;
 mod verify;
 mod walk;
 
@@ -49,5 +62,8 @@ pub fn run(
         Command::Inspect(inspect) => inspect::run(inspect, output, messages),
         Command::Dump(dump) => dump::run(dump, output, messages),
         Command::Restore(restore) => restore::run(restore, messages),
+        Command::Import(import) => import::run(import, messages),
+        Command::Repair(repair) => repair::run(repair, output, messages),
+        Command::Diff(diff) => diff::run(diff, output, messages),
     }
 }

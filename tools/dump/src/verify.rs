@@ -8,6 +8,7 @@
 
 use crate::arguments::Verify;
 use crate::failure::{Failure, Outcome};
+use crate::progress;
 use crate::walk::{self, Damages, OnKey};
 use comfy_table::{Table, presets};
 use std::collections::HashMap;
@@ -37,7 +38,7 @@ pub(crate) fn run(arguments: &Verify, output: &mut dyn Write) -> Result<Outcome,
         (None, _) => "none yet".to_owned(),
         (Some(_), None) => "its directory is damaged".to_owned(),
         (Some(image), Some(directory)) => {
-            let pieces = directory.pieces.iter().filter(|it| it.bytes > 0).count();
+            let pieces = directory.pieces.len();
             format!(
                 "number {}: {} records named by {pieces} pieces",
                 image.number, named.records
@@ -138,7 +139,7 @@ impl OnKey for Named {
 /// All segments together.
 fn census(offline: &Offline, named: &Named, damages: &mut Damages<'_>) -> SegmentCensus {
     let segments = &offline.manifest().segments;
-    let progress = walk::bar("segments", segments.len() as u64);
+    let progress = progress::items("segments", segments.len() as u64);
     let mut sum = SegmentCensus::default();
     for entry in segments {
         match offline.census(entry, &|page| named.has(entry.number, page)) {

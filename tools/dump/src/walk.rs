@@ -4,7 +4,8 @@
 //! Owns the count and the printing of damage. One thread.
 
 use crate::failure::Failure;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use crate::progress;
+use indicatif::ProgressBar;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::ops::ControlFlow;
@@ -24,6 +25,7 @@ pub(crate) struct Damages<'w> {
     parts: BTreeMap<String, u64>,
     /// What the writer refused first.
     refused: io::Result<()>,
+    is_known: bool,
 }
 
 impl<'w> Damages<'w> {
@@ -33,11 +35,20 @@ impl<'w> Damages<'w> {
             count: 0,
             parts: BTreeMap::new(),
             refused: Ok(()),
+            is_known: false,
         }
+    }
+
+    /// From here on only what was met before is met again: it does not count.
+    pub(crate) const fn all_known(&mut self) {
+        self.is_known = true;
     }
 
     /// Counts the damage and prints it.
     pub(crate) fn add(&mut self, damage: &Corruption) {
+        if self.is_known {
+            return;
+        }
         self.count += 1;
         let part = damage.file.split('/').next().unwrap_or_default();
         *self.parts.entry(part.to_owned()).or_default() += 1;
@@ -105,21 +116,12 @@ pub(crate) fn walk(
     let mut visitor = Visitor {
         damages,
         on_key,
-        progress: bar("keys", slots),
+        progress: progress::items("keys", slots),
         failure: None,
     };
     offline.visit_keys(tail, &mut visitor)?;
     visitor.progress.finish_and_clear();
     visitor.failure.map_or(Ok(()), Err)
-}
-
-/// A progress bar on the standard error; invisible where that is no terminal.
-pub(crate) fn bar(what: &'static str, length: u64) -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::stderr());
-    let style = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {per_sec} {eta}");
-    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-    bar.set_message(what);
-    bar
 }
 
 struct Visitor<'v, 'w> {

@@ -328,6 +328,22 @@ impl Connection {
                 Ok(()) => self.runner.reply.simple("OK"),
                 Err(reason) => self.runner.reply.error(&format!("ERR {reason}")),
             },
+            Wait::Backup(path) => match self.unless_ended(server.store.backup(path)).await? {
+                Ok(made) => {
+                    let reply = &mut self.runner.reply;
+                    reply.map(4);
+                    for (name, number) in [
+                        ("linked_files", made.linked_files),
+                        ("copied_files", made.copied_files),
+                        ("copied_bytes", made.copied_bytes),
+                        ("end_lsn", made.end_lsn.0),
+                    ] {
+                        reply.bulk(name.as_bytes());
+                        reply.integer(i64::try_from(number).unwrap_or(i64::MAX));
+                    }
+                }
+                Err(reason) => self.runner.reply.error(&format!("ERR {reason}")),
+            },
             Wait::Sleep(time) => {
                 self.unless_ended(tokio::time::sleep(time)).await?;
                 self.runner.reply.simple("OK");

@@ -10,6 +10,7 @@
 
 mod always;
 mod cold;
+mod families;
 mod fio;
 mod hot;
 mod larger;
@@ -63,6 +64,8 @@ pub(crate) enum Name {
     Restart,
     /// Durable writes beside reads, against Valkey.
     Always,
+    /// The commands of every family, against Valkey: requests a CPU-second.
+    Families,
 }
 
 /// Why a measurement ended early.
@@ -126,6 +129,7 @@ pub(crate) fn run(options: &Options) -> Result<(), BenchError> {
             Name::Cold => ("cold", cold::run(&context)?),
             Name::Restart => ("restart", restart::run(&context)?),
             Name::Always => ("always", always::run(&context)?),
+            Name::Families => ("families", families::run(&context)?),
         };
         report::publish(label, options.scale, context.rounds, &tables)?;
     }

@@ -129,30 +129,21 @@ fn ci(fuzz_seconds: u32) -> Result<(), StepError> {
         .join(DAEMON);
     let daemon = daemon.to_string_lossy();
     task(&["clients", "--binary", &daemon])?;
-    for protocol in ["2", "3"] {
+    for (commands, restarts) in [("1000000", "0"), ("60000", "10")] {
         task(&[
             "differential",
             "--thermocline",
             &daemon,
             "--commands",
-            "100000",
+            commands,
+            "--pairs",
+            "2",
             "--seed",
-            protocol,
-            "--protocol",
-            protocol,
+            "2",
+            "--restarts",
+            restarts,
         ])?;
     }
-    task(&[
-        "differential",
-        "--thermocline",
-        &daemon,
-        "--commands",
-        "30000",
-        "--seed",
-        "4",
-        "--restarts",
-        "10",
-    ])?;
     for (policy, rounds) in [("always", "100"), ("everysec", "20")] {
         task(&[
             "crash", "--binary", &daemon, "--rounds", rounds, "--seed", "1", "--policy", policy,

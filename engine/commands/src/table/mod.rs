@@ -5,11 +5,13 @@
 //! subcommands of a container too. Built once, read-only after that, used by any thread.
 
 mod data;
+mod documentation;
 mod flags;
 mod keys;
 
 use std::sync::LazyLock;
 
+pub use documentation::{Argument, Documentation, documentation};
 pub use flags::{Categories, Category, Flag, Flags, KeyFlag, KeyFlags};
 pub use keys::{KeyRange, KeyRanges, KeySearch, KeySpec, get_keys, request_keys};
 

@@ -6,12 +6,14 @@
 
 use super::{Access, EFFECTS, KeyId};
 use crate::effect::{Effect, KeyRef};
+use crate::image::RangeSet;
 use crate::objects::OBJECT_FORM;
 use crate::observe::{Change, EventClass};
 use crate::record::RecordParts;
 use crate::resolve::{Resolved, State};
 use crate::waiting::Ticket;
 use smallvec::SmallVec;
+use thermocline_base::bugs::{Bug, is_planted};
 use thermocline_base::{DatabaseId, UnixMillis};
 use thermocline_types::{TypeError, Update, Value};
 
@@ -162,6 +164,25 @@ impl<'k> Access<'_, 'k> {
     /// # Errors
     /// As `Update::check`; nothing has changed then.
     pub fn update(&mut self, key: KeyId, update: &Update<'_>) -> Result<(), TypeError> {
+        let is_seen = update.is_seen() || self.peek_key(self.id(key)).is_none();
+        self.update_key(key, update, is_seen)
+    }
+
+    /// As [`Access::update`], of a change that clients do not see: those that watch or track
+    /// the key are not told.
+    ///
+    /// # Errors
+    /// As [`Access::update`].
+    pub fn update_unseen(&mut self, key: KeyId, update: &Update<'_>) -> Result<(), TypeError> {
+        self.update_key(key, update, false)
+    }
+
+    fn update_key(
+        &mut self,
+        key: KeyId,
+        update: &Update<'_>,
+        is_seen: bool,
+    ) -> Result<(), TypeError> {
         let id = self.id(key);
         self.remove_hidden(id);
         let old = self.peek_key(id);
@@ -183,7 +204,13 @@ impl<'k> Access<'_, 'k> {
         let guard = self.keys[id].guard;
         let (form, bytes) = self.guards[guard].shard.objects.keep(value);
         self.put_record(id, form, &bytes, expiry);
-        self.touched(id);
+        self.changed(id);
+        if update.may_serve() {
+            self.may_serve(id);
+        }
+        if is_seen {
+            self.seen(id);
+        }
         Ok(())
     }
 
@@ -290,23 +317,44 @@ impl<'k> Access<'_, 'k> {
         effect.encode_into(&mut self.effects);
     }
 
-    /// A key was changed.
+    /// A key was changed, as everybody may see.
     fn touched(&mut self, id: usize) {
+        self.changed(id);
+        self.may_serve(id);
+        self.seen(id);
+    }
+
+    /// Tells those that watch or track the key that it was changed.
+    fn seen(&mut self, id: usize) {
         let is_deferred = self.journal.is_some() && self.defer_touch(id);
         let resolved = &self.keys[id];
         let guard = &mut self.guards[resolved.guard];
-        guard.wrote = true;
-        guard.shard.changed = true;
         if !is_deferred {
             guard.shard.watchers.touch(resolved.database, resolved.key);
         }
+        if self.store.observed.wants_changes() {
+            self.changes.push(Change::Key(resolved.key));
+        }
+    }
+
+    /// A key was changed: the next image has to hold it.
+    fn changed(&mut self, id: usize) {
+        let resolved = &self.keys[id];
+        let guard = &mut self.guards[resolved.guard];
+        guard.wrote = true;
+        if !is_planted(Bug::StalePiece) {
+            guard.shard.changed.insert(resolved.hash);
+        }
+    }
+
+    /// Who waits for the key may go on.
+    fn may_serve(&mut self, id: usize) {
+        let resolved = &self.keys[id];
+        let guard = &mut self.guards[resolved.guard];
         let is_waited = (guard.shard.queues).is_waited(resolved.database, resolved.key);
         if is_waited && !self.raised.contains(&id) {
             // Named when the access ends: SWAPDB may follow.
             self.raised.push(id);
-        }
-        if self.store.observed.wants_changes() {
-            self.changes.push(Change::Key(resolved.key));
         }
     }
 
@@ -336,7 +384,7 @@ impl<'k> Access<'_, 'k> {
         self.note_final();
         for guard in &mut self.guards {
             guard.wrote = true;
-            guard.shard.changed = true;
+            guard.shard.changed = RangeSet::ALL;
             guard.shard.epoch += 1;
         }
     }

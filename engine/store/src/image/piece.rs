@@ -1,21 +1,27 @@
-//! A piece of an image: the slots of one shard.
+//! A piece of an image: the slots of one shard, or of some of its ranges.
 //!
-//! Owns its bytes, from the builder and back. Does not know where it stands.
-//! Pure.
+//! Owns its bytes, from the builder and back, and what the pieces of a shard say together.
+//! Does not know where it stands. Pure.
 
 use super::{
     DATABASE_HEADER_BYTES, DATABASE_SLOT_COUNT_OFFSET, DATABASE_ZERO_OFFSET, PIECE_BYTES_OFFSET,
-    PIECE_CRC_OFFSET, PIECE_DATABASE_COUNT_OFFSET, PIECE_HEADER_BYTES, PIECE_MAGIC,
-    PIECE_MAGIC_OFFSET, PIECE_NUMBER_OFFSET, PIECE_SHARD_OFFSET, SLOT_BYTES, corruption,
+    PIECE_CRC_OFFSET, PIECE_DATABASE_COUNT_OFFSET, PIECE_MAGIC, PIECE_MAGIC_OFFSET,
+    PIECE_NUMBER_OFFSET, PIECE_RANGES_OFFSET, PIECE_SHARD_OFFSET, PieceReference, RangeSet,
+    SLOT_BYTES, corruption, file_name,
 };
 use crate::index::Slot;
 use crate::tier::{Corruption, FormatError};
+use std::collections::BTreeMap;
 use thermocline_base::checksum::crc32;
 use thermocline_base::{CodecError, DatabaseId, Reader, ShardId};
+
+/// The slots of each database, the databases ascending by identity, the slots by stored hash.
+pub type Slots = Vec<(DatabaseId, Vec<Slot>)>;
 
 /// Writes the piece of one shard.
 #[derive(Debug)]
 pub struct PieceBuilder {
+    ranges: RangeSet,
     bytes: Vec<u8>,
     database_count: u16,
     /// Where the database that is being written starts, its identity, and the
@@ -24,17 +30,20 @@ pub struct PieceBuilder {
 }
 
 impl PieceBuilder {
-    /// The piece of `shard` in the image `number`, without databases.
+    /// The piece of `shard` in the image `number`, without databases, which will hold all
+    /// keys of `ranges`.
     #[must_use]
-    pub fn new(number: u64, shard: ShardId) -> Self {
+    pub fn new(number: u64, shard: ShardId, ranges: RangeSet) -> Self {
         let mut bytes = Vec::new();
         bytes.extend_from_slice(&[0; 4]);
         bytes.extend_from_slice(&PIECE_MAGIC.to_le_bytes());
         bytes.extend_from_slice(&number.to_le_bytes());
         bytes.extend_from_slice(&shard.0.to_le_bytes());
         // The number of databases and the length are filled in at the end.
-        bytes.resize(PIECE_HEADER_BYTES, 0);
+        bytes.resize(PIECE_RANGES_OFFSET, 0);
+        bytes.extend_from_slice(&ranges.0.to_le_bytes());
         Self {
+            ranges,
             bytes,
             database_count: 0,
             database: None,
@@ -60,10 +69,14 @@ impl PieceBuilder {
     /// Adds a key of the database.
     ///
     /// # Panics
-    /// If no database was begun, the slot is not cold, or its stored hash is
-    /// below that of the one before.
+    /// If no database was begun, the slot is not cold or in none of the ranges, or its
+    /// stored hash is below that of the one before.
     pub fn push(&mut self, slot: Slot) {
         let stored = slot.cold_stored().expect("an image names cold slots");
+        assert!(
+            self.ranges.contains_stored(stored),
+            "slots are in the ranges"
+        );
         let (_, _, last) = self.database.as_mut().expect("a database was begun");
         assert!(*last <= stored, "slots ascend by their stored hash");
         *last = stored;
@@ -115,27 +128,22 @@ impl PieceBuilder {
     }
 }
 
-/// Reads the piece of `shard` from its `bytes`, exactly those that the
-/// directory names: at byte `offset` of `file_name`, the image file `number`.
-/// The databases ascend by identity, none is empty; the slots of each are cold
-/// and ascend by stored hash.
+/// Reads a piece from its `bytes`, exactly those that `reference` names. The databases
+/// ascend by identity, none is empty; the slots of each are cold, ascend by stored hash,
+/// and are in the piece's ranges.
 ///
 /// # Errors
 /// [`FormatError::Corruption`] if they are not the piece that was written there.
-pub fn decode_piece(
-    bytes: &[u8],
-    file_name: &str,
-    offset: u64,
-    number: u64,
-    shard: ShardId,
-) -> Result<Vec<(DatabaseId, Vec<Slot>)>, FormatError> {
+pub fn decode_piece(bytes: &[u8], reference: &PieceReference) -> Result<Slots, FormatError> {
+    let file_name = file_name(reference.file);
+    let offset = reference.offset;
     let refuse = |at: usize, expected, found| {
         let offset = offset.saturating_add(at as u64);
-        corruption(file_name.to_owned(), offset, expected, found)
+        corruption(file_name.clone(), offset, expected, found)
     };
     let malformed = |error: CodecError| {
         FormatError::from(Corruption::of_codec(
-            file_name.to_owned(),
+            file_name.clone(),
             offset,
             "an image piece",
             error,
@@ -149,6 +157,7 @@ pub fn decode_piece(
     let found_shard = reader.u16().map_err(malformed)?;
     let database_count = reader.u16().map_err(malformed)?;
     let found_bytes = reader.u32().map_err(malformed)?;
+    let found_ranges = reader.u64().map_err(malformed)?;
     // What a misdirected or stale piece differs in comes before the CRC, which
     // such a piece passes, so that the message tells which it is.
     let expected = [
@@ -158,11 +167,16 @@ pub fn decode_piece(
             u64::from(PIECE_MAGIC),
             u64::from(magic),
         ),
-        (PIECE_NUMBER_OFFSET, "image number", number, found_number),
+        (
+            PIECE_NUMBER_OFFSET,
+            "image number",
+            reference.file,
+            found_number,
+        ),
         (
             PIECE_SHARD_OFFSET,
             "shard",
-            u64::from(shard.0),
+            u64::from(reference.shard.0),
             u64::from(found_shard),
         ),
         (
@@ -170,6 +184,12 @@ pub fn decode_piece(
             "length",
             bytes.len() as u64,
             u64::from(found_bytes),
+        ),
+        (
+            PIECE_RANGES_OFFSET,
+            "ranges",
+            reference.ranges.0,
+            found_ranges,
         ),
         (
             PIECE_CRC_OFFSET,
@@ -187,7 +207,7 @@ pub fn decode_piece(
             ));
         }
     }
-    let mut databases: Vec<(DatabaseId, Vec<Slot>)> = Vec::new();
+    let mut databases: Slots = Vec::new();
     for _ in 0..database_count {
         let start = reader.offset();
         let identity = DatabaseId(reader.u32().map_err(malformed)?);
@@ -219,10 +239,11 @@ pub fn decode_piece(
             let at = slots_start.saturating_add(words.offset());
             let bits = words.u64().map_err(malformed)?;
             let cold = Slot::from_bits(bits).and_then(|slot| Some((slot, slot.cold_stored()?)));
-            let Some((slot, stored)) = cold.filter(|&(_, stored)| stored >= last) else {
+            let fits = |stored: u32| stored >= last && reference.ranges.contains_stored(stored);
+            let Some((slot, stored)) = cold.filter(|&(_, stored)| fits(stored)) else {
                 return Err(refuse(
                     at,
-                    "a cold slot whose stored hash is not below the one before".to_owned(),
+                    "a cold slot of the piece's ranges, not below the one before".to_owned(),
                     format!("{bits:#018x}"),
                 ));
             };
@@ -239,4 +260,32 @@ pub fn decode_piece(
         ));
     }
     Ok(databases)
+}
+
+/// What the pieces of a shard say together, oldest first, each with its ranges: of every
+/// range, the newest piece that covers it counts. As ordered as they are.
+#[must_use]
+pub fn merge(mut pieces: Vec<(RangeSet, Slots)>) -> Slots {
+    let Some((mut covered, newest)) = pieces.pop() else {
+        return Slots::new();
+    };
+    if pieces.is_empty() {
+        return newest;
+    }
+    let mut databases: BTreeMap<DatabaseId, Vec<Slot>> = newest.into_iter().collect();
+    for (ranges, older) in pieces.into_iter().rev() {
+        for (database, slots) in older {
+            let stays = |slot: &Slot| {
+                (slot.cold_stored()).is_some_and(|stored| !covered.contains_stored(stored))
+            };
+            let kept = slots.into_iter().filter(stays);
+            databases.entry(database).or_default().extend(kept);
+        }
+        covered = covered.union(ranges);
+    }
+    for slots in databases.values_mut() {
+        slots.sort_by_key(|slot| slot.cold_stored());
+    }
+    databases.retain(|_, slots| !slots.is_empty());
+    databases.into_iter().collect()
 }

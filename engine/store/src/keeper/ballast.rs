@@ -18,7 +18,7 @@ impl Keeper {
     /// What an image of all pieces takes, and half as much again for the keys
     /// that came since.
     fn ballast_bytes(&self) -> u64 {
-        let pieces: u64 = self.directory.pieces.iter().map(|piece| piece.bytes).sum();
+        let pieces = self.directory.pieces_bytes();
         LEAST_BYTES + pieces / 2 * 3
     }
 

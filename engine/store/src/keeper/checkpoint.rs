@@ -8,7 +8,7 @@
 //! 1. `X` is the log's end. Everything below is applied wherever its shard is
 //!    not locked.
 //! 2. Slice by slice in the order of hashes, each key's place on the tier is
-//!    noted; a dirty record is captured and placed in the same slice, so the
+//!    noted, but for ranges of keys that have not changed since the last image; a dirty record is captured and placed in the same slice, so the
 //!    image names a record that contains every change of its key up to the
 //!    slice, and later ones are in the log above `X`. A key absent in its slice
 //!    was absent at a moment after `X`: the log tells the rest. A crash here:
@@ -24,7 +24,7 @@
 use super::Keeper;
 use super::batch::BATCH_BYTES;
 use super::clean::CleanError;
-use crate::image::{self, Directory, PieceBuilder, PieceReference};
+use crate::image::{self, Directory, PIECES_MAX, PieceBuilder, PieceReference, RangeSet};
 use crate::index::{Found, KeyTable, Location, Slot};
 use crate::manifest::{FILE_NAME, ImageReference, Manifest};
 use crate::memory::BEGIN_PERCENT;
@@ -33,9 +33,11 @@ use crate::tier::SpaceState;
 use crate::tier::writer::WriteError;
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
+use thermocline_base::bugs::{Bug, is_planted};
 use thermocline_base::limits::PAGE_BYTES;
 use thermocline_base::{DatabaseId, KeyHash, Lsn, ShardId};
 use thermocline_disk::{File, OpenMode};
@@ -47,6 +49,9 @@ const RETRY: Duration = Duration::from_secs(1);
 /// All pieces are written anew once the files take twice as much as the pieces,
 /// and this much more.
 const GARBAGE_BYTES: u64 = 16 << 20;
+
+/// All pieces are written anew once they stand in more files than this.
+const FILES_MAX: usize = 64;
 
 #[derive(Debug, thiserror::Error)]
 enum CheckpointError {
@@ -77,6 +82,27 @@ enum Place {
     At(crate::address::Address),
     /// Captured, as this record of the batch.
     Captured(usize),
+}
+
+/// The ranges of a shard that the next image writes, given its pieces and what changed
+/// since: all if there is no whole piece yet, or if the others have become many or half as
+/// long as the whole one.
+fn ranges_to_write(pieces: &[PieceReference], changed: RangeSet) -> RangeSet {
+    let Some((whole, later)) = pieces.split_first() else {
+        return if changed.is_empty() {
+            changed
+        } else {
+            RangeSet::ALL
+        };
+    };
+    let later_bytes: u64 = later.iter().map(|piece| u64::from(piece.bytes)).sum();
+    let changed_bytes = u64::from(whole.bytes) * u64::from(changed.count()) / 64;
+    let is_much = later_bytes + changed_bytes > u64::from(whole.bytes) / 2;
+    if !changed.is_empty() && (is_much || pieces.len() >= PIECES_MAX) {
+        RangeSet::ALL
+    } else {
+        changed
+    }
 }
 
 impl Keeper {
@@ -144,7 +170,7 @@ impl Keeper {
             self.batch.clear();
             // What was noted as unchanged may be in no image.
             for shard in &store.shards {
-                shard.lock().changed = true;
+                shard.lock().changed = RangeSet::ALL;
             }
             self.checkpoint_rests_until = now + RETRY;
         } else {
@@ -183,22 +209,31 @@ impl Keeper {
         let mut offset = 0;
         for index in 0..store.shards.len() {
             let id = ShardId(index as u16);
-            let is_changed = std::mem::take(&mut store.shards[index].lock().changed);
-            if !is_changed && !rewrites_all {
-                pieces.push(self.directory.pieces[index]);
+            let changed = std::mem::take(&mut store.shards[index].lock().changed);
+            let before = self.directory.of_shard(id);
+            let ranges = if rewrites_all {
+                RangeSet::ALL
+            } else {
+                ranges_to_write(before, changed)
+            };
+            if ranges != RangeSet::ALL {
+                pieces.extend_from_slice(before);
+            }
+            if ranges.is_empty() {
                 continue;
             }
-            let (slots, bytes) = self.image_of(id, number)?;
-            if slots == 0 {
-                pieces.push(PieceReference::default());
+            let (slots, bytes) = self.image_of(id, number, ranges)?;
+            if slots == 0 && ranges == RangeSet::ALL {
                 continue;
             }
             file.write_all_at(offset, &bytes)
                 .map_err(StoreError::from)?;
             pieces.push(PieceReference {
+                shard: id,
+                ranges,
                 file: number,
                 offset,
-                bytes: bytes.len() as u64,
+                bytes: bytes.len() as u32,
             });
             offset += bytes.len() as u64;
             self.observe();
@@ -232,7 +267,9 @@ impl Keeper {
         let bytes = directory.encode();
         file.write_all_at(offset, &bytes)
             .map_err(StoreError::from)?;
-        file.sync_data().map_err(StoreError::from)?;
+        if !is_planted(Bug::SkippedImageSync) {
+            file.sync_data().map_err(StoreError::from)?;
+        }
         store.disk.sync_directory(image::DIRECTORY_NAME)?;
         // The map changes under all shard locks: with one held, its frame is
         // below the end.
@@ -241,7 +278,12 @@ impl Keeper {
             store.database_map()
         };
         let end_lsn = store.log.position();
-        self.make_durable(end_lsn)?;
+        if is_planted(Bug::LogRetiredEarly) {
+            store.log.wal().retire(checkpoint_lsn);
+        }
+        if !is_planted(Bug::LogBehindManifest) {
+            self.make_durable(end_lsn)?;
+        }
         // 4.
         let manifest = Manifest {
             databases,
@@ -281,36 +323,43 @@ impl Keeper {
         Ok(disk.open_file(&name, OpenMode::CreateNew, false)?)
     }
 
-    /// The piece of one shard; how many slots it has.
-    fn image_of(&mut self, id: ShardId, number: u64) -> Result<(usize, Vec<u8>), CheckpointError> {
+    /// The piece of some ranges of a shard; how many slots it has.
+    fn image_of(
+        &mut self,
+        id: ShardId,
+        number: u64,
+        ranges: RangeSet,
+    ) -> Result<(usize, Vec<u8>), CheckpointError> {
         let store = Arc::clone(&self.store);
         let mut databases: Vec<DatabaseId> = {
             let shard = store.shards[id.index()].lock();
             shard.tables().iter().map(KeyTable::database).collect()
         };
         databases.sort_unstable();
-        let mut piece = PieceBuilder::new(number, id);
+        let mut piece = PieceBuilder::new(number, id, ranges);
         let mut slots = 0;
         for database in databases {
             piece.begin_database(database);
-            let mut cursor = Some(0);
-            while let Some(at) = cursor {
-                let (mut seen, next) = self.slice(id, database, at);
-                cursor = next;
-                self.place_batch()?;
-                seen.sort_unstable_by_key(|seen| seen.stored);
-                for one in seen {
-                    let address = match one.place {
-                        Place::At(address) => Some(address),
-                        Place::Captured(index) => self.batch.address(index),
-                    };
-                    let Some(address) = address else { continue };
-                    let hash = KeyHash::from_stored(id, one.stored);
-                    piece.push(Slot::cold(address, hash).with_frequency(one.frequency));
-                    slots += 1;
-                }
-                if self.batch.bytes() >= BATCH_BYTES {
-                    self.finish_batch(false)?;
+            for span in ranges.spans() {
+                let mut at = span.start;
+                while at < span.end {
+                    let (mut seen, next) = self.slice(id, database, at..span.end);
+                    at = next.unwrap_or(span.end);
+                    self.place_batch()?;
+                    seen.sort_unstable_by_key(|seen| seen.stored);
+                    for one in seen {
+                        let address = match one.place {
+                            Place::At(address) => Some(address),
+                            Place::Captured(index) => self.batch.address(index),
+                        };
+                        let Some(address) = address else { continue };
+                        let hash = KeyHash::from_stored(id, one.stored);
+                        piece.push(Slot::cold(address, hash).with_frequency(one.frequency));
+                        slots += 1;
+                    }
+                    if self.batch.bytes() >= BATCH_BYTES {
+                        self.finish_batch(false)?;
+                    }
                 }
             }
         }
@@ -318,7 +367,12 @@ impl Keeper {
     }
 
     /// One slice, under the shard's lock; where to go on.
-    fn slice(&mut self, id: ShardId, database: DatabaseId, at: u32) -> (Vec<Seen>, Option<u32>) {
+    fn slice(
+        &mut self,
+        id: ShardId,
+        database: DatabaseId,
+        span: Range<u32>,
+    ) -> (Vec<Seen>, Option<u32>) {
         let store = Arc::clone(&self.store);
         let mut seen = Vec::with_capacity(SLICE_KEYS);
         let mut dirty: Vec<(usize, KeyHash, Vec<u8>)> = Vec::new();
@@ -327,7 +381,10 @@ impl Keeper {
         let Some(table) = shard.table(database) else {
             return (seen, None);
         };
-        let next = table.scan(at, SLICE_KEYS, |stored, slot, record| {
+        let next = table.scan(span.start, SLICE_KEYS, |stored, slot, record| {
+            if stored >= span.end {
+                return;
+            }
             let place = match (record, slot.location()) {
                 (Some(record), _) => {
                     let parts = record.parts();
@@ -370,31 +427,31 @@ impl Keeper {
             if let Some(reason) = log.failure() {
                 return Err(CheckpointError::Log(reason));
             }
-            std::thread::park_timeout(Duration::from_micros(200));
+            log.wait(Duration::from_micros(200));
         }
         Ok(())
     }
 
     /// Image files that the directory's pieces stand in.
-    fn image_files(&self) -> BTreeSet<u64> {
-        let pieces = self.directory.pieces.iter();
-        let with_keys = pieces
-            .filter(|piece| piece.bytes > 0)
-            .map(|piece| piece.file);
-        with_keys.chain([self.directory.number]).collect()
+    pub(super) fn image_files(&self) -> BTreeSet<u64> {
+        let pieces = self.directory.pieces.iter().map(|piece| piece.file);
+        pieces.chain([self.directory.number]).collect()
     }
 
     fn images_are_mostly_garbage(&self) -> Result<bool, CheckpointError> {
-        let live_bytes: u64 = self.directory.pieces.iter().map(|piece| piece.bytes).sum();
+        let files = self.image_files();
+        if files.len() > FILES_MAX {
+            return Ok(true);
+        }
         let mut file_bytes = 0;
-        for number in self.image_files() {
+        for number in files {
             if number > 0 {
                 let name = image::file_name(number);
                 let file = self.store.disk.open_file(&name, OpenMode::Read, false)?;
                 file_bytes += file.size_bytes().map_err(StoreError::from)?;
             }
         }
-        Ok(file_bytes > live_bytes * 2 + GARBAGE_BYTES)
+        Ok(file_bytes > self.directory.pieces_bytes() * 2 + GARBAGE_BYTES)
     }
 
     /// Removes image files that the durable manifest does not lead to. One that

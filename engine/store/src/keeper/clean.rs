@@ -25,6 +25,7 @@ use smallvec::SmallVec;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
+use thermocline_base::bugs::{Bug, is_planted};
 use thermocline_base::limits::PAGE_BYTES;
 use thermocline_base::{DatabaseId, KeyHash};
 use thermocline_disk::{AlignedBuffer, File};
@@ -385,6 +386,9 @@ impl Keeper {
 /// Has the key's slot, or its clean record, name the new place if it still
 /// names the old one.
 fn point_at(shard: &mut Shard, moved: &Moved) -> bool {
+    if is_planted(Bug::StaleSlotAfterCleaning) {
+        return true;
+    }
     let Some(table) = shard.table_mut(moved.database) else {
         return false;
     };
@@ -395,8 +399,8 @@ fn point_at(shard: &mut Shard, moved: &Moved) -> bool {
                 .is_some_and(|it| it.is_clean() && it.address() == Some(moved.from));
             if is_copy {
                 table.set_address(position, moved.to);
+                shard.changed.insert(moved.hash);
             }
-            shard.changed |= is_copy;
             is_copy
         }
         Found::Cold(candidates) => {
@@ -407,7 +411,7 @@ fn point_at(shard: &mut Shard, moved: &Moved) -> bool {
                 return false;
             };
             table.relocate(*position, moved.hash, moved.to);
-            shard.changed = true;
+            shard.changed.insert(moved.hash);
             true
         }
     }

@@ -40,13 +40,13 @@ impl Keeper {
         true
     }
 
-    /// Reads the shard's piece of the image and makes its keys known.
+    /// Reads the shard's pieces of the image and makes its keys known.
     fn load_shard(&mut self, id: ShardId) {
         let store = &self.store;
         if store.shards[id.index()].lock().is_loaded {
             return;
         }
-        let read = recovery::read_piece(&store.disk, &self.directory, id);
+        let read = recovery::read_pieces(&store.disk, &self.directory, id);
         let mut shard = store.shards[id.index()].lock();
         shard.references.sort();
         match read {
@@ -131,6 +131,12 @@ impl Keeper {
         self.load_rests_until = self.store.clock.monotonic() + REST;
         for index in 0..self.store.shards.len() {
             self.load_shard(ShardId(index as u16));
+            // One that has come up lacks changes of the log's tail. They are still
+            // to be had from there, or wait: so they are tried again, too.
+            let mut shard = self.store.shards[index].lock();
+            if shard.is_loaded {
+                shard.damage = None;
+            }
         }
     }
 
@@ -159,7 +165,7 @@ impl Keeper {
                     self.store.control.set_damage(error.to_string());
                     return;
                 }
-                std::thread::park_timeout(SLICE);
+                self.store.log.wait(SLICE);
             }
         }
     }

@@ -8,6 +8,7 @@
 //! Modules, lowest first: `batch` (from memory to the tier), `tail`, `load`, `relieve`,
 //! `expire`, `fields`, `ballast`, `checkpoint`, `clean`.
 
+mod backup;
 mod ballast;
 mod batch;
 mod checkpoint;
@@ -17,6 +18,8 @@ mod fields;
 mod load;
 mod relieve;
 mod tail;
+
+pub use backup::BackupReport;
 
 use crate::effect::{Effect, KeyRef};
 use crate::image::Directory;
@@ -37,6 +40,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 use tail::Tail;
+use thermocline_base::bugs::{Bug, is_planted};
 use thermocline_base::{DatabaseId, Lsn, ShardId};
 use thermocline_wal::FrameReader;
 
@@ -158,13 +162,23 @@ impl Keeper {
 
     /// Tends the store until it is closed.
     pub(crate) fn run(&mut self) -> Result<(), String> {
-        self.keep_ballast();
+        self.begin();
         while !self.store.control.is_stopping() {
             let is_busy = self.tick();
             if !is_busy {
                 self.store.control.sleep(REST);
             }
         }
+        self.end()
+    }
+
+    /// Comes before the first round.
+    pub(crate) fn begin(&self) {
+        self.keep_ballast();
+    }
+
+    /// Comes after the last round: the last checkpoint, if one is wanted.
+    pub(crate) fn end(&mut self) -> Result<(), String> {
         let wants_last = self.store.control.wants_last_checkpoint();
         while wants_last && !self.store.is_settled() && self.store.control.damage().is_none() {
             self.load();
@@ -178,12 +192,13 @@ impl Keeper {
     }
 
     /// One round; whether there is more to do at once.
-    fn tick(&mut self) -> bool {
+    pub(crate) fn tick(&mut self) -> bool {
         self.observe();
         let mut is_busy = false;
         if !self.store.is_settled() {
             is_busy |= self.load();
             self.refuse_checkpoints();
+            self.refuse_backups();
         }
         is_busy |= self.relieve(RELIEF_BATCHES);
         is_busy |= self.bury();
@@ -191,6 +206,12 @@ impl Keeper {
             self.expire();
             self.store.observed.settle();
             self.expire_fields();
+            if let Some(request) = self.store.control.take_backup() {
+                let made = self.backup(&request.path);
+                // Who asked may have gone.
+                let _ = request.done.send(made);
+                is_busy = true;
+            }
             if self.is_checkpoint_due() {
                 // Its failure is told by whoever asks; it is tried again.
                 let _ = self.checkpoint();
@@ -214,7 +235,10 @@ impl Keeper {
         if now >= self.observed_at + OBSERVE_INTERVAL {
             self.observed_at = now;
             self.store.pool.trim();
-            if let Some(bytes) = resident_bytes() {
+            // Where the store is stepped the process is not the store's.
+            if !self.store.log.is_stepped()
+                && let Some(bytes) = resident_bytes()
+            {
                 self.store.memory.observe_resident(bytes);
             }
             let limit = self.store.settings.tier_max_bytes();
@@ -320,12 +344,14 @@ impl Keeper {
             key: KeyRef { database, key },
         }
         .encode_into(&mut effect);
-        shard.last_lsn = store.log.append(&effect);
+        if !(cause == Cause::Expired && is_planted(Bug::LostDeleteOnExpiry)) {
+            shard.last_lsn = store.log.append(&effect);
+        }
         if let Some(table) = shard.table_mut(database) {
             table.remove(position);
         }
         shard.epoch += 1;
-        shard.changed = true;
+        shard.changed.insert(store.seed.hash(database, key));
         shard.watchers.touch(database, key);
         if shard.queues.is_waited(database, key) {
             store.raise(database, key);

@@ -13,6 +13,8 @@
 
 pub mod keys;
 mod pages;
+mod resolver;
+mod scavenge;
 pub mod segments;
 mod tail;
 

@@ -5,7 +5,7 @@
 use super::*;
 use crate::address::Address;
 use crate::effect::{DatabaseMap, Effect, KeyRef};
-use crate::image::{PieceBuilder, PieceReference};
+use crate::image::{PieceBuilder, PieceReference, RangeSet};
 use crate::index::Slot;
 use crate::manifest::ImageReference;
 use crate::payload;
@@ -156,6 +156,7 @@ impl Log {
             start_lsn: Lsn::ZERO,
             history: 7,
             history_start: Lsn::ZERO,
+            segment_bytes: 0,
         };
         let mut bytes = header.encode();
         bytes.resize(SEGMENT_HEADER_BYTES, 0);
@@ -336,8 +337,8 @@ fn directory() -> Made {
 /// The pieces of even shards in the first image, the others in the second.
 fn write_image(path: &Path) -> (Vec<PieceReference>, u64, ImageReference) {
     let mut files = [Vec::new(), Vec::new()];
-    let mut pieces = vec![PieceReference::default(); SHARD_COUNT];
-    for (index, reference) in pieces.iter_mut().enumerate() {
+    let mut pieces = Vec::new();
+    for index in 0..SHARD_COUNT {
         let shard = ShardId(index as u16);
         let mut slots: Vec<_> = NAMED
             .iter()
@@ -352,7 +353,7 @@ fn write_image(path: &Path) -> (Vec<PieceReference>, u64, ImageReference) {
         }
         slots.sort_unstable_by_key(|(database, hash, _)| (*database, hash.stored()));
         let number = 1 + u64::from(shard.0 % 2);
-        let mut builder = PieceBuilder::new(number, shard);
+        let mut builder = PieceBuilder::new(number, shard, RangeSet::ALL);
         for of_database in slots.chunk_by(|a, b| a.0 == b.0) {
             builder.begin_database(of_database[0].0);
             for (_, hash, address) in of_database {
@@ -361,11 +362,13 @@ fn write_image(path: &Path) -> (Vec<PieceReference>, u64, ImageReference) {
         }
         let file = &mut files[number as usize - 1];
         let bytes = builder.finish();
-        *reference = PieceReference {
+        pieces.push(PieceReference {
+            shard,
+            ranges: RangeSet::ALL,
             file: number,
             offset: file.len() as u64,
-            bytes: bytes.len() as u64,
-        };
+            bytes: bytes.len() as u32,
+        });
         file.extend(bytes);
     }
     let directory = Directory {
@@ -577,9 +580,9 @@ fn a_missing_segment_is_told() {
 fn a_damaged_piece_is_told_where_it_stands() {
     let made = directory();
     let hash = SEED.hash(ONE, b"large");
-    let piece = made.pieces[hash.shard().index()];
+    let piece = (made.pieces.iter().find(|it| it.shard == hash.shard())).unwrap();
     let file = image::file_name(piece.file);
-    flip(&made, &file, piece.offset + piece.bytes - 1);
+    flip(&made, &file, piece.offset + u64::from(piece.bytes) - 1);
     let read = read(made.directory.path());
     assert_eq!(read.keys, without(&["large"]));
     assert_eq!(read.damage.len(), 1);

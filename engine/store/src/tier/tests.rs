@@ -125,6 +125,7 @@ fn documented_offsets_are_those_of_the_code() {
             ("shard", image::PIECE_SHARD_OFFSET),
             ("database", image::PIECE_DATABASE_COUNT_OFFSET),
             ("length", image::PIECE_BYTES_OFFSET),
+            ("ranges", image::PIECE_RANGES_OFFSET),
             ("databases", image::PIECE_HEADER_BYTES),
         ],
     );
@@ -138,14 +139,16 @@ fn documented_offsets_are_those_of_the_code() {
         ],
     );
     check(
-        "image directory",
+        "image trailer",
         &[
-            ("magic", image::DIRECTORY_MAGIC_OFFSET),
-            ("version", image::DIRECTORY_VERSION_OFFSET),
-            ("shard", image::DIRECTORY_SHARD_COUNT_OFFSET),
-            ("image", image::DIRECTORY_NUMBER_OFFSET),
-            ("key", image::DIRECTORY_KEY_COUNT_OFFSET),
-            ("references", image::DIRECTORY_HEADER_BYTES),
+            ("key", image::TRAILER_KEY_COUNT_OFFSET),
+            ("image", image::TRAILER_NUMBER_OFFSET),
+            ("reference", image::TRAILER_COUNT_OFFSET),
+            ("shard", image::TRAILER_SHARD_COUNT_OFFSET),
+            ("version", image::TRAILER_VERSION_OFFSET),
+            ("zero", image::TRAILER_ZERO_OFFSET),
+            ("magic", image::TRAILER_MAGIC_OFFSET),
+            ("end", image::DIRECTORY_TRAILER_BYTES),
         ],
     );
     check(
@@ -153,7 +156,10 @@ fn documented_offsets_are_those_of_the_code() {
         &[
             ("file", 0),
             ("offset", 8),
-            ("length", 16),
+            ("ranges", 16),
+            ("length", 24),
+            ("shard", 28),
+            ("zero", 30),
             ("next", image::REFERENCE_BYTES),
         ],
     );

@@ -6,6 +6,7 @@ mod support;
 mod cleaning;
 mod dictionaries;
 mod faults;
+mod images;
 mod long;
 mod model;
 mod offline;

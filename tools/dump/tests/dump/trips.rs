@@ -76,7 +76,7 @@ fn keys_that_are_there_stay_unless_replaced() {
     let kept = done(&["restore", &directory, &file]);
     assert!(
         kept.messages
-            .contains("1 keys restored, 1 left as they were")
+            .contains("1 key restored, 1 left as they were")
     );
     assert_eq!(
         dumped(&directory, &[]),

@@ -6,7 +6,7 @@ use thermocline_commands::CommandError;
 use thermocline_commands::ReplyBuffer;
 use thermocline_commands::glob::{Case, matches};
 use thermocline_commands::table::{
-    self, Category, Command, KeyFlags, KeySearch, KeySpec, get_keys,
+    self, Argument, Category, Command, KeyFlags, KeySearch, KeySpec, get_keys,
 };
 
 use super::{CommandResult, Family, Invocation, Outcome};
@@ -201,21 +201,83 @@ fn docs(invocation: &mut Invocation<'_>) -> CommandResult {
 
 /// A name and the map of what is known of it.
 fn document(command: &'static Command, reply: &mut ReplyBuffer) {
-    reply.bulk(command.name.as_bytes());
-    reply.map(3 + usize::from(!command.subcommands.is_empty()));
-    for (name, text) in [
+    let known = table::documentation(command.name);
+    let complexity = known.map_or("", |known| known.complexity);
+    let arguments = known.map_or(&[][..], |known| &known.arguments);
+    let texts = [
         ("summary", command.summary),
         ("since", command.since),
         ("group", command.group.name()),
-    ] {
+        ("complexity", complexity),
+    ];
+    let texts = texts.iter().filter(|(_, text)| !text.is_empty());
+    reply.bulk(command.name.as_bytes());
+    reply.map(
+        texts.clone().count()
+            + usize::from(!arguments.is_empty())
+            + usize::from(!command.subcommands.is_empty()),
+    );
+    for (name, text) in texts {
         reply.bulk(name.as_bytes());
         reply.bulk(text.as_bytes());
+    }
+    if !arguments.is_empty() {
+        reply.bulk(b"arguments");
+        document_arguments(arguments, reply);
     }
     if !command.subcommands.is_empty() {
         reply.bulk(b"subcommands");
         reply.map(command.subcommands.len());
         for subcommand in command.subcommands {
             document(subcommand, reply);
+        }
+    }
+}
+
+/// A list of maps, in the order of Valkey's fields. Groups are nested a few levels deep.
+fn document_arguments(arguments: &[Argument], reply: &mut ReplyBuffer) {
+    reply.array(arguments.len());
+    for argument in arguments {
+        let before = [
+            ("name", Some(argument.name)),
+            ("type", Some(argument.kind)),
+            ("display_text", argument.display_text),
+        ];
+        let after = [
+            ("token", argument.token),
+            ("since", argument.since),
+            ("deprecated_since", argument.deprecated_since),
+        ];
+        let fields = before.iter().chain(&after);
+        reply.map(
+            fields.filter(|(_, value)| value.is_some()).count()
+                + usize::from(argument.key_spec_index.is_some())
+                + usize::from(!argument.flags.is_empty())
+                + usize::from(!argument.arguments.is_empty()),
+        );
+        document_fields(&before, reply);
+        if let Some(index) = argument.key_spec_index {
+            reply.bulk(b"key_spec_index");
+            reply.integer(index);
+        }
+        document_fields(&after, reply);
+        if !argument.flags.is_empty() {
+            reply.bulk(b"flags");
+            reply.set(argument.flags.len());
+            argument.flags.iter().for_each(|flag| reply.simple(flag));
+        }
+        if !argument.arguments.is_empty() {
+            reply.bulk(b"arguments");
+            document_arguments(&argument.arguments, reply);
+        }
+    }
+}
+
+fn document_fields(fields: &[(&str, Option<&str>)], reply: &mut ReplyBuffer) {
+    for (name, value) in fields {
+        if let Some(value) = value {
+            reply.bulk(name.as_bytes());
+            reply.bulk(value.as_bytes());
         }
     }
 }
@@ -252,7 +314,7 @@ fn list(invocation: &mut Invocation<'_>) -> CommandResult {
         commands.flat_map(|command| std::iter::once(*command).chain(command.subcommands))
     };
     let names: Vec<&str> = match invocation.arguments.get(2..).unwrap_or_default() {
-        [] => table::all().iter().map(|command| command.name).collect(),
+        [] => every().map(|command| command.name).collect(),
         [filter, kind, value] if filter.eq_ignore_ascii_case(b"filterby") => {
             let found: Vec<&'static Command> = if kind.eq_ignore_ascii_case(b"module") {
                 Vec::new()
@@ -323,6 +385,22 @@ mod tests {
             *2\r\n$5\r\nindex\r\n:1\r\n$9\r\nfind_keys\r\n*4\r\n$4\r\ntype\r\n$5\r\nrange\r\n\
             $4\r\nspec\r\n*6\r\n$7\r\nlastkey\r\n:0\r\n$7\r\nkeystep\r\n:1\r\n$5\r\nlimit\r\n:0\
             \r\n*0\r\n";
+        assert_eq!(String::from_utf8_lossy(reply.as_bytes()), expected);
+    }
+
+    #[test]
+    fn arguments_are_documented_as_valkey_does() {
+        let arguments = &table::documentation("bitpos").unwrap().arguments;
+        let mut reply = ReplyBuffer::default();
+        document_arguments(&arguments[..1], &mut reply);
+        document_arguments(&arguments[2].arguments[..1], &mut reply);
+        document_arguments(&table::documentation("ping").unwrap().arguments, &mut reply);
+        let expected = "*1\r\n*8\r\n$4\r\nname\r\n$3\r\nkey\r\n$4\r\ntype\r\n$3\r\nkey\r\n\
+            $12\r\ndisplay_text\r\n$3\r\nkey\r\n$14\r\nkey_spec_index\r\n:0\r\n\
+            *1\r\n*6\r\n$4\r\nname\r\n$5\r\nstart\r\n$4\r\ntype\r\n$7\r\ninteger\r\n\
+            $12\r\ndisplay_text\r\n$5\r\nstart\r\n\
+            *1\r\n*8\r\n$4\r\nname\r\n$7\r\nmessage\r\n$4\r\ntype\r\n$6\r\nstring\r\n\
+            $12\r\ndisplay_text\r\n$7\r\nmessage\r\n$5\r\nflags\r\n*1\r\n+optional\r\n";
         assert_eq!(String::from_utf8_lossy(reply.as_bytes()), expected);
     }
 

@@ -20,11 +20,21 @@ pub(super) static COMMANDS: Family = &[
     ("latency|latest", latency_latest),
     ("latency|reset", latency_reset),
     ("lolwut", lolwut),
+    ("role", role),
     ("time", time),
 ];
 
 fn whole(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// A primary without replicas.
+fn role(invocation: &mut Invocation<'_>) -> CommandResult {
+    invocation.reply.array(3);
+    invocation.reply.bulk(b"master");
+    invocation.reply.integer(0);
+    invocation.reply.array(0);
+    Ok(Outcome::Done)
 }
 
 fn time(invocation: &mut Invocation<'_>) -> CommandResult {

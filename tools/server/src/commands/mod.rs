@@ -32,6 +32,7 @@ pub(crate) use monitor::line as monitor_line;
 pub(crate) use pubsub::forbidden_while_subscribed;
 pub(crate) use scripts::busy_text;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use thermocline_base::{Lsn, Random};
@@ -121,6 +122,8 @@ pub(crate) enum Outcome {
 pub(crate) enum Wait {
     /// A checkpoint that begins now: then OK, or its error.
     Checkpoint,
+    /// A backup in this new directory: then what it is made of, or its error.
+    Backup(PathBuf),
     /// Time: then OK.
     Sleep(Duration),
     /// The log up to here, at most so long (`None`: for ever): WAITAOF.

@@ -6,11 +6,16 @@
 
 use super::DifferentialError;
 use super::generator::Generator;
+use super::history::is_key;
 use super::pair::{Pair, Session};
 use super::resp::{Command, Reply, command};
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+/// The number told for a connection that listens.
+const LISTENER: usize = 97;
+/// The number told for a connection that watches.
+const WATCHER: usize = 96;
 /// How long until something that expires is gone for sure.
 const EXPIRY_WAIT: Duration = Duration::from_millis(120);
 /// How long Valkey may take until it has deleted expired fields.
@@ -22,7 +27,10 @@ pub(super) fn run(
     pair: &mut Pair,
     session: &mut Session,
 ) -> Result<(), DifferentialError> {
-    match generator.random().below(34) {
+    match generator.random().below(50) {
+        40..=49 => watch(generator, pair),
+        37..=39 => convert_integers(generator, pair, session),
+        34..=36 => publish(generator, pair, session),
         0..=4 => scan_keys(generator, pair, session),
         5..=9 => scan_hash(generator, pair, session),
         24..=27 => scan_members(generator, pair, session),
@@ -158,6 +166,34 @@ fn random_members(
         return Err(disagree(pair, "a member is made up", &question, &answers));
     }
     Ok(())
+}
+
+/// Sets of integers outgrow a small limit. Sets made of others do not meanwhile: which form
+/// these take depends on the order in Valkey's hash tables.
+fn convert_integers(
+    generator: &mut Generator,
+    pair: &mut Pair,
+    session: &mut Session,
+) -> Result<(), DifferentialError> {
+    let key = generator.word("intset");
+    let mut commands = vec![command(&["CONFIG", "SET", "set-max-intset-entries", "4"])];
+    for _ in 0..1 + generator.random().below(4) {
+        let mut add = vec![b"SADD".to_vec(), key.clone()];
+        let slot = if generator.random().chance(6) {
+            "member"
+        } else {
+            "number"
+        };
+        add.extend((0..1 + generator.random().below(4)).map(|_| generator.word(slot)));
+        let encoding = [b"OBJECT".to_vec(), b"ENCODING".to_vec(), key.clone()];
+        commands.extend([add, encoding.to_vec()]);
+    }
+    commands.push(vec![b"SMEMBERS".to_vec(), key.clone()]);
+    if generator.random().chance(3) {
+        commands.push(vec![b"DEL".to_vec(), key]);
+    }
+    commands.push(command(&["CONFIG", "SET", "set-max-intset-entries", "512"]));
+    pair.exchange(session, &commands)
 }
 
 /// What SPOP takes is for the server to choose, unless there is only one.
@@ -340,7 +376,10 @@ fn exchange_payloads(
         ("bigset", &["SMEMBERS"]),
         ("zset", &["ZRANGE", "0", "-1", "WITHSCORES"]),
         ("bigzset", &["ZRANGE", "0", "-1", "WITHSCORES"]),
-    ][generator.random().below(10) as usize];
+        ("stream", &["XINFO", "STREAM"]),
+        ("hll", &["GET"]),
+        ("geo", &["ZRANGE", "0", "-1", "WITHSCORES"]),
+    ][generator.random().below(13) as usize];
     let key = generator.word(slot);
     let mut target = generator.word("key");
     target.extend_from_slice(b":restored");
@@ -370,9 +409,67 @@ fn exchange_payloads(
         ));
     }
     // A small value may be kept in another form than the one it came in.
-    let mut line = vec![read[0].as_bytes().to_vec(), target];
-    line.extend(command(&read[1..]));
+    let line = if slot == "stream" {
+        let mut line = command(&["XINFO", "STREAM"]);
+        line.push(target);
+        line.extend(command(&["FULL", "COUNT", "0"]));
+        line
+    } else {
+        let mut line = vec![read[0].as_bytes().to_vec(), target];
+        line.extend(command(&read[1..]));
+        line
+    };
     pair.exchange(session, &[line])
+}
+
+/// A command ends the transaction of one who watches its keys on both sides or on none.
+fn watch(generator: &mut Generator, pair: &mut Pair) -> Result<(), DifferentialError> {
+    let made = generator.plain();
+    let mut watch = command(&["WATCH", "s:0"]);
+    watch.extend(made.iter().filter(|word| is_key(word)).cloned());
+    let mut watcher = pair.session(WATCHER)?;
+    let mut writer = pair.session(LISTENER)?;
+    pair.exchange(&mut watcher, &[watch])?;
+    pair.exchange(&mut writer, std::slice::from_ref(&made))?;
+    let multi = [command(&["MULTI"]), command(&["PING"])];
+    pair.exchange(&mut watcher, &multi)?;
+    let replies = pair.ask(&mut watcher, &command(&["EXEC"]))?;
+    if replies[0] == replies[1] {
+        return Ok(());
+    }
+    Err(disagree(pair, "EXEC of one who watched", &made, &replies))
+}
+
+/// What a publisher sends reaches those that listen, each in its way.
+fn publish(
+    generator: &mut Generator,
+    pair: &mut Pair,
+    session: &mut Session,
+) -> Result<(), DifferentialError> {
+    let (subscribe, unsubscribe, publish) = [
+        ("SUBSCRIBE", "UNSUBSCRIBE", "PUBLISH"),
+        ("PSUBSCRIBE", "PUNSUBSCRIBE", "PUBLISH"),
+        ("SSUBSCRIBE", "SUNSUBSCRIBE", "SPUBLISH"),
+    ][generator.random().below(3) as usize];
+    let mut listener = pair.session(LISTENER)?;
+    let channel = generator.word("name");
+    let with_channel = |name: &str| vec![name.as_bytes().to_vec(), channel.clone()];
+    let mut message = with_channel(publish);
+    message.push(generator.word("val"));
+    pair.exchange(&mut listener, &[with_channel(subscribe)])?;
+    pair.exchange(session, &[message.clone()])?;
+    let pushed = pair.receive(&mut listener, &message)?;
+    if pushed[0] != pushed[1] {
+        return Err(disagree(pair, "what was pushed", &message, &pushed));
+    }
+    // With the last subscription RESP2 allows any command again.
+    let commands = [
+        command(&["PING", "a"]),
+        command(&["GET", "s:1"]),
+        with_channel(unsubscribe),
+        command(&["PING"]),
+    ];
+    pair.exchange(&mut listener, &commands)
 }
 
 /// A key and fields that expire are gone for every command.

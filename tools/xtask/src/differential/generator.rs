@@ -6,7 +6,7 @@
 
 use super::grammar::Template;
 use super::resp::{Command, command};
-use super::templates::{NEWER_TEMPLATES, RARE, TEMPLATES};
+use super::templates::{RARE, templates};
 use thermocline_base::{Random, UnixMillis};
 
 /// Keys of each of the small pools.
@@ -28,7 +28,7 @@ const SAFE_TIME: i64 = 10_000_000;
 /// One command in this many is malformed.
 const MALFORMED_ONE_IN: u64 = 25;
 /// Words that are no proper argument of most commands.
-const JUNK: [&[u8]; 16] = [
+const JUNK: [&[u8]; 28] = [
     b"",
     b"abc",
     b"-1",
@@ -45,6 +45,68 @@ const JUNK: [&[u8]; 16] = [
     b"fields",
     b"nx",
     b"\xff\0\r\n",
+    b"-nan",
+    b"0x10",
+    b"1e400",
+    b"4294967296",
+    b"18446744073709551615",
+    b"-",
+    b"+",
+    b"(",
+    b"[a",
+    b"count",
+    b"withscores",
+    b"maxlen",
+];
+/// One command in this many is the name of any command with any words.
+const HOSTILE_ONE_IN: u64 = 30;
+/// Commands that are not sent with any words: they would empty everything, change
+/// the connection or the server, or wait.
+const NEVER_HOSTILE: [&str; 25] = [
+    "auth",
+    "bgrewriteaof",
+    "bgsave",
+    "client",
+    "config",
+    "debug",
+    "discard",
+    "exec",
+    "flushall",
+    "flushdb",
+    "hello",
+    "keys",
+    "lolwut",
+    "monitor",
+    "multi",
+    "psubscribe",
+    "quit",
+    "reset",
+    "save",
+    "select",
+    "shutdown",
+    "ssubscribe",
+    "subscribe",
+    "swapdb",
+    "sort",
+];
+/// How often a template is tried to learn the names it starts with.
+const NAMES_TRIED: u64 = 100;
+/// Numbers at the limits of what commands take.
+const EXTREMES: [&str; 14] = [
+    "0",
+    "1",
+    "-1",
+    "-2",
+    "100",
+    "-100",
+    "4294967295",
+    "4294967296",
+    "-4294967297",
+    "9223372036854775807",
+    "-9223372036854775807",
+    "-9223372036854775808",
+    "9223372036854775808",
+    "x",
 ];
 
 /// See the module.
@@ -53,19 +115,18 @@ pub(super) struct Generator {
     now: UnixMillis,
     templates: Vec<(u64, Template)>,
     rare: Vec<Template>,
+    /// The names of commands that get any words.
+    names: Vec<Vec<u8>>,
     total_weight: u64,
     /// For each connection, whether a transaction should be open.
     in_transaction: Vec<bool>,
 }
 
 impl Generator {
-    /// A generator that begins at this time of the day; `all`: of all families.
-    pub(super) fn new(random: Random, now: UnixMillis, all: bool) -> Self {
-        let newer = if all { NEWER_TEMPLATES } else { &[] };
-        let templates: Vec<_> = TEMPLATES
-            .iter()
-            .chain(newer)
-            .map(|(weight, text)| (*weight, Template::new(text)))
+    /// A generator that begins at this time of the day.
+    pub(super) fn new(random: Random, now: UnixMillis) -> Self {
+        let templates: Vec<_> = templates()
+            .map(|(weight, text)| (weight, Template::new(text)))
             .collect();
         Self {
             random,
@@ -73,6 +134,7 @@ impl Generator {
             total_weight: templates.iter().map(|(weight, _)| weight).sum(),
             templates,
             rare: RARE.1.iter().map(|text| Template::new(text)).collect(),
+            names: names(),
             in_transaction: Vec::new(),
         }
     }
@@ -126,11 +188,55 @@ impl Generator {
         }
         if self.random.chance(MALFORMED_ONE_IN) {
             let malformed = malform(&mut self.random, made.clone());
-            if !depends_on_time(&malformed) && !depends_on_chance(&malformed) {
+            if is_comparable(&malformed) {
                 return malformed;
             }
         }
+        if self.random.chance(HOSTILE_ONE_IN) {
+            let hostile = self.hostile();
+            if is_comparable(&hostile) {
+                return hostile;
+            }
+        }
+        if !is_comparable(&made) {
+            return command(&["PING"]);
+        }
         self.with_other_case(made)
+    }
+
+    /// A command of any name with any words: keys of any type, options of others.
+    fn hostile(&mut self) -> Command {
+        const SLOTS: [&str; 14] = [
+            "key", "key", "key", "extreme", "num", "field", "member", "element", "id", "score",
+            "bound", "group", "val", "unit",
+        ];
+        let at = self.random.below(self.names.len() as u64) as usize;
+        let mut command = vec![self.names[at].clone()];
+        for position in 0..self.random.below(7) {
+            let word = if self.random.chance(4) && position > 0 {
+                JUNK[self.random.below(JUNK.len() as u64) as usize].to_vec()
+            } else {
+                let slots = if position == 0 { 3 } else { SLOTS.len() as u64 };
+                let slot = SLOTS[self.random.below(slots) as usize];
+                self.word(slot)
+            };
+            command.push(word);
+        }
+        command
+    }
+
+    /// A command that concerns no connection's state.
+    pub(super) fn plain(&mut self) -> Command {
+        const OF_CONNECTIONS: [&[u8]; 10] = [
+            b"multi", b"exec", b"discard", b"watch", b"unwatch", b"reset", b"select", b"hello",
+            b"client", b"config",
+        ];
+        loop {
+            let made = self.choose();
+            if is_comparable(&made) && !OF_CONNECTIONS.contains(&made[0].as_slice()) {
+                return made;
+            }
+        }
     }
 
     fn choose(&mut self) -> Command {
@@ -168,6 +274,23 @@ impl Generator {
     }
 }
 
+/// The names that templates start with, but those never sent with any words.
+fn names() -> Vec<Vec<u8>> {
+    let mut random = Random::new(1);
+    let mut names = std::collections::BTreeSet::new();
+    for (_, text) in templates() {
+        let template = Template::new(text);
+        for _ in 0..NAMES_TRIED {
+            let mut fill = |_: &mut Random, _: &str| Vec::new();
+            let command = template.expand(&mut random, &mut fill);
+            names.insert(command[0].to_ascii_lowercase());
+        }
+    }
+    let never: Vec<&[u8]> = NEVER_HOSTILE.iter().map(|name| name.as_bytes()).collect();
+    names.retain(|name| !never.contains(&name.as_slice()));
+    names.into_iter().collect()
+}
+
 /// Changes a command so that it may be none.
 fn malform(random: &mut Random, mut command: Command) -> Command {
     let at = 1 + random.below(command.len() as u64) as usize;
@@ -186,6 +309,32 @@ fn malform(random: &mut Random, mut command: Command) -> Command {
         }
     }
     command
+}
+
+/// Whether Valkey's answer is the one to have, at whatever time it comes.
+fn is_comparable(command: &Command) -> bool {
+    !depends_on_time(command) && !depends_on_chance(command) && !is_beyond_valkey(command)
+}
+
+/// Whether Valkey does something that nobody wants, so that there is no reference:
+/// LSET takes the lowest 32 bits of an index and changes a wrong element; XAUTOCLAIM
+/// allocates as many ids as it may claim.
+fn is_beyond_valkey(command: &Command) -> bool {
+    let number = |word: Option<&Vec<u8>>| {
+        let text = word.and_then(|word| std::str::from_utf8(word).ok());
+        text.and_then(|text| text.parse::<i64>().ok())
+    };
+    let is = |name: &[u8]| command[0].eq_ignore_ascii_case(name);
+    let is_far = |number: i64| i32::try_from(number).is_err();
+    // A picture of each server's own.
+    let is_picture = is(b"lolwut") && command.len() > 1;
+    is_picture
+        || is(b"lset") && number(command.get(2)).is_some_and(is_far)
+        || is(b"xautoclaim")
+            && command.windows(2).any(|pair| {
+                let is_count = pair[0].eq_ignore_ascii_case(b"count");
+                is_count && number(Some(&pair[1])).is_some_and(is_far)
+            })
 }
 
 /// Whether a relative time in it passes during the run, or it waits.
@@ -211,15 +360,26 @@ fn depends_on_time(command: &Command) -> bool {
         let is_time = option.eq_ignore_ascii_case(b"ex") || option.eq_ignore_ascii_case(b"px");
         is_time && soon(Some(&pair[1]))
     });
-    let waits = name == b"wait" && command.get(1).is_none_or(|replicas| replicas != b"0");
+    let waits = match name.as_slice() {
+        b"wait" => command.get(1).is_none_or(|replicas| replicas != b"0"),
+        // Valkey refuses local ones, here they are waited for.
+        b"waitaof" => command.get(1..3) != Some(&[b"0".to_vec(), b"0".to_vec()]),
+        _ => false,
+    };
     third_is_time && soon(command.get(2)) || after_option || waits || blocks(&name, command)
 }
 
 /// Whether it may wait for longer than a moment.
 fn blocks(name: &[u8], command: &Command) -> bool {
     let timeout = match name {
-        b"blmpop" => command.get(1),
-        b"blpop" | b"brpop" | b"blmove" | b"brpoplpush" => command.last(),
+        b"blmpop" | b"bzmpop" => command.get(1),
+        b"blpop" | b"brpop" | b"blmove" | b"brpoplpush" | b"bzpopmin" | b"bzpopmax" => {
+            command.last()
+        }
+        b"xread" | b"xreadgroup" => {
+            let mut pairs = command.windows(2);
+            return pairs.any(|pair| pair[0].eq_ignore_ascii_case(b"block") && pair[1] != b"10");
+        }
         _ => return false,
     };
     let text = timeout.and_then(|word| std::str::from_utf8(word).ok());
@@ -229,14 +389,33 @@ fn blocks(name: &[u8], command: &Command) -> bool {
     is_hexadecimal || seconds.is_some_and(|seconds| seconds == 0.0 || seconds > 0.05)
 }
 
-/// Whether what it leaves behind is for the server to choose: a random member is gone, or
-/// ranges by member are asked of members that have not all one score.
+/// Whether what it leaves behind is for the server to choose (a random member is gone, or
+/// ranges by member are asked of members that have not all one score), or its reply has
+/// as many elements as it likes.
 fn depends_on_chance(command: &Command) -> bool {
-    let pops_any = command[0].eq_ignore_ascii_case(b"spop") && command.len() == 2;
-    let is_lexical = command.get(1).is_some_and(|key| key.starts_with(b"lex:"));
-    let adds = command[0].eq_ignore_ascii_case(b"zadd");
-    let adds_other_scores = is_lexical && adds && command.get(2).is_none_or(|word| word != b"0");
-    pops_any || adds_other_scores || (is_lexical && adds && command.len() != 4)
+    let is = |name: &[u8]| command[0].eq_ignore_ascii_case(name);
+    let pops_any = is(b"spop")
+        && command.get(2).is_none_or(|count| {
+            // Nothing or everything.
+            let text = std::str::from_utf8(count).unwrap_or_default();
+            text.parse::<i64>()
+                .is_ok_and(|count| (1..100_000).contains(&count))
+        });
+    let draws = is(b"srandmember") || is(b"hrandfield") || is(b"zrandmember");
+    let is_enormous = draws
+        && command.get(2).is_some_and(|count| {
+            let text = std::str::from_utf8(count).unwrap_or_default();
+            text.parse::<i64>()
+                .is_ok_and(|count| (i64::MIN + 1..-1000).contains(&count))
+        });
+    let is_lexical = command.iter().skip(1).any(|key| key.starts_with(b"lex:"));
+    let adds = is(b"zadd");
+    let adds_other_scores = is_lexical
+        && adds
+        && (command.len() != 4 || command.get(2).is_none_or(|word| word != b"0"));
+    // What makes anything else of such a set.
+    let stores = is_lexical && (is(b"zincrby") || is(b"zrangestore") || is(b"geoadd"));
+    pops_any || is_enormous || adds_other_scores || stores
 }
 
 fn numbered(prefix: &str, random: &mut Random, count: u64) -> Vec<u8> {
@@ -255,13 +434,16 @@ fn fill(random: &mut Random, slot: &str, now: UnixMillis) -> Vec<u8> {
         "hash" => return key(random, "h", "s"),
         "set" => return key(random, "t", "s"),
         "zset" => return key(random, "z", "s"),
+        "intset" => return numbered("i", random, 4),
+        "topstream" => return numbered("xt", random, 2),
+        "extreme" => EXTREMES[random.below(EXTREMES.len() as u64) as usize].to_owned(),
         "lexset" => return numbered("lex", random, 3),
         "zsource" => {
             let prefix = if random.chance(6) { "t" } else { "z" };
             return key(random, prefix, "s");
         }
         "key" => {
-            let prefix = ["s", "h", "q", "t", "z"][random.below(5) as usize];
+            let prefix = ["s", "h", "q", "t", "z", "x", "p", "g"][random.below(8) as usize];
             return key(random, prefix, "none");
         }
         "hll" => return key(random, "p", "s"),
@@ -436,7 +618,7 @@ mod tests {
     use crate::differential::resp::shown;
 
     fn generator(seed: u64) -> Generator {
-        Generator::new(Random::new(seed), UnixMillis(1_700_000_000_000), true)
+        Generator::new(Random::new(seed), UnixMillis(1_700_000_000_000))
     }
 
     #[test]
@@ -478,7 +660,7 @@ mod tests {
             ended += usize::from(name == "exec" || name == "discard");
             names.insert(name);
         }
-        for (_, text) in TEMPLATES.iter().chain(NEWER_TEMPLATES) {
+        for (_, text) in templates() {
             let first = text
                 .split(' ')
                 .find(|word| *word != "(")

@@ -8,6 +8,10 @@ use crate::table::{Category, Command, Flag, Group, KeyFlag, KeySpec};
 
 /// The entries of this family, sorted by name.
 pub(super) static COMMANDS: &[Command] = &[
+    Command::new("backup", 2, Group::Server, "0.1.0",
+            "Makes a checkpoint and a copy of it in a new directory.")
+        .flags(&[Flag::Admin, Flag::NoAsyncLoading, Flag::NoMulti, Flag::Noscript])
+        .categories(&[Category::Admin, Category::Dangerous, Category::Slow]),
     Command::new("bgrewriteaof", 1, Group::Server, "1.0.0",
             "Asynchronously rewrites the append-only file to disk.")
         .flags(&[Flag::Admin, Flag::NoAsyncLoading, Flag::Noscript])
@@ -200,6 +204,10 @@ pub(super) static COMMANDS: &[Command] = &[
             "Listens for all requests received by the server in real-time.")
         .flags(&[Flag::Admin, Flag::Loading, Flag::Noscript, Flag::Stale])
         .categories(&[Category::Admin, Category::Dangerous, Category::Slow]),
+    Command::new("role", 1, Group::Server, "2.8.12",
+            "Returns the replication role.")
+        .flags(&[Flag::Fast, Flag::Loading, Flag::Noscript, Flag::Stale])
+        .categories(&[Category::Admin, Category::Dangerous, Category::Fast]),
     Command::new("save", 1, Group::Server, "1.0.0",
             "Synchronously saves the database(s) to disk.")
         .flags(&[Flag::Admin, Flag::NoAsyncLoading, Flag::NoMulti, Flag::Noscript])
