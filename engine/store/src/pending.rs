@@ -1,10 +1,8 @@
-//! Effects of the log's tail that were read again after a restart and not
-//! applied yet: each waits on its key until the key is next needed, or until
-//! the background gets to it.
+//! Effects of the log's tail for the offline tool, which has memory for all of them:
+//! each waits on its key until the walk comes to it.
 //!
 //! Owns the waiting effects and the rule which of them count. Does not read
-//! the log, load records or apply anything. One table for each shard, under
-//! the shard's lock.
+//! the log, load records or apply anything. One table for each shard.
 //!
 //! INVARIANT: the effects of a key are in the order of the log, and a put or
 //! delete is only ever the first: whatever came before it is dropped when it
@@ -22,7 +20,6 @@
 
 use crate::effect::{Effect, KeyRef};
 use hashbrown::{Equivalent, HashMap};
-use thermocline_base::bugs::{Bug, is_planted};
 use thermocline_base::codec::{CodecError, Reader};
 use thermocline_base::{DatabaseId, Lsn};
 
@@ -122,21 +119,9 @@ impl Pending {
             .and_then(|first| first.effect().ok())
             .is_some_and(|effect| effect.replaces_key());
         if let (false, Some(lsn)) = (replaces, record_lsn) {
-            list.retain(|effect| match effect.frame_start {
-                start if start == lsn => !is_planted(Bug::GateOffByOne),
-                start => start > lsn || is_planted(Bug::GateIgnored),
-            });
+            list.retain(|effect| effect.frame_start >= lsn);
         }
         list
-    }
-
-    /// The effects that [`Pending::take`] gave wait on `key` again.
-    pub fn put_back(&mut self, key: KeyRef<'_>, effects: Vec<PendingEffect>) {
-        self.bytes += key_bytes(key) + effects.iter().map(effect_bytes).sum::<usize>();
-        let owned: Key = (key.database, key.key.into());
-        if let Some(old) = self.keys.insert(owned, effects) {
-            self.bytes -= key_bytes(key) + old.iter().map(effect_bytes).sum::<usize>();
-        }
     }
 
     /// At most `most` keys with waiting effects, for the background; in order, so
@@ -146,12 +131,6 @@ impl Pending {
         let mut keys: Vec<_> = self.keys.keys().take(most).cloned().collect();
         keys.sort_unstable();
         keys
-    }
-
-    /// Takes over what waits in `other` on keys that nothing waits on here.
-    pub fn absorb(&mut self, other: Self) {
-        self.bytes += other.bytes;
-        self.keys.extend(other.keys);
     }
 
     /// Drops the effects on databases that `lives` does not know: a flush made
@@ -250,9 +229,6 @@ mod tests {
         assert_eq!(taken[0].effect(), Ok(PUT));
         assert!(!pending.contains(KEY));
         assert!(pending.take(KEY, None).is_empty());
-        pending.put_back(KEY, taken.clone());
-        assert_eq!(pending.take(KEY, None), taken);
-        assert_eq!(pending.memory_bytes(), 0);
     }
 
     #[test]

@@ -52,12 +52,7 @@ impl Client {
     /// If there is no room for its reads.
     pub fn new(store: &Arc<Store>) -> Result<Self, StoreError> {
         Ok(Self {
-            executor: Executor::new(
-                Arc::clone(store),
-                Arc::default(),
-                Arc::default(),
-                STRING_MAX_BYTES,
-            ),
+            executor: Executor::new(Arc::clone(store), Arc::default(), STRING_MAX_BYTES),
             reader: PageReader::new(store, 16)?,
             store: Arc::clone(store),
             random: Random::new(1),

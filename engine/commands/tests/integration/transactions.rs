@@ -216,7 +216,8 @@ fn cold_databases_are_looked_at_after_changes() {
 #[test]
 fn whoever_watches_a_key_is_told_of_what_clients_see() {
     let mut client = Client::new();
-    let lines: [(&[u8], &str, bool); 17] = [
+    let long = [b"zadd z xx 1 ", [b'm'; 65].as_slice()].concat();
+    let lines: [(&[u8], &str, bool); 19] = [
         (b"xadd x 1-1 f v", "x", true),
         (b"xadd x 2-1 f v", "x", true),
         (b"xgroup create x g 0", "x", false),
@@ -231,6 +232,8 @@ fn whoever_watches_a_key_is_told_of_what_clients_see() {
         (b"setbit s 0 0", "s", false),
         (b"bitfield s set u8 0 104", "s", false),
         (b"setbit s 0 1", "s", true),
+        (b"zadd z 1 a", "z", true),
+        (&long, "z", false),
         (b"rpush l a b", "l", true),
         (b"ltrim l 0 -1", "l", false),
         (b"ltrim l 0 0", "l", true),

@@ -32,6 +32,7 @@ use crate::tier::{PagePlace, TierRecord};
 use hashbrown::{HashMap, HashSet};
 use smallvec::SmallVec;
 use std::ops::Range;
+use thermocline_base::bugs::{Bug, is_planted};
 use thermocline_base::limits::PAGE_BYTES;
 use thermocline_base::{DatabaseId, KeyHash, Lsn, ShardId};
 use thermocline_types::Value;
@@ -342,7 +343,10 @@ impl Keeper {
             && !replaces
             && self.is_of_image(*place)
         {
-            effects.retain(|(start, _)| *start >= record.lsn);
+            effects.retain(|(start, _)| match *start {
+                start if start == record.lsn => !is_planted(Bug::GateOffByOne),
+                start => start > record.lsn || is_planted(Bug::GateIgnored),
+            });
             if effects.is_empty() {
                 return Ok(Outcome::Same);
             }

@@ -151,8 +151,10 @@ pub(in crate::handlers) fn add_entries(
     let is_raised = is_full && matches!(set, Some(SortedSetRef::Packed(_)));
     let entries = changes.entries;
     let has_changed = !entries.is_empty();
-    if has_changed || is_raised {
+    if has_changed {
         context.update(0, &Update::SortedSetSet { is_full, entries })?;
+    } else if is_raised {
+        context.update_unseen(0, &Update::SortedSetSet { is_full, entries })?;
     }
     if has_changed {
         let event = if options.increment { "zincr" } else { "zadd" };
