@@ -15,15 +15,17 @@
     clippy::arithmetic_side_effects
 )]
 
+use crate::hash::packed::reserve;
 use std::cmp::Ordering;
 use std::ops::Range;
-use thermocline_base::codec::put_length_prefixed;
+use thermocline_base::codec::{put_length_prefixed, varint_bytes};
 use thermocline_base::{CodecError, Reader};
 
 /// A score and the member that has it.
 pub type Entry<'a> = (f64, &'a [u8]);
 
 /// The order of sorted sets.
+#[inline]
 pub(crate) fn order(one: Entry<'_>, other: Entry<'_>) -> Ordering {
     let scores = one.0.partial_cmp(&other.0).unwrap_or(Ordering::Equal);
     scores.then_with(|| one.1.cmp(other.1))
@@ -36,6 +38,7 @@ pub(crate) fn put(out: &mut Vec<u8>, (score, member): Entry<'_>) {
 }
 
 /// Reads one entry, whose score is a number.
+#[inline]
 pub(crate) fn next<'a>(reader: &mut Reader<'a>) -> Result<Entry<'a>, CodecError> {
     let score = f64::from_bits(reader.u64()?);
     if score.is_nan() {
@@ -62,6 +65,7 @@ impl<'a> Entries<'a> {
 impl<'a> Iterator for Entries<'a> {
     type Item = (Range<usize>, Entry<'a>);
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         if self.reader.is_empty() {
             return None;
@@ -80,22 +84,25 @@ pub(crate) fn position(body: &[u8], before: &impl Fn(Entry<'_>) -> bool) -> usiz
         .count()
 }
 
-fn reserve(body: &mut Vec<u8>, added_bytes: usize) {
-    if body.capacity().saturating_sub(body.len()) < added_bytes {
-        // An eighth of slack, as in the nodes of a hash.
-        body.reserve_exact(added_bytes.saturating_add(body.len() >> 3));
-    }
-}
-
 /// Puts an entry that is not there in its place.
 pub(crate) fn insert(body: &mut Vec<u8>, entry: Entry<'_>) {
-    let mut encoded = Vec::new();
-    put(&mut encoded, entry);
     let place = Entries::new(body)
         .find(|(_, other)| order(*other, entry).is_gt())
         .map_or(body.len(), |(at, _)| at.start);
-    reserve(body, encoded.len());
-    body.splice(place..place, encoded);
+    let before = body.len();
+    let bytes = entry.1.len() as u64;
+    let added_bytes = entry
+        .1
+        .len()
+        .saturating_add(varint_bytes(bytes))
+        .saturating_add(8);
+    reserve(body, added_bytes);
+    put(body, entry);
+    if let Some(tail) = body.get_mut(place..)
+        && place < before
+    {
+        tail.rotate_right(added_bytes);
+    }
 }
 
 /// Takes out the entry with this score and member; whether it was there.

@@ -5,7 +5,7 @@
 //! sorted set is written down. Runs on whichever thread holds the shard; a clone
 //! may be read on any other.
 //!
-//! A leaf is packed entries of at most some 8 KiB; a branch refers to its
+//! A leaf is packed entries of at most some 2 KiB, which are walked; a branch refers to its
 //! children, each with the number of entries under it and a lower bound of
 //! them. So a rank, a place in the order and a change take one way from the
 //! root. A clone copies one pointer; the first change after it copies the nodes
@@ -19,9 +19,9 @@ use super::entries::{self, Entries, Entry};
 use std::sync::Arc;
 
 /// A leaf above this is split, if it has two entries.
-const LEAF_MAX_BYTES: usize = 8192;
+const LEAF_MAX_BYTES: usize = 2048;
 /// A branch above this is split.
-const BRANCH_MAX_CHILDREN: usize = 128;
+const BRANCH_MAX_CHILDREN: usize = 64;
 /// Leaves that are made of entries in order are filled up to this.
 const LEAF_FILL_BYTES: usize = LEAF_MAX_BYTES / 4 * 3;
 /// Branches that are made of nodes in order have this many children.
