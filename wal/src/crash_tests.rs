@@ -175,3 +175,54 @@ fn a_full_device_stops_appends_while_all_that_was_appended_becomes_durable() {
     }
     assert!(refusals > 0, "no segment ended");
 }
+
+/// The process that wrote was killed, and the start that came next met a failing
+/// sync: the frames are still to be seen, and a mere second sync would lie.
+#[test]
+fn what_a_start_found_is_durable_though_a_sync_failed_before() {
+    for seed in 0..20 {
+        let simulated = SimulatedDisk::new(seed);
+        let disk = Disk::simulated(simulated.clone());
+        let (recovered, _) = recover(&disk).unwrap();
+        let options = WalOptions {
+            policy: Policy::Never,
+            ..options()
+        };
+        let (wal, mut flusher) = Wal::open(&disk, options, &recovered, seed).unwrap();
+        for number in 0..3 {
+            let payload = payload(number);
+            let credit = wal.try_credit(payload.len()).unwrap();
+            wal.append(credit, &[&payload]);
+            flusher.step().unwrap();
+        }
+        assert!(wal.durable_lsn() < wal.written_lsn());
+        simulated.kill();
+        simulated.fail_next(FaultAction::Sync, 1, 28, FaultRepeat::Once);
+        recover(&disk).unwrap_err();
+        let (_, seen) = recover(&disk).unwrap();
+        assert_eq!(seen.len(), 3);
+        simulated.crash();
+        let (_, kept) = recover(&disk).unwrap();
+        assert_eq!(kept, seen, "seed {seed}");
+    }
+}
+
+/// A segment is as long as it ever was: a shorter file has lost what was there,
+/// though nothing behind claims it.
+#[test]
+fn a_segment_that_was_cut_is_no_torn_one() {
+    let simulated = SimulatedDisk::new(1);
+    let disk = Disk::simulated(simulated.clone());
+    assert_eq!(history(&disk, 1), Ok(24));
+    let (recovered, _) = recover(&disk).unwrap();
+    let name = &recovered.segments.last().unwrap().name;
+    for bytes in [4096, 5000, (64 << 10) - 1] {
+        let cut = simulated.fork(1);
+        cut.cut(name, bytes);
+        let error = recover(&Disk::simulated(cut)).unwrap_err();
+        assert!(
+            matches!(&error, WalError::Corruption { file, offset, .. } if file == name && *offset == bytes),
+            "{error}"
+        );
+    }
+}

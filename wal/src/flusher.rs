@@ -20,6 +20,7 @@ use crate::segments::Segments;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
+use thermocline_base::bugs::{Bug, is_planted};
 use thermocline_base::checksum::crc32;
 use thermocline_base::limits::PAGE_BYTES;
 use thermocline_base::{Clock, Lsn};
@@ -120,8 +121,10 @@ impl Flusher {
             }
             Ok(_) => {}
             Err(error) => {
-                self.active = None;
-                self.written = self.durable;
+                if !is_planted(Bug::SyncedAgain) {
+                    self.active = None;
+                    self.written = self.durable;
+                }
                 self.failed_before = true;
                 self.shown = Status::Refusing {
                     reason: error.to_string(),
@@ -173,6 +176,8 @@ impl Flusher {
         }
         let below = Lsn(self.shared.retire_below.load(Ordering::Acquire));
         let retired = self.segments.retire(below.min(self.durable));
+        let oldest = self.segments.oldest().unwrap_or(self.durable);
+        self.shared.oldest.store(oldest.0, Ordering::Release);
         let kept = retired.and_then(|()| {
             if idle {
                 self.segments.prepare()?;
@@ -251,7 +256,11 @@ impl Flusher {
                 length: frame.length,
                 identity: active.identity,
                 lsn: at,
-                durable_lsn: self.durable,
+                durable_lsn: if is_planted(Bug::WatermarkTooHigh) {
+                    at.advance(bytes as u64)
+                } else {
+                    self.durable
+                },
                 payload_crc: crc32(&payload[..frame.length as usize]),
                 kind: frame.kind,
             };

@@ -38,6 +38,7 @@
     clippy::arithmetic_side_effects
 )]
 
+use thermocline_base::bugs::{Bug, is_planted};
 use thermocline_base::checksum::{crc32, crc32_parts};
 use thermocline_base::limits::PAGE_BYTES;
 use thermocline_base::{Lsn, Reader};
@@ -51,7 +52,7 @@ pub const SEGMENT_HEADER_BYTES: usize = PAGE_BYTES;
 /// The first bytes of a segment's file.
 pub const MAGIC: [u8; 8] = *b"THERMWAL";
 /// The layout this module reads and writes.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
 
 /// Where each field of a frame stands, in bytes.
 pub mod offset {
@@ -73,7 +74,9 @@ pub mod offset {
     pub const PAYLOAD: usize = 40;
 }
 
-const SEGMENT_HEADER_USED_BYTES: usize = 56;
+const SEGMENT_HEADER_USED_BYTES: usize = 64;
+/// Those of version 1, which does not say how long the file is.
+const FIRST_VERSION_USED_BYTES: usize = 56;
 
 /// What a frame is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -264,11 +267,13 @@ pub fn decode_frame(bytes: &[u8], identity: u64, lsn: Lsn) -> Result<(FrameHeade
         .get(FRAME_HEADER_BYTES..)
         .and_then(|rest| rest.split_at_checked(header.length as usize))
         .unwrap_or_default();
-    expect(
-        "payload crc",
-        u64::from(header.payload_crc),
-        u64::from(crc32(payload)),
-    )?;
+    if !is_planted(Bug::SkippedLogCrc) {
+        expect(
+            "payload crc",
+            u64::from(header.payload_crc),
+            u64::from(crc32(payload)),
+        )?;
+    }
     for byte in padding {
         expect("frame padding", 0, u64::from(*byte))?;
     }
@@ -289,6 +294,9 @@ pub struct SegmentHeader {
     pub history: u64,
     /// Where that history began.
     pub history_start: Lsn,
+    /// How long the file is, in bytes: since before it became a segment. 0 if that
+    /// is not known.
+    pub segment_bytes: u64,
 }
 
 impl SegmentHeader {
@@ -305,6 +313,7 @@ impl SegmentHeader {
             self.start_lsn.0,
             self.history,
             self.history_start.0,
+            self.segment_bytes,
         ] {
             bytes.extend_from_slice(&field.to_le_bytes());
         }
@@ -326,6 +335,12 @@ impl SegmentHeader {
             found: bytes.len() as u64,
         };
         let used = bytes.get(..SEGMENT_HEADER_USED_BYTES).ok_or(short)?;
+        let is_first = used.get(8..12) == Some(1_u32.to_le_bytes().as_slice());
+        let used = if is_first {
+            used.get(..FIRST_VERSION_USED_BYTES).ok_or(short)?
+        } else {
+            used
+        };
         let mut reader = Reader::new(used);
         expect(
             "segment magic",
@@ -339,11 +354,13 @@ impl SegmentHeader {
             u64::from(crc_without_field(used, 12)),
             u64::from(crc),
         )?;
-        expect(
-            "segment version",
-            u64::from(FORMAT_VERSION),
-            u64::from(version),
-        )?;
+        if !is_first {
+            expect(
+                "segment version",
+                u64::from(FORMAT_VERSION),
+                u64::from(version),
+            )?;
+        }
         let mut next = || reader.u64().map_err(|_| short);
         Ok(Self {
             identity: next()?,
@@ -351,6 +368,7 @@ impl SegmentHeader {
             start_lsn: Lsn(next()?),
             history: next()?,
             history_start: Lsn(next()?),
+            segment_bytes: if is_first { 0 } else { next()? },
         })
     }
 }
@@ -449,6 +467,7 @@ mod tests {
             start_lsn: Lsn(3),
             history: 4,
             history_start: Lsn(5),
+            segment_bytes: 6,
         };
         let bytes = header.encode();
         assert_eq!(SegmentHeader::decode(&bytes), Ok(header));
@@ -457,5 +476,24 @@ mod tests {
             bytes[bit / 8] ^= 1 << (bit % 8);
             assert!(SegmentHeader::decode(&bytes).is_err());
         }
+    }
+
+    #[test]
+    fn a_segment_header_of_version_1_is_read() {
+        let header = SegmentHeader {
+            identity: 1,
+            sequence: 2,
+            start_lsn: Lsn(3),
+            history: 4,
+            history_start: Lsn(5),
+            segment_bytes: 0,
+        };
+        let mut bytes = header.encode();
+        bytes.truncate(FIRST_VERSION_USED_BYTES);
+        bytes[8..12].copy_from_slice(&1_u32.to_le_bytes());
+        let crc = crc_without_field(&bytes, 12);
+        bytes[12..16].copy_from_slice(&crc.to_le_bytes());
+        bytes.resize(SEGMENT_HEADER_BYTES, 0);
+        assert_eq!(SegmentHeader::decode(&bytes), Ok(header));
     }
 }

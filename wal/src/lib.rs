@@ -22,7 +22,7 @@ mod segments;
 pub use error::WalError;
 pub use flusher::{Flusher, Progress};
 pub use log::{FRAME_MAX_BYTES, FlusherThread, Policy, Status, Wal, WalOptions, spawn};
-pub use read::FrameReader;
+pub use read::{FrameReader, WINDOW_BYTES};
 pub use recover::{Recovered, SEGMENT_MAX_BYTES, SegmentFile};
 pub use ring::{Appended, Credit};
 pub use scan::{Frame, Scanner, Verdict};

@@ -75,6 +75,7 @@ pub(crate) struct Shared {
     durable: AtomicU64,
     pub(crate) wanted: AtomicU64,
     pub(crate) retire_below: AtomicU64,
+    pub(crate) oldest: AtomicU64,
     policy: AtomicU8,
     history: (u64, Lsn),
     status: Mutex<Status>,
@@ -206,6 +207,12 @@ impl Wal {
             durable: AtomicU64::new(start.0),
             wanted: AtomicU64::new(0),
             retire_below: AtomicU64::new(0),
+            oldest: AtomicU64::new(
+                recovered
+                    .segments
+                    .first()
+                    .map_or(recovered.end.0, |it| it.header.start_lsn.0),
+            ),
             policy: AtomicU8::new(options.policy as u8),
             history: segments.history(),
             status: Mutex::default(),
@@ -262,6 +269,12 @@ impl Wal {
     #[must_use]
     pub fn written_lsn(&self) -> Lsn {
         Lsn(self.shared.written.load(Ordering::Acquire))
+    }
+
+    /// Where the oldest part of the log begins that is still there.
+    #[must_use]
+    pub fn oldest_lsn(&self) -> Lsn {
+        Lsn(self.shared.oldest.load(Ordering::Acquire))
     }
 
     /// Everything below survives a power cut.

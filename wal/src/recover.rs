@@ -1,7 +1,7 @@
 //! Recovery: which files are segments, which frames the log holds from a
 //! position on, and where it ends.
 //!
-//! Reads, and syncs the last segment; changes nothing. Runs on the thread that
+//! Reads, and writes and syncs the end of the last segment as it is; changes nothing. Runs on the thread that
 //! starts the server, before any other touches the log; [`read`] alone, which
 //! does not sync, serves the offline tool too.
 //!
@@ -13,6 +13,7 @@ use crate::error::WalError;
 use crate::frame::{Fault, SEGMENT_HEADER_BYTES, SegmentHeader, offset};
 use crate::scan::{Frame, Scanner, Verdict, highest_claim};
 use thermocline_base::Lsn;
+use thermocline_base::bugs::{Bug, is_planted};
 use thermocline_disk::{AlignedBuffer, Disk, OpenMode};
 
 /// The largest file that is read as a segment, in bytes.
@@ -55,13 +56,44 @@ pub(crate) fn recover(
     visit: &mut dyn FnMut(Frame<'_>),
 ) -> Result<Recovered, WalError> {
     let recovered = read(disk, directory, from, must_reach, visit)?;
-    if let Some(last) = recovered.segments.last() {
-        // DURABILITY: frames that were written but not synced are about to be
-        // served; a second power cut must not take them back.
-        disk.open_file(&last.name, OpenMode::ReadWrite, true)?
-            .sync_data()?;
+    if let Some(last) = recovered.segments.last()
+        && !is_planted(Bug::RecoveredNotSynced)
+    {
+        make_durable(disk, last, recovered.end)?;
     }
     Ok(recovered)
+}
+
+/// Makes the frames of the last segment durable, up to `end`.
+///
+/// DURABILITY: frames that were written but not synced are about to be served; a
+/// second power cut must not take them back. They are written again before the
+/// sync: a sync that failed, of this start's predecessor or of the process before,
+/// leaves nothing for another to do, which then says OK and lies. A crash here:
+/// the bytes are those that stood there.
+fn make_durable(disk: &Disk, last: &SegmentFile, end: Lsn) -> Result<(), WalError> {
+    let (bytes, _) = read_segment(disk, &last.name)?;
+    let start = last.header.start_lsn;
+    let frames = bytes.get(SEGMENT_HEADER_BYTES..).unwrap_or_default();
+    let mut scanner = Scanner::new(frames, last.header.identity, start, start);
+    let mut claimed = start;
+    while scanner.lsn() < end {
+        let Some(frame) = scanner.next() else { break };
+        claimed = claimed.max(frame.durable_lsn);
+    }
+    let place = |lsn: Lsn| {
+        let offset = (SEGMENT_HEADER_BYTES as u64).saturating_add(lsn.bytes_since(start));
+        usize::try_from(offset).unwrap_or(usize::MAX)
+    };
+    let page = SEGMENT_HEADER_BYTES;
+    let from = place(claimed.min(end)) / page * page;
+    let to = place(end).next_multiple_of(page).min(bytes.len());
+    let file = disk.open_file(&last.name, OpenMode::ReadWrite, true)?;
+    if let Some(again) = bytes.get(from..to).filter(|again| !again.is_empty()) {
+        file.write_all_at(from as u64, again)?;
+    }
+    file.sync_data()?;
+    Ok(())
 }
 
 /// Visits in order every frame from position `from` on, which must be the
@@ -90,7 +122,20 @@ pub(crate) fn read(
     };
     for (index, segment) in segments.iter().enumerate().skip(first) {
         let start = segment.header.start_lsn;
-        let bytes = read_segment(disk, &segment.name)?;
+        let (bytes, file_bytes) = read_segment(disk, &segment.name)?;
+        if file_bytes < segment.header.segment_bytes {
+            // It was this long, and that durable, before it became a segment.
+            return Err(WalError::Corruption {
+                file: segment.name.clone(),
+                offset: file_bytes,
+                fault: Fault {
+                    field: "file bytes",
+                    expected: segment.header.segment_bytes,
+                    found: file_bytes,
+                },
+                claimed_durable: start,
+            });
+        }
         let frames = bytes.get(SEGMENT_HEADER_BYTES..).unwrap_or_default();
         let next_start = segments.get(index + 1).map(|next| next.header.start_lsn);
         let bound = next_start.unwrap_or(Lsn(u64::MAX));
@@ -162,7 +207,7 @@ fn find_segments(
             Err(fault) => {
                 // A header is synced before the first frame is written: with
                 // frames of the needed log behind it, it is not torn but damaged.
-                if let Some(claimed_durable) = needed_frame(&read_segment(disk, &name)?, from) {
+                if let Some(claimed_durable) = needed_frame(&read_segment(disk, &name)?.0, from) {
                     return Err(WalError::Corruption {
                         file: name,
                         offset: 0,
@@ -193,10 +238,13 @@ fn needed_frame(bytes: &[u8], from: Lsn) -> Option<Lsn> {
     (last.end > from || claim > from).then_some(last.end.max(claim))
 }
 
-pub(crate) fn read_segment(disk: &Disk, name: &str) -> Result<AlignedBuffer, WalError> {
+/// The bytes of a segment's file, filled up to whole pages, and how many the file
+/// has.
+pub(crate) fn read_segment(disk: &Disk, name: &str) -> Result<(AlignedBuffer, u64), WalError> {
     let file = disk.open_file(name, OpenMode::Read, true)?;
-    let bytes = file.size_bytes()?.min(SEGMENT_MAX_BYTES) as usize;
+    let file_bytes = file.size_bytes()?;
+    let bytes = file_bytes.min(SEGMENT_MAX_BYTES) as usize;
     let mut buffer = AlignedBuffer::new(bytes.next_multiple_of(SEGMENT_HEADER_BYTES));
     file.read_at(0, &mut buffer)?;
-    Ok(buffer)
+    Ok((buffer, file_bytes))
 }

@@ -19,6 +19,7 @@
 use crate::error::WalError;
 use crate::frame::{SEGMENT_HEADER_BYTES, SegmentHeader};
 use crate::recover::Recovered;
+use thermocline_base::bugs::{Bug, is_planted};
 use thermocline_base::{Lsn, Random};
 use thermocline_disk::{AlignedBuffer, Disk, File, OpenMode};
 
@@ -178,6 +179,7 @@ impl Segments {
             start_lsn: start,
             history: self.history.0,
             history_start: self.history.1,
+            segment_bytes: self.segment_bytes,
         };
         let begun = self.write_header(&name, &header);
         if begun.is_err() {
@@ -203,8 +205,15 @@ impl Segments {
         let bytes = header.encode();
         page[..bytes.len()].copy_from_slice(&bytes);
         file.write_all_at(0, &page)?;
-        file.sync_data()?;
+        if !is_planted(Bug::SkippedHeaderSync) {
+            file.sync_data()?;
+        }
         Ok(file)
+    }
+
+    /// Where the oldest segment begins.
+    pub(crate) fn oldest(&self) -> Option<Lsn> {
+        self.owned.first().map(|segment| segment.start)
     }
 
     /// Gives up the segments that lie wholly below `below`: one that is whole

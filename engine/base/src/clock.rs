@@ -3,8 +3,10 @@
 use crate::UnixMillis;
 use rustix::time::{ClockId, clock_gettime};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+const NS_PER_MS: u64 = 1_000_000;
 
 /// Where the time comes from. Clones share one time.
 #[derive(Clone, Debug)]
@@ -13,6 +15,14 @@ pub enum Clock {
     System(u64),
     /// A time that moves only when it is told to.
     Simulated(SimulatedTime),
+    /// A wall clock that moves only when it is told to, with the operating system's
+    /// monotonic one.
+    Standing {
+        /// What the wall clock shows, in Unix milliseconds.
+        wall_ms: Arc<AtomicI64>,
+        /// When this clock was made, as for [`Clock::System`].
+        start_ns: u64,
+    },
 }
 
 impl Default for Clock {
@@ -28,6 +38,23 @@ impl Clock {
         Self::System(system_monotonic_ns())
     }
 
+    /// A wall clock that shows `wall` until it is moved, so that nothing expires
+    /// meanwhile, while delays go by as usual.
+    #[must_use]
+    pub fn standing(wall: UnixMillis) -> Self {
+        Self::Standing {
+            wall_ms: Arc::new(AtomicI64::new(wall.0)),
+            start_ns: system_monotonic_ns(),
+        }
+    }
+
+    /// Moves a standing wall clock forward, never back; others do not move.
+    pub fn move_to(&self, wall: UnixMillis) {
+        if let Self::Standing { wall_ms, .. } = self {
+            wall_ms.fetch_max(wall.0, Ordering::Relaxed);
+        }
+    }
+
     /// The wall clock: for expiry. May jump.
     #[must_use]
     pub fn now(&self) -> UnixMillis {
@@ -37,7 +64,8 @@ impl Clock {
                 let since = SystemTime::now().duration_since(UNIX_EPOCH);
                 UnixMillis(since.map_or(0, |since| since.as_millis() as i64))
             }
-            Self::Simulated(time) => UnixMillis(time.wall_ms.load(Ordering::Relaxed)),
+            Self::Simulated(time) => time.wall(),
+            Self::Standing { wall_ms, .. } => UnixMillis(wall_ms.load(Ordering::Relaxed)),
         }
     }
 
@@ -52,11 +80,10 @@ impl Clock {
     #[inline]
     pub fn monotonic_ns(&self) -> u64 {
         match self {
-            Self::System(start_ns) => system_monotonic_ns().saturating_sub(*start_ns),
-            Self::Simulated(time) => {
-                let ms = time.monotonic_ms.load(Ordering::Relaxed);
-                u64::try_from(ms).unwrap_or(0).saturating_mul(1_000_000)
+            Self::System(start_ns) | Self::Standing { start_ns, .. } => {
+                system_monotonic_ns().saturating_sub(*start_ns)
             }
+            Self::Simulated(time) => time.read_ns(),
         }
     }
 }
@@ -68,11 +95,13 @@ fn system_monotonic_ns() -> u64 {
         .wrapping_add(now.tv_nsec as u64)
 }
 
-/// The two clocks of a simulation.
+/// The two clocks of a simulation. Clones share them.
 #[derive(Clone, Debug, Default)]
 pub struct SimulatedTime {
-    wall_ms: Arc<AtomicI64>,
-    monotonic_ms: Arc<AtomicI64>,
+    monotonic_ns: Arc<AtomicU64>,
+    /// What the wall clock shows when the other is at 0, in ms.
+    wall_start_ms: Arc<AtomicI64>,
+    pace_ns: Arc<AtomicU64>,
 }
 
 impl SimulatedTime {
@@ -80,18 +109,40 @@ impl SimulatedTime {
     #[must_use]
     pub fn new(wall: UnixMillis) -> Self {
         let time = Self::default();
-        time.wall_ms.store(wall.0, Ordering::Relaxed);
+        time.wall_start_ms.store(wall.0, Ordering::Relaxed);
         time
     }
 
     /// Moves both clocks forward.
     pub fn advance(&self, by_ms: i64) {
-        self.wall_ms.fetch_add(by_ms, Ordering::Relaxed);
-        self.monotonic_ms.fetch_add(by_ms, Ordering::Relaxed);
+        let by_ns = u64::try_from(by_ms).unwrap_or(0).saturating_mul(NS_PER_MS);
+        self.monotonic_ns.fetch_add(by_ns, Ordering::Relaxed);
     }
 
     /// Sets the wall clock, as an operator or NTP may, in either direction.
     pub fn jump(&self, wall: UnixMillis) {
-        self.wall_ms.store(wall.0, Ordering::Relaxed);
+        let start_ms = wall.0.saturating_sub(self.monotonic_ms());
+        self.wall_start_ms.store(start_ms, Ordering::Relaxed);
+    }
+
+    /// From now on each reading of the monotonic clock moves both on by
+    /// `pace_ns`, as if work took time: what works in slices comes to their end.
+    pub fn set_pace_ns(&self, pace_ns: u64) {
+        self.pace_ns.store(pace_ns, Ordering::Relaxed);
+    }
+
+    fn read_ns(&self) -> u64 {
+        let pace_ns = self.pace_ns.load(Ordering::Relaxed);
+        self.monotonic_ns.fetch_add(pace_ns, Ordering::Relaxed)
+    }
+
+    fn monotonic_ms(&self) -> i64 {
+        let ns = self.monotonic_ns.load(Ordering::Relaxed);
+        i64::try_from(ns / NS_PER_MS).unwrap_or(i64::MAX)
+    }
+
+    fn wall(&self) -> UnixMillis {
+        let start_ms = self.wall_start_ms.load(Ordering::Relaxed);
+        UnixMillis(start_ms.saturating_add(self.monotonic_ms()))
     }
 }

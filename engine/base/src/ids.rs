@@ -40,6 +40,13 @@ pub struct UnixMillis(pub i64);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DatabaseId(pub u32);
 
+impl DatabaseId {
+    /// The database that no number names: what belongs to the data and is no key of a
+    /// client's, such as the libraries of functions. It is never flushed or swapped, nor are
+    /// its keys evicted.
+    pub const SYSTEM: Self = Self(u32::MAX);
+}
+
 /// One of the [`crate::limits::SHARD_COUNT`] lock-protected parts of the key
 /// space.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -5,7 +5,7 @@
 //! its system form, which reads the time of the operating system.
 //!
 //! Modules, lowest first: [`ids`], [`limits`], [`checksum`], [`codec`],
-//! [`random`], [`clock`], [`hash`].
+//! [`random`], [`clock`], [`hash`], [`bugs`].
 #![deny(
     clippy::indexing_slicing,
     clippy::unwrap_used,
@@ -13,6 +13,7 @@
     clippy::arithmetic_side_effects
 )]
 
+pub mod bugs;
 pub mod checksum;
 pub mod clock;
 pub mod codec;

@@ -177,6 +177,14 @@ impl<'k> Context<'_, '_, 'k> {
         Ok(self.access.update(self.keys[index], update)?)
     }
 
+    /// See [`Access::update_unseen`].
+    ///
+    /// # Errors
+    /// As [`Context::update`].
+    pub fn update_unseen(&mut self, index: usize, update: &Update<'_>) -> Result<(), Failure> {
+        Ok(self.access.update_unseen(self.keys[index], update)?)
+    }
+
     /// See [`Access::set_expiry`].
     pub fn set_expiry(&mut self, index: usize, expiry: Option<UnixMillis>) -> bool {
         self.access.set_expiry(self.keys[index], expiry)

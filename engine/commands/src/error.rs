@@ -75,6 +75,8 @@ pub enum CommandError {
     OffsetOutOfRange,
     /// An index outside of a list.
     IndexOutOfRange,
+    /// FCALL's number of keys is none.
+    BadKeyCount,
     /// A number of keys that is not positive.
     InvalidKeyCount,
     /// A number of keys that is not positive, for SINTERCARD, LMPOP and their kin.
@@ -433,6 +435,7 @@ impl CommandError {
             Self::NotPositive => "ERR value is out of range, must be positive",
             Self::OffsetOutOfRange => "ERR offset is out of range",
             Self::IndexOutOfRange => "ERR index out of range",
+            Self::BadKeyCount => "ERR Bad number of keys provided",
             Self::InvalidKeyCount => "ERR invalid numkeys value or out of range",
             Self::KeyCountNotPositive => "ERR numkeys should be greater than 0",
             Self::TooFewKeys => "ERR Number of keys can't be greater than number of args",

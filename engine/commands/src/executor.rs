@@ -9,15 +9,18 @@
 
 mod blocked;
 mod route;
+mod scripted;
 mod transaction;
 
 use crate::blocking::{Block, Waiters};
 use crate::context::{Context, Failure};
 use crate::error::CommandError;
 use crate::reply::ReplyBuffer;
+use crate::scripts::Scripts;
 use crate::table::Command;
 pub use blocked::Ran;
 use route::{Keys, Names, Quick, Reach, Route};
+pub use scripted::{Aside, ScriptRan, Scripted};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use thermocline_base::{Lsn, Random};
@@ -55,6 +58,7 @@ pub struct Watched<'k> {
 pub struct Executor {
     store: Arc<Store>,
     waiters: Arc<Waiters>,
+    scripts: Arc<Scripts>,
     string_max_bytes: usize,
 }
 
@@ -84,12 +88,18 @@ enum Tried {
 }
 
 impl Executor {
-    /// An executor on `store`; `waiters` are those of all executors on it.
+    /// An executor on `store`; `waiters` and `scripts` are those of all executors on it.
     #[must_use]
-    pub const fn new(store: Arc<Store>, waiters: Arc<Waiters>, string_max_bytes: usize) -> Self {
+    pub const fn new(
+        store: Arc<Store>,
+        waiters: Arc<Waiters>,
+        scripts: Arc<Scripts>,
+        string_max_bytes: usize,
+    ) -> Self {
         Self {
             store,
             waiters,
+            scripts,
             string_max_bytes,
         }
     }
@@ -133,10 +143,13 @@ impl Executor {
     ) -> Result<Ran, Fault> {
         let route = Route::find(call.command);
         let route = route.expect("the caller runs what has no handler");
-        if let Some(quick) = route.quick
-            && let Some(done) = self.run_quick(quick, &call, reply, faults)
-        {
-            return Ok(Ran::Done(done));
+        if let Some(quick) = route.quick {
+            if let Some(done) = self.run_quick(quick, &call, reply, faults) {
+                return Ok(Ran::Done(done));
+            }
+            if let Some(ended) = self.run_quick_cold(quick, &call, reply, faults) {
+                return ended.map(Ran::Done);
+            }
         }
         let mut further = Vec::new();
         loop {
@@ -187,6 +200,25 @@ impl Executor {
             _ => return None,
         };
         Some(Done { lsn })
+    }
+
+    /// As [`Executor::run_quick`], for a GET of a string on the tier.
+    fn run_quick_cold(
+        &self,
+        quick: Quick,
+        call: &Call<'_>,
+        reply: &mut ReplyBuffer,
+        faults: &FaultSet,
+    ) -> Option<Result<Done, Fault>> {
+        let name = quick_get(quick, call).filter(|_| !faults.leaves_no_trace())?;
+        let now = faults.now().unwrap_or_else(|| self.store.now());
+        let read =
+            self.store
+                .read_quick_cold(name, now, faults, |entry| match entry.value.string() {
+                    Ok(string) => reply.bulk(string),
+                    Err(error) => reply.refuse(&error.into()),
+                })?;
+        Some(read.map(|lsn| Done { lsn }))
     }
 
     fn try_route(
@@ -274,6 +306,10 @@ impl Executor {
         let Some(route) = Route::find(call.command) else {
             return;
         };
+        let name = route.quick.and_then(|quick| quick_get(quick, &call));
+        if name.is_some_and(|name| self.store.wants_quick(name, faults, wanted)) {
+            return;
+        }
         let mut names = Names::new();
         route.add_names(&call, |number| number, &mut names);
         if names.is_empty() {
@@ -285,6 +321,17 @@ impl Executor {
             Err(Fault::Recovering(keys)) => self.store.hydrate_soon(&keys),
             _ => {}
         }
+    }
+}
+
+/// The key of a plain GET.
+const fn quick_get<'k>(quick: Quick, call: &Call<'k>) -> Option<KeyName<'k>> {
+    match (quick, call.arguments) {
+        (Quick::Get, &[_, key]) => Some(KeyName {
+            database: call.database,
+            key,
+        }),
+        _ => None,
     }
 }
 

@@ -6,8 +6,8 @@
 //! sockets, sessions, pages or frames.
 //!
 //! Use order: `error` stands alone, as does `glob`; `arguments` and `reply` use `error`;
-//! `table` uses `arguments`; then come `blocking`, `context`, the handlers and `executor`. Nothing
-//! here but `blocking` keeps state beyond a call; any thread may call it.
+//! `table` uses `arguments`; then come `blocking`, `context`, the handlers, `scripts` and `executor`. Nothing
+//! here but `blocking` and `scripts` keeps state beyond a call; any thread may call it.
 
 pub mod arguments;
 pub mod blocking;
@@ -17,10 +17,12 @@ pub mod executor;
 pub mod glob;
 mod handlers;
 pub mod reply;
+pub mod scripts;
 pub mod table;
 
 pub use blocking::{Parked, Waiters, Woken};
 pub use context::{Context, Failure, Handler};
 pub use error::CommandError;
-pub use executor::{Call, Done, Executor, Ran, Watched};
+pub use executor::{Aside, Call, Done, Executor, Ran, ScriptRan, Scripted, Watched};
 pub use reply::{Mark, ReplyBuffer, Version};
+pub use scripts::Scripts;

@@ -8,8 +8,8 @@
 //! [`Disk::replace_durably`] is the only rename. Handles may be used from any
 //! thread; a [`Queue`] belongs to one.
 //!
-//! Modules, lowest first: [`error`], [`buffer`] with `slab`, `system`,
-//! `simulated`, [`file`], `posix`, `registered`, `ring`, `simulated_queue`,
+//! Modules, lowest first: [`error`], [`buffer`] with `slab`, `transfer`, `system`,
+//! `simulated` with `simulated_content` and `simulated_faults`, [`file`], `posix`, `registered`, `ring`, `simulated_queue`,
 //! [`queue`].
 
 pub mod buffer;
@@ -21,18 +21,22 @@ mod registered;
 mod ring;
 pub mod simulated;
 mod simulated_content;
+mod simulated_faults;
 mod simulated_queue;
 mod slab;
 mod system;
+mod transfer;
 
 use std::path::Path;
 use std::time::Duration;
+use thermocline_base::bugs::{Bug, is_planted};
 
 pub use buffer::{ALIGNMENT_BYTES, AlignedBuffer};
 pub use error::DiskError;
 pub use file::File;
 pub use queue::{Action, Completion, Operation, Queue};
-pub use simulated::{FaultAction, FaultRepeat, SimulatedDisk};
+pub use simulated::SimulatedDisk;
+pub use simulated_faults::{FaultAction, FaultRepeat, Injury};
 pub use system::SystemDisk;
 
 use file::Form;
@@ -184,6 +188,37 @@ impl Disk {
         .map_err(|source| DiskError::io("remove", name, source))
     }
 
+    /// Gives the file `name` a second name: the same one below the root of `other`,
+    /// where its directory must be. `false` where that cannot be: on another file
+    /// system, on one without links, or on a simulated disk. Durable after
+    /// [`Self::sync_directory`] of the other's directory.
+    ///
+    /// # Errors
+    /// [`DiskError::Io`], [`DiskError::InvalidName`].
+    pub fn link(&self, name: &str, other: &Self) -> Result<bool, DiskError> {
+        check_name(name)?;
+        match (self, other) {
+            (Self::System(disk), Self::System(other)) => disk
+                .link(name, other)
+                .map_err(|source| DiskError::io("link", name, source)),
+            _ => Ok(false),
+        }
+    }
+
+    /// How many names the file has: another may be in use elsewhere.
+    ///
+    /// # Errors
+    /// [`DiskError::Io`] (also if missing), [`DiskError::InvalidName`].
+    pub fn link_count(&self, name: &str) -> Result<u64, DiskError> {
+        check_name(name)?;
+        match self {
+            Self::System(disk) => disk
+                .link_count(name)
+                .map_err(|source| DiskError::io("ask the links of", name, source)),
+            Self::Simulated(_) => Ok(1),
+        }
+    }
+
     /// On return every creation and removal in the directory is durable; "" is the root.
     ///
     /// # Errors
@@ -221,7 +256,9 @@ impl Disk {
         // 2. DURABILITY: sync the bytes before the name points at them. A crash
         //    here: the old file and a whole leftover. Without this step the
         //    rename could survive and the bytes not.
-        file.sync_data()?;
+        if !is_planted(Bug::SkippedReplaceSync) {
+            file.sync_data()?;
+        }
         // 3. Rename. A crash here: the old file or the new, both whole.
         match self {
             Self::System(disk) => disk.rename(&temporary, name),
@@ -229,6 +266,9 @@ impl Disk {
         }
         .map_err(|source| DiskError::io("rename onto", name, source))?;
         // 4. DURABILITY: sync the directory. A crash after this: the new file.
+        if is_planted(Bug::SkippedDirectorySync) {
+            return Ok(());
+        }
         self.sync_directory(parent_of(name))
     }
 

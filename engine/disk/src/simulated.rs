@@ -1,10 +1,12 @@
-//! A disk in memory that loses power. Owns names, their durability, injected
-//! faults and the seed; the bytes of a file are in `simulated_content`.
+//! A disk in memory that loses power. Owns names, their durability and the
+//! seed; the bytes of a file are in `simulated_content`, what goes wrong on
+//! demand in `simulated_faults`.
 //! Invariants: the same seed and calls give the same outcome; a handle opened
 //! before a crash fails ever after; a name's change is volatile until its
 //! directory is synced, and at a crash each is kept or lost on its own (a
 //! rename by target and source, so both names may remain). Directories
-//! themselves survive. Any thread; one lock.
+//! themselves survive. A process that ends without a power loss takes nothing
+//! along. Any thread; one lock.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -12,54 +14,30 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use rustix::io::Errno;
-use thermocline_base::Random;
+use thermocline_base::checksum::crc32;
+use thermocline_base::{Random, SimulatedTime};
 
 use crate::error::DiskError;
 use crate::simulated_content::{Change, Content};
+use crate::simulated_faults::{FaultAction, FaultRepeat, Faults, Injury};
+use crate::transfer;
 use crate::{OpenMode, Space, parent_of};
 
 const TOTAL_BYTES: u64 = 1 << 40;
 const LARGEST_FILE_BYTES: u64 = 1 << 40;
-
-/// Which calls an injected fault meets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FaultAction {
-    /// Opening or creating a file.
-    Open,
-    /// Reads.
-    Read,
-    /// Writes, allocations, hole punches and truncations.
-    Write,
-    /// Those of them that make a file longer: a full device.
-    Grow,
-    /// Syncs of a file; unsynced writes may be lost for good.
-    Sync,
-    /// The rename of [`crate::Disk::replace_durably`].
-    Rename,
-    /// Removals.
-    Remove,
-    /// Syncs of a directory.
-    SyncDirectory,
-}
-
-/// How long an injected fault lasts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FaultRepeat {
-    /// It meets one call.
-    Once,
-    /// It meets that call and all after, until [`SimulatedDisk::clear_faults`].
-    Forever,
-}
-
-#[derive(Debug)]
-struct Fault {
-    action: FaultAction,
-    countdown: u64,
-    errno: i32,
-    repeat: FaultRepeat,
-}
+const BLOCK_BYTES: u64 = 4096;
 
 type Node = Arc<Mutex<Content>>;
+
+/// What runs between two operations: see [`SimulatedDisk::set_between`].
+#[derive(Clone)]
+struct Between(Arc<dyn Fn() + Send + Sync>);
+
+impl std::fmt::Debug for Between {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Between")
+    }
+}
 
 #[derive(Debug)]
 struct World {
@@ -68,7 +46,10 @@ struct World {
     visible: BTreeMap<String, Node>,
     durable: BTreeMap<String, Node>,
     directories: BTreeSet<String>,
-    faults: Vec<Fault>,
+    faults: Faults,
+    time: Option<SimulatedTime>,
+    between: Option<Between>,
+    trace: u64,
     operations: u64,
     power_off_at: Option<u64>,
     generation: u64,
@@ -92,7 +73,10 @@ impl SimulatedDisk {
                 visible: BTreeMap::new(),
                 durable: BTreeMap::new(),
                 directories: BTreeSet::new(),
-                faults: Vec::new(),
+                faults: Faults::default(),
+                time: None,
+                between: None,
+                trace: 0,
                 operations: 0,
                 power_off_at: None,
                 generation: 0,
@@ -103,12 +87,134 @@ impl SimulatedDisk {
 
     /// Lets the `nth` next call of `action` (1 is the next) fail with `errno`.
     pub fn fail_next(&self, action: FaultAction, nth: u64, errno: i32, repeat: FaultRepeat) {
-        self.world.lock().faults.push(Fault {
-            action,
-            countdown: nth.max(1),
-            errno,
-            repeat,
-        });
+        self.injure_next(action, nth, Injury::Fails(errno), repeat);
+    }
+
+    /// Lets the `nth` next call of `action` (1 is the next) meet `injury`.
+    pub fn injure_next(&self, action: FaultAction, nth: u64, injury: Injury, repeat: FaultRepeat) {
+        self.world.lock().faults.add(action, nth, injury, repeat);
+    }
+
+    /// Lets the `nth` next call that a fault can meet (as [`Self::calls`] counts)
+    /// meet `injury`; if for ever, all calls of its action after it too.
+    pub fn injure_call(&self, nth: u64, injury: Injury, repeat: FaultRepeat) {
+        self.world.lock().faults.set_at_call(nth, injury, repeat);
+    }
+
+    /// How many calls there were that a fault can meet.
+    #[must_use]
+    pub fn calls(&self) -> u64 {
+        self.world.lock().faults.calls()
+    }
+
+    /// What each of those calls did, from the first on.
+    #[must_use]
+    pub fn actions(&self) -> Vec<FaultAction> {
+        self.world.lock().faults.actions().to_vec()
+    }
+
+    /// How many calls have met a fault.
+    #[must_use]
+    pub fn faults_met(&self) -> u64 {
+        self.world.lock().faults.met()
+    }
+
+    /// The clock that a slow call moves on.
+    pub fn set_time(&self, time: SimulatedTime) {
+        self.world.lock().time = Some(time);
+    }
+
+    /// Has `between` called before each write and each sync of a file, when
+    /// nothing of the disk is locked: what others do meanwhile. `None` ends that.
+    pub fn set_between(&self, between: Option<Arc<dyn Fn() + Send + Sync>>) {
+        self.world.lock().between = between.map(Between);
+    }
+
+    /// A digest of all calls so far and of what was written: two runs that agree
+    /// in it did the same.
+    #[must_use]
+    pub fn trace(&self) -> u64 {
+        self.world.lock().trace
+    }
+
+    /// Ends the process, not the power: open handles and the directory lock are
+    /// gone, and what was written and not synced is still to be had.
+    pub fn kill(&self) {
+        let mut world = self.world.lock();
+        world.generation += 1;
+        world.locked = false;
+        world.power_off_at = None;
+    }
+
+    /// Whether the power is off.
+    #[must_use]
+    pub fn is_off(&self) -> bool {
+        self.world.lock().powered().is_err()
+    }
+
+    /// A disk of its own with the same files, all durable.
+    #[must_use]
+    pub fn fork(&self, seed: u64) -> Self {
+        let copy = Self::new(seed);
+        let world = self.world.lock();
+        {
+            let mut other = copy.world.lock();
+            other.directories.clone_from(&world.directories);
+            for (name, node) in &world.visible {
+                let node = Arc::new(Mutex::new(node.lock().settled()));
+                other.durable.insert(name.clone(), Arc::clone(&node));
+                other.visible.insert(name.clone(), node);
+            }
+        }
+        copy
+    }
+
+    /// The files and their sizes in bytes.
+    #[must_use]
+    pub fn files(&self) -> Vec<(String, u64)> {
+        let world = self.world.lock();
+        let files = world.visible.iter();
+        files
+            .map(|(name, node)| (name.clone(), node.lock().size()))
+            .collect()
+    }
+
+    /// The blocks of 4 KiB of a file that may hold other bytes than zeros.
+    #[must_use]
+    pub fn blocks(&self, name: &str) -> Vec<u64> {
+        let world = self.world.lock();
+        let file = world.visible.get(name);
+        file.map_or(Vec::new(), |node| node.lock().blocks())
+    }
+
+    /// Damages a file: the bit `bit` of the byte at `offset` is another.
+    pub fn flip_bit(&self, name: &str, offset: u64, bit: u8) {
+        let world = self.world.lock();
+        if let Some(node) = world.visible.get(name) {
+            let mut content = node.lock();
+            let mut byte = [0];
+            content.read(offset, &mut byte);
+            byte[0] ^= 1 << (bit % 8);
+            content.change(Change::Write(offset, byte.to_vec()));
+            content.sync();
+        }
+    }
+
+    /// Damages a file: it ends after `len` bytes.
+    pub fn cut(&self, name: &str, len: u64) {
+        let world = self.world.lock();
+        if let Some(node) = world.visible.get(name) {
+            let mut content = node.lock();
+            content.change(Change::Cut(len));
+            content.sync();
+        }
+    }
+
+    fn pass_between(world: &Mutex<World>) {
+        let between = world.lock().between.clone();
+        if let Some(Between(between)) = between {
+            between();
+        }
     }
 
     /// Ends all injected faults.
@@ -150,6 +256,10 @@ impl SimulatedDisk {
     }
 
     pub(crate) fn open_file(&self, name: &str, mode: OpenMode) -> io::Result<SimulatedFile> {
+        transfer::resume(|| self.try_open(name, mode))
+    }
+
+    fn try_open(&self, name: &str, mode: OpenMode) -> io::Result<SimulatedFile> {
         let mut world = self.world.lock();
         world.meet(FaultAction::Open, mode == OpenMode::CreateNew)?;
         let node = match (world.visible.get(name), mode) {
@@ -207,6 +317,7 @@ impl SimulatedDisk {
             world.powered()?;
             return Err(Errno::NOENT.into());
         }
+        world.mark(name.as_bytes());
         world.meet(FaultAction::Remove, true)?;
         world.visible.remove(name);
         Ok(())
@@ -222,7 +333,8 @@ impl SimulatedDisk {
 
     pub(crate) fn sync_directory(&self, name: &str) -> io::Result<()> {
         let mut world = self.world.lock();
-        world.meet(FaultAction::SyncDirectory, true)?;
+        world.mark(name.as_bytes());
+        transfer::resume(|| world.meet(FaultAction::SyncDirectory, true))?;
         let world = &mut *world;
         world.durable.retain(|file, _| parent_of(file) != name);
         for (file, node) in &world.visible {
@@ -266,23 +378,28 @@ impl World {
         }
     }
 
-    /// Counts the call and lets an injected fault meet it.
-    fn meet(&mut self, action: FaultAction, counted: bool) -> io::Result<()> {
+    /// Adds to the trace.
+    fn mark(&mut self, bytes: &[u8]) {
+        let mark = u64::from(crc32(bytes)) ^ self.operations << 32;
+        self.trace = Random::new(self.trace ^ mark).next_u64();
+    }
+
+    /// Counts the call and lets an injected fault meet it; what is left of the
+    /// fault for the call itself.
+    fn meet(&mut self, action: FaultAction, counted: bool) -> io::Result<Option<Injury>> {
         self.powered()?;
         self.operations += u64::from(counted);
-        let mut met = None;
-        self.faults.retain_mut(|fault| {
-            if fault.action != action {
-                return true;
+        self.mark(&[action as u8]);
+        match self.faults.meet(action) {
+            Some(Injury::Fails(errno)) => Err(io::Error::from_raw_os_error(errno)),
+            Some(Injury::TakesMs(ms)) => {
+                if let Some(time) = &self.time {
+                    time.advance(ms);
+                }
+                Ok(None)
             }
-            fault.countdown = fault.countdown.saturating_sub(1);
-            if fault.countdown > 0 {
-                return true;
-            }
-            met = Some(fault.errno);
-            fault.repeat == FaultRepeat::Forever
-        });
-        met.map_or(Ok(()), |errno| Err(io::Error::from_raw_os_error(errno)))
+            injury => Ok(injury),
+        }
     }
 
     fn crash(&mut self) {
@@ -364,7 +481,13 @@ impl SimulatedFile {
         }
     }
 
-    fn change(&self, end: u64, change: Change) -> io::Result<()> {
+    fn change(&self, end: u64, change: &Change) -> io::Result<()> {
+        transfer::resume(|| self.try_change(end, change.clone()).map(drop))
+    }
+
+    /// How many bytes were written, of a write.
+    fn try_change(&self, end: u64, change: Change) -> io::Result<usize> {
+        SimulatedDisk::pass_between(&self.shared.world);
         let mut world = self.shared.world.lock();
         self.alive(&world)?;
         if !self.shared.writable {
@@ -376,9 +499,32 @@ impl SimulatedFile {
         if end > self.shared.node.lock().size() {
             world.meet(FaultAction::Grow, false)?;
         }
-        world.meet(FaultAction::Write, true)?;
-        self.shared.node.lock().change(change);
-        Ok(())
+        let injury = world.meet(FaultAction::Write, true)?;
+        let Change::Write(offset, bytes) = change else {
+            self.shared.node.lock().change(change);
+            return Ok(0);
+        };
+        world.mark(self.shared.name.as_bytes());
+        world.mark(&offset.to_le_bytes());
+        world.mark(&bytes);
+        let count = bytes.len();
+        let mut content = self.shared.node.lock();
+        match injury {
+            Some(Injury::IsLost) => {}
+            Some(Injury::GoesAstray) => {
+                // To a block before or behind, but within the file.
+                let blocks = (content.size() / BLOCK_BYTES).max(1);
+                let block = world.random.below(blocks);
+                content.change(Change::Write(block * BLOCK_BYTES, bytes));
+            }
+            Some(Injury::IsShort) => {
+                let moved = part_of(count);
+                content.change(Change::Write(offset, bytes[..moved].to_vec()));
+                return Ok(moved);
+            }
+            _ => content.change(Change::Write(offset, bytes)),
+        }
+        Ok(count)
     }
 
     pub(crate) fn size_bytes(&self) -> io::Result<u64> {
@@ -389,38 +535,75 @@ impl SimulatedFile {
 
     pub(crate) fn allocate(&self, offset: u64, len: u64) -> io::Result<()> {
         let end = offset.saturating_add(len);
-        self.change(end, Change::Grow(end))
+        self.change(end, &Change::Grow(end))
     }
 
     pub(crate) fn punch_hole(&self, offset: u64, len: u64) -> io::Result<()> {
-        self.change(0, Change::Zero(offset, offset.saturating_add(len)))
+        self.change(0, &Change::Zero(offset, offset.saturating_add(len)))
     }
 
     pub(crate) fn truncate(&self, len: u64) -> io::Result<()> {
-        self.change(len, Change::Cut(len))
+        self.change(len, &Change::Cut(len))
     }
 
     pub(crate) fn read_at(&self, offset: u64, bytes: &mut [u8]) -> io::Result<usize> {
+        let read = |left: &mut [u8], done| self.read_once(offset.saturating_add(done), left);
+        transfer::read_full(bytes, read, |_| false)
+    }
+
+    fn read_once(&self, offset: u64, bytes: &mut [u8]) -> io::Result<usize> {
         let mut world = self.shared.world.lock();
         self.alive(&world)?;
-        world.meet(FaultAction::Read, false)?;
-        Ok(self.shared.node.lock().read(offset, bytes))
+        let injury = world.meet(FaultAction::Read, false)?;
+        let moved = match injury {
+            Some(Injury::IsShort) => part_of(bytes.len()),
+            _ => bytes.len(),
+        };
+        let read = self.shared.node.lock().read(offset, &mut bytes[..moved]);
+        if injury == Some(Injury::ReadsWrong) && read > 0 {
+            let bit = world.random.below(read as u64 * 8);
+            bytes[(bit / 8) as usize] ^= 1 << (bit % 8);
+        }
+        Ok(read)
     }
 
     pub(crate) fn write_all_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        let end = offset.saturating_add(bytes.len() as u64);
-        self.change(end, Change::Write(offset, bytes.to_vec()))
+        transfer::write_full(bytes, |left, done| {
+            let offset = offset.saturating_add(done);
+            let end = offset.saturating_add(left.len() as u64);
+            self.try_change(end, Change::Write(offset, left.to_vec()))
+        })
     }
 
     pub(crate) fn sync_data(&self) -> io::Result<()> {
+        transfer::resume(|| self.try_sync())
+    }
+
+    fn try_sync(&self) -> io::Result<()> {
+        SimulatedDisk::pass_between(&self.shared.world);
         let mut world = self.shared.world.lock();
         self.alive(&world)?;
+        world.mark(self.shared.name.as_bytes());
         let outcome = world.meet(FaultAction::Sync, true);
         let mut content = self.shared.node.lock();
-        match &outcome {
-            Ok(()) => content.sync(),
-            Err(_) => content.fail_sync(&mut world.random),
+        match outcome {
+            Ok(_) => {
+                content.sync();
+                Ok(())
+            }
+            // Nothing was tried.
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Err(error),
+            Err(error) => {
+                content.fail_sync(&mut world.random);
+                Err(error)
+            }
         }
-        outcome
     }
+}
+
+/// What a short transfer moves of `count` bytes: whole sectors, and something.
+const fn part_of(count: usize) -> usize {
+    const SECTOR_BYTES: usize = crate::simulated_content::SECTOR_BYTES as usize;
+    let half = count / 2 / SECTOR_BYTES * SECTOR_BYTES;
+    if half == 0 { count } else { half }
 }

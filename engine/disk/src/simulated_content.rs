@@ -35,7 +35,12 @@ impl Bytes {
         for (at, byte_range) in pieces(offset, source.len(), PAGE_BYTES) {
             let start = (at % PAGE_BYTES) as usize;
             let piece = &source[byte_range];
-            let page = self.pages.entry(at / PAGE_BYTES);
+            let number = at / PAGE_BYTES;
+            // Zeros where nothing is held change nothing.
+            if !self.pages.contains_key(&number) && piece.iter().all(|byte| *byte == 0) {
+                continue;
+            }
+            let page = self.pages.entry(number);
             let page = page.or_insert_with(|| vec![0; PAGE_BYTES as usize]);
             page[start..start + piece.len()].copy_from_slice(piece);
         }
@@ -113,6 +118,20 @@ pub(crate) struct Content {
 impl Content {
     pub(crate) fn size(&self) -> u64 {
         self.visible.size
+    }
+
+    /// The blocks of 4 KiB that are held.
+    pub(crate) fn blocks(&self) -> Vec<u64> {
+        self.visible.pages.keys().copied().collect()
+    }
+
+    /// What is visible, all of it durable.
+    pub(crate) fn settled(&self) -> Self {
+        Self {
+            visible: self.visible.clone(),
+            durable: self.visible.clone(),
+            pending: Vec::new(),
+        }
     }
 
     pub(crate) fn read(&self, offset: u64, target: &mut [u8]) -> usize {

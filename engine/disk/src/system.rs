@@ -4,7 +4,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,7 +14,7 @@ use rustix::fs::{FallocateFlags, FlockOperation, OFlags};
 use rustix::io::Errno;
 
 use crate::error::DiskError;
-use crate::{Backend, BackendChoice, OpenMode, Space, ring};
+use crate::{Backend, BackendChoice, OpenMode, Space, ring, transfer};
 
 const LOCK_FILE: &str = "LOCK";
 /// The number of the next opened file.
@@ -123,6 +123,20 @@ impl SystemDisk {
         fs::remove_file(self.path(name))
     }
 
+    pub(crate) fn link(&self, name: &str, other: &Self) -> io::Result<bool> {
+        match fs::hard_link(self.path(name), other.path(name)) {
+            Ok(()) => Ok(true),
+            Err(error) => match error.raw_os_error().map(Errno::from_raw_os_error) {
+                Some(Errno::XDEV | Errno::PERM | Errno::MLINK | Errno::OPNOTSUPP) => Ok(false),
+                _ => Err(error),
+            },
+        }
+    }
+
+    pub(crate) fn link_count(&self, name: &str) -> io::Result<u64> {
+        Ok(fs::metadata(self.path(name))?.nlink())
+    }
+
     pub(crate) fn sync_directory(&self, name: &str) -> io::Result<()> {
         fs::File::open(self.path(name))?.sync_all()
     }
@@ -210,24 +224,8 @@ impl SystemFile {
     }
 
     pub(crate) fn read_at(&self, offset: u64, bytes: &mut [u8]) -> io::Result<usize> {
-        let mut done = 0;
-        while done < bytes.len() {
-            match self
-                .handle
-                .read_at(&mut bytes[done..], offset.saturating_add(done as u64))
-            {
-                Ok(0) => break,
-                Ok(moved) => {
-                    done += moved;
-                    if self.read_ended(done) {
-                        break;
-                    }
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(done)
+        let read = |left: &mut [u8], done| self.handle.read_at(left, offset.saturating_add(done));
+        transfer::read_full(bytes, read, |done| self.read_ended(done))
     }
 
     /// Whether a short read of `done` bytes in all shows the end of the file:
@@ -238,7 +236,8 @@ impl SystemFile {
     }
 
     pub(crate) fn write_all_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        self.handle.write_all_at(bytes, offset)
+        let write = |left: &[u8], done| self.handle.write_at(left, offset.saturating_add(done));
+        transfer::write_full(bytes, write)
     }
 
     pub(crate) fn sync_data(&self) -> io::Result<()> {

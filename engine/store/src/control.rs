@@ -3,13 +3,15 @@
 //! Owns the wake-up of the keeper and the notices that tasks wait for. Does
 //! none of the work. Any thread.
 
+use crate::keeper::BackupReport;
 use crate::manifest::Manifest;
 use parking_lot::{Condvar, Mutex};
 use std::collections::VecDeque;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 use thermocline_base::{KeyHash, Lsn};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 
 /// What is known of checkpoints.
 #[derive(Clone, Debug, Default)]
@@ -29,8 +31,17 @@ pub(crate) struct CheckpointState {
     pub(crate) lsn: Lsn,
 }
 
+/// A backup that is asked for.
+pub(crate) struct BackupRequest {
+    /// The directory to be made.
+    pub(crate) path: PathBuf,
+    /// Told how it ended.
+    pub(crate) done: oneshot::Sender<Result<BackupReport, String>>,
+}
+
 /// See the module.
 pub(crate) struct Control {
+    backups: Mutex<VecDeque<BackupRequest>>,
     wake: Mutex<bool>,
     woken: Condvar,
     /// Whether the keeper sleeps: only then a wake-up costs a lock.
@@ -66,6 +77,7 @@ impl Control {
             sleeping: AtomicBool::new(false),
             stop: AtomicBool::new(false),
             last_checkpoint: AtomicBool::new(false),
+            backups: Mutex::default(),
             requested: AtomicU64::new(0),
             checkpoint: Mutex::new(CheckpointState {
                 took_ms: -1,
@@ -141,6 +153,15 @@ impl Control {
     }
 
     /// The highest ticket given out.
+    pub(crate) fn request_backup(&self, request: BackupRequest) {
+        self.backups.lock().push_back(request);
+        self.wake();
+    }
+
+    pub(crate) fn take_backup(&self) -> Option<BackupRequest> {
+        self.backups.lock().pop_front()
+    }
+
     pub(crate) fn requested(&self) -> u64 {
         self.requested.load(Ordering::Acquire)
     }
@@ -166,8 +187,11 @@ impl Control {
         self.wake();
     }
 
-    pub(crate) fn wanted(&self) -> Option<KeyHash> {
-        self.wanted.lock().pop_front()
+    /// Takes at most `most` of the keys asked for, those that have waited longest.
+    pub(crate) fn take_wanted(&self, most: usize) -> Vec<KeyHash> {
+        let mut wanted = self.wanted.lock();
+        let count = most.min(wanted.len());
+        wanted.drain(..count).collect()
     }
 
     /// Not everything can come up: those who wait for it are told why.

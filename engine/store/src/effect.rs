@@ -91,6 +91,14 @@ pub enum Effect<'a> {
     Databases(DatabaseMap),
 }
 
+impl DatabaseMap {
+    /// Whether the database of this identity is there: any other was flushed.
+    #[must_use]
+    pub fn lives(&self, identity: DatabaseId) -> bool {
+        identity == DatabaseId::SYSTEM || self.identities.contains(&identity)
+    }
+}
+
 impl<'a> Effect<'a> {
     /// The key it changes; `None` for a change of the map.
     #[must_use]

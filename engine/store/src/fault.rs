@@ -10,9 +10,11 @@
 //! every page carries its segment's incarnation.
 
 use crate::address::Address;
+use crate::resolve::Cold;
 use crate::tier::{Corruption, PagePlace, TierRecord, page};
 use hashbrown::HashMap;
 use smallvec::SmallVec;
+use std::cell::RefCell;
 use std::sync::Arc;
 use thermocline_base::{DatabaseId, KeyHash, UnixMillis};
 use thermocline_disk::AlignedBuffer;
@@ -26,11 +28,53 @@ pub struct ReadRequest {
     pub place: PagePlace,
 }
 
+/// A long value that was read and is to be checked and decoded: that takes too long for a
+/// shard's lock, and for a thread that serves others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LongValue {
+    pub(crate) database: DatabaseId,
+    pub(crate) key: Box<[u8]>,
+    pub(crate) address: Address,
+    pub(crate) place: PagePlace,
+}
+
+/// A [`LongValue`] decoded, for the [`FaultSet`].
+#[derive(Debug)]
+pub struct DecodedValue {
+    pub(crate) long: LongValue,
+    pub(crate) value: Decoded,
+}
+
+/// What was found where a long value may be.
+#[derive(Debug)]
+pub(crate) enum Decoded {
+    /// The value, and where its parts are and how long each is if it has any.
+    Value(Box<Cold>, Option<Vec<(Address, u32)>>),
+    /// Its head, and parts that must be read first.
+    Parts(Vec<Address>),
+    /// Another key's.
+    OtherKey,
+}
+
+impl Decoded {
+    /// The same, whose value is a capture.
+    fn capture(&self) -> Self {
+        match self {
+            Self::Value(cold, parts) => Self::Value(Box::new(cold.capture()), parts.clone()),
+            Self::Parts(parts) => Self::Parts(parts.clone()),
+            Self::OtherKey => Self::OtherKey,
+        }
+    }
+}
+
 /// Why a command could not run yet; it changed nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// These pages must be read and put into the [`FaultSet`].
     Reads(SmallVec<[ReadRequest; 2]>),
+    /// These values were read and must be decoded with [`crate::Store::decode_long`] and
+    /// put into the [`FaultSet`].
+    Long(Vec<LongValue>),
     /// These keys have not come up since the start, neither their parts of the
     /// index nor what the log holds for them: wait for
     /// [`crate::Store::hydrate`].
@@ -47,6 +91,8 @@ pub enum Fault {
 #[derive(Debug, Default)]
 pub struct FaultSet {
     pages: HashMap<Address, FetchedPage>,
+    /// Taken by the access that uses them: what it changes is shared with nobody.
+    decoded: RefCell<Vec<DecodedValue>>,
     bytes: usize,
     now: Option<UnixMillis>,
     leaves_no_trace: bool,
@@ -121,8 +167,47 @@ impl FaultSet {
         }
     }
 
+    /// The same pages, without what was decoded of them: for another thread.
+    #[must_use]
+    pub fn share(&self) -> Self {
+        Self {
+            pages: self.pages.clone(),
+            bytes: self.bytes,
+            ..Self::default()
+        }
+    }
+
+    /// Adds a value decoded from pages that are here.
+    pub fn insert_decoded(&mut self, decoded: DecodedValue) {
+        let all = self.decoded.get_mut();
+        all.retain(|other| other.long != decoded.long);
+        all.push(decoded);
+    }
+
+    /// What was found at `address` when it was decoded for this key, if it was.
+    pub(crate) fn decoded(
+        &self,
+        database: DatabaseId,
+        key: &[u8],
+        address: Address,
+        place: PagePlace,
+    ) -> Option<Decoded> {
+        let all = self.decoded.borrow();
+        let found = all.iter().find(|it| {
+            (it.long.database, it.long.address, it.long.place) == (database, address, place)
+                && *it.long.key == *key
+        })?;
+        Some(found.value.capture())
+    }
+
+    /// Lets go of what was decoded, now that an access has it.
+    pub(crate) fn forget_decoded(&self) {
+        self.decoded.borrow_mut().clear();
+    }
+
     /// Forgets what was read at `address`.
     pub fn remove(&mut self, address: Address) {
+        (self.decoded.get_mut()).retain(|other| other.long.address != address);
         if let Some(old) = self.pages.remove(&address) {
             self.bytes -= old.bytes.len();
         }
@@ -161,6 +246,7 @@ impl FaultSet {
     /// Forgets everything, before the next command.
     pub fn clear(&mut self) {
         self.pages.clear();
+        self.decoded.get_mut().clear();
         self.bytes = 0;
     }
 }

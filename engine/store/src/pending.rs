@@ -1,10 +1,8 @@
-//! Effects of the log's tail that were read again after a restart and not
-//! applied yet: each waits on its key until the key is next needed, or until
-//! the background gets to it.
+//! Effects of the log's tail for the offline tool, which has memory for all of them:
+//! each waits on its key until the walk comes to it.
 //!
 //! Owns the waiting effects and the rule which of them count. Does not read
-//! the log, load records or apply anything. One table for each shard, under
-//! the shard's lock.
+//! the log, load records or apply anything. One table for each shard.
 //!
 //! INVARIANT: the effects of a key are in the order of the log, and a put or
 //! delete is only ever the first: whatever came before it is dropped when it
@@ -126,16 +124,13 @@ impl Pending {
         list
     }
 
-    /// At most `most` keys with waiting effects, for the background.
+    /// At most `most` keys with waiting effects, for the background; in order, so
+    /// that what follows from few of them does not depend on the table.
     #[must_use]
     pub fn some_keys(&self, most: usize) -> Vec<(DatabaseId, Box<[u8]>)> {
-        self.keys.keys().take(most).cloned().collect()
-    }
-
-    /// Takes over what waits in `other` on keys that nothing waits on here.
-    pub fn absorb(&mut self, other: Self) {
-        self.bytes += other.bytes;
-        self.keys.extend(other.keys);
+        let mut keys: Vec<_> = self.keys.keys().take(most).cloned().collect();
+        keys.sort_unstable();
+        keys
     }
 
     /// Drops the effects on databases that `lives` does not know: a flush made

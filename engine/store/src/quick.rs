@@ -17,15 +17,16 @@ use crate::record::RecordParts;
 use crate::shard::Shard;
 use crate::store::Store;
 use parking_lot::MutexGuard;
+use thermocline_base::bugs::{Bug, is_planted};
 use thermocline_base::{DatabaseId, KeyHash, Lsn, UnixMillis};
 use thermocline_types::Form;
 use thermocline_types::value::STRING_INLINE_MAX_BYTES;
 
 /// A key's shard, locked, and where to look in it.
-struct Held<'s> {
-    shard: MutexGuard<'s, Shard>,
-    database: DatabaseId,
-    hash: KeyHash,
+pub(crate) struct Held<'s> {
+    pub(crate) shard: MutexGuard<'s, Shard>,
+    pub(crate) database: DatabaseId,
+    pub(crate) hash: KeyHash,
 }
 
 impl Store {
@@ -117,7 +118,9 @@ impl Store {
                 self.log.append(effects)
             });
         }
-        shard.changed.insert(held.hash);
+        if !is_planted(Bug::StalePiece) {
+            shard.changed.insert(held.hash);
+        }
         shard.watchers.touch(held.database, name.key);
         self.note_change();
         if !is_counted {
@@ -132,7 +135,7 @@ impl Store {
     }
 
     /// Locks the key's shard, unless something there may wait for the key.
-    fn hold(&self, name: KeyName<'_>) -> Option<Held<'_>> {
+    pub(crate) fn hold(&self, name: KeyName<'_>) -> Option<Held<'_>> {
         if name.key.len() > KEY_BYTES_MAX {
             return None;
         }
@@ -143,7 +146,6 @@ impl Store {
         let is_plain = self.identity(name.database) == database
             && shard.has_come_up(hash)
             && shard.damage.is_none()
-            && shard.pending.key_count() == 0
             && shard.queues.is_empty()
             && self.observed.is_idle();
         is_plain.then_some(Held {

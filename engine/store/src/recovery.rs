@@ -17,6 +17,7 @@ use crate::manifest::{self, History, MANIFEST_MAX_BYTES, Manifest};
 use crate::payload::Chains;
 use crate::record::ChunkPool;
 use crate::references::TAIL_BYTES_MAX;
+use crate::settings::LogSizes;
 use crate::shard::Shard;
 use crate::store::{StartReport, StoreError, StoreOptions};
 use crate::tier::volume::Volume;
@@ -36,10 +37,6 @@ pub(crate) const LOG_DIRECTORY: &str = "wal";
 /// How long a start waits for the directory: the ring of a process that was
 /// killed holds its file lock for a moment.
 const LOCK_WAIT: Duration = Duration::from_secs(2);
-/// Size of a segment of the log.
-const LOG_SEGMENT_BYTES: u64 = 16 << 20;
-/// Frames that are not durable yet are all in memory, in here.
-const LOG_RING_BYTES: usize = 8 << 20;
 /// Histories kept in the manifest; older ones tell nobody anything.
 const HISTORIES_KEPT: usize = 64;
 
@@ -60,7 +57,11 @@ pub(crate) struct Opened {
     pub(crate) tail: FrameReader,
 }
 
-pub(crate) fn open(disk: &Disk, options: &StoreOptions) -> Result<Opened, StoreError> {
+pub(crate) fn open(
+    disk: &Disk,
+    options: &StoreOptions,
+    log: LogSizes,
+) -> Result<Opened, StoreError> {
     let begun = options.clock.monotonic();
     let lock = disk.lock_directory(LOCK_WAIT)?;
     let mut random = Random::new(options.seed);
@@ -85,8 +86,8 @@ pub(crate) fn open(disk: &Disk, options: &StoreOptions) -> Result<Opened, StoreE
     )?;
     let wal_options = WalOptions {
         directory: LOG_DIRECTORY.to_owned(),
-        segment_bytes: LOG_SEGMENT_BYTES,
-        ring_bytes: LOG_RING_BYTES,
+        segment_bytes: log.segment_bytes,
+        ring_bytes: log.ring_bytes,
         policy: options.log.unwrap_or_default(),
         clock: options.clock.clone(),
     };
@@ -111,7 +112,7 @@ pub(crate) fn open(disk: &Disk, options: &StoreOptions) -> Result<Opened, StoreE
         volume,
         wal,
         flusher,
-        ring_bytes: LOG_RING_BYTES,
+        ring_bytes: log.ring_bytes,
         tail: FrameReader::new(disk, &recovered),
     })
 }
@@ -225,7 +226,7 @@ fn read_log(
                                 return Err("the log's tail is too long".to_owned());
                             }
                             shard.is_loaded = false;
-                            (shard.references).push(hash, distance, effect.data_bytes());
+                            shard.references.push(hash, distance);
                         }
                     }
                     None => {

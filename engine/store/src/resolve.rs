@@ -1,14 +1,13 @@
 //! From a name to the key: is it in memory, on the tier, or nowhere?
 //!
 //! Owns the lookup of one key of an access, its verification against pages
-//! read, and the application of effects that wait since the start. Does not
-//! read. Under the shard's lock, any thread.
+//! read, and what an effect of the log does to a value. Does not read. Under the
+//! shard's lock, any thread.
 
 use crate::address::Address;
-use crate::effect::{Effect, KeyRef};
-use crate::fault::{Fault, FaultSet, ReadRequest};
+use crate::effect::Effect;
+use crate::fault::{Decoded, DecodedValue, Fault, FaultSet, LongValue, ReadRequest};
 use crate::index::{Found, Position};
-use crate::record::RecordParts;
 use crate::shard::Shard;
 use crate::store::Store;
 use crate::tier::{Extent, StoredValue, TierRecord};
@@ -18,6 +17,7 @@ use thermocline_base::{DatabaseId, KeyHash, UnixMillis};
 use thermocline_types::{Form, Limits, Update, Value};
 
 /// A key's value as it was read from the tier, verified.
+#[derive(Debug)]
 pub(crate) struct Cold {
     pub(crate) address: Address,
     /// What its record takes on the tier.
@@ -92,24 +92,19 @@ impl<'k> Resolved<'k> {
     pub(crate) fn resolve(
         &mut self,
         store: &Store,
-        shard: &mut Shard,
+        shard: &Shard,
         faults: &FaultSet,
         reads: &mut SmallVec<[ReadRequest; 2]>,
+        longs: &mut Vec<LongValue>,
     ) -> Result<(), Fault> {
         self.state = State::Absent;
         self.at = None;
-        let name = KeyRef {
-            database: self.database,
-            key: self.key,
-        };
-        let waits = shard.pending.contains(name);
         let found = match shard.table(self.database) {
             Some(table) => table.find(self.hash, self.key),
             None => Found::Cold(SmallVec::new()),
         };
         let candidates = match found {
             Found::Hot(position) => {
-                debug_assert!(!waits, "a hot key has no effects that wait");
                 self.state = State::Hot;
                 self.at = Some((position, shard.epoch));
                 return Ok(());
@@ -125,12 +120,44 @@ impl<'k> Resolved<'k> {
                 reads.push(ReadRequest { address, place });
                 continue;
             };
-            let record = page.find(self.database, self.key).map_err(damaged)?;
-            if let Some(record) = record {
-                if !missing_parts(store, &record, faults, reads) {
-                    verified = Some((position, address, record));
+            let is_long = page.bytes.len() > LONG_BYTES;
+            let record = if is_long {
+                None
+            } else {
+                page.find(self.database, self.key).map_err(damaged)?
+            };
+            if let Some(record) = &record {
+                if missing_parts(store, record, faults, reads) {
+                    break;
                 }
+                if record.extent != Extent::Head {
+                    verified = Some((position, Cold::decode(store, address, record, faults)?));
+                    break;
+                }
+            } else if !is_long {
+                continue;
+            }
+            let known = faults.decoded(self.database, self.key, address, place);
+            if let Some(Decoded::Parts(parts)) = &known
+                && missing_of(store, parts.iter().copied(), faults, reads)
+            {
                 break;
+            }
+            match known {
+                None | Some(Decoded::Parts(_)) => longs.push(LongValue {
+                    database: self.database,
+                    key: self.key.into(),
+                    address,
+                    place,
+                }),
+                Some(Decoded::OtherKey) => {}
+                Some(Decoded::Value(cold, parts)) => {
+                    if let Some(parts) = parts {
+                        store.volume.note_parts(address, parts);
+                    }
+                    verified = Some((position, *cold));
+                    break;
+                }
             }
         }
         if verified.is_none() && reads.len() > before {
@@ -138,81 +165,82 @@ impl<'k> Resolved<'k> {
         }
         // Found or not, what was still to be read for this key is not needed.
         reads.truncate(before);
-        if waits {
-            return self.apply_pending(store, shard, faults, verified);
-        }
-        if let Some((position, address, record)) = verified {
-            note_parts(store, address, &record, faults);
-            self.state = State::Cold(Box::new(Cold {
-                address,
-                bytes: record.encoded_bytes() as u32,
-                value: store.decode(&record, faults)?,
-                expiry: record.expiry,
-            }));
+        if let Some((position, cold)) = verified {
+            self.state = State::Cold(Box::new(cold));
             self.at = Some((position, shard.epoch));
         }
         Ok(())
     }
+}
 
-    /// Applies the effects that wait on the key: it becomes hot or absent.
-    fn apply_pending(
-        &mut self,
+impl Cold {
+    /// The same, whose value is a capture.
+    pub(crate) fn capture(&self) -> Self {
+        Self {
+            value: self.value.as_ref().capture(),
+            ..*self
+        }
+    }
+
+    fn decode(
         store: &Store,
-        shard: &mut Shard,
+        address: Address,
+        record: &TierRecord<'_>,
         faults: &FaultSet,
-        base: Option<(Position, Address, TierRecord<'_>)>,
-    ) -> Result<(), Fault> {
-        let name = KeyRef {
-            database: self.database,
-            key: self.key,
+    ) -> Result<Self, Fault> {
+        Ok(Self {
+            address,
+            bytes: record.encoded_bytes() as u32,
+            value: store.decode(record, faults)?,
+            expiry: record.expiry,
+        })
+    }
+}
+
+/// What is read of a value longer than this is looked at without its shard's lock, bytes.
+const LONG_BYTES: usize = 32 << 10;
+
+impl Store {
+    /// Checks and decodes a long value whose pages are in `pages`; `None` if they are not.
+    /// It takes a millisecond a few hundred kilobytes, and so belongs on a thread that
+    /// serves nobody else.
+    ///
+    /// # Errors
+    /// [`Fault::Damaged`] if the pages are not what was written.
+    pub fn decode_long(
+        &self,
+        long: LongValue,
+        pages: &FaultSet,
+    ) -> Result<Option<DecodedValue>, Fault> {
+        let page = pages.get(long.address);
+        let Some(page) = page.filter(|page| page.place == long.place) else {
+            return Ok(None);
         };
-        let decoded = match &base {
-            Some((_, _, record)) => Some((store.decode(record, faults)?, record.expiry)),
-            None => None,
+        let Some(record) = page.find(long.database, &long.key).map_err(damaged)? else {
+            let value = Decoded::OtherKey;
+            return Ok(Some(DecodedValue { long, value }));
         };
-        let lsn = base.as_ref().map(|(_, _, record)| record.lsn);
-        let effects = shard.pending.take(name, lsn);
-        let mut state = decoded;
-        for waiting in &effects {
-            match waiting.effect() {
-                Ok(effect) => {
-                    state = replay(&store.limits(), state, &effect).map_err(Fault::Damaged)?;
-                }
-                Err(error) => return Err(Fault::Damaged(error.to_string())),
+        let is_there = |part: &Address| pages.get(*part).is_some();
+        let value = if record.parts().all(|part| is_there(&part)) {
+            let cold = Cold::decode(self, long.address, &record, pages)?;
+            Decoded::Value(Box::new(cold), parts_of(&record, pages))
+        } else {
+            Decoded::Parts(record.parts().collect())
+        };
+        Ok(Some(DecodedValue { long, value }))
+    }
+
+    /// As [`Store::decode_long`] for all of them, into `faults`: for threads that may take
+    /// their time.
+    ///
+    /// # Errors
+    /// As [`Store::decode_long`].
+    pub fn decode_all(&self, longs: Vec<LongValue>, faults: &mut FaultSet) -> Result<(), Fault> {
+        for long in longs {
+            if let Some(decoded) = self.decode_long(long, faults)? {
+                faults.insert_decoded(decoded);
             }
         }
-        let position = base.as_ref().map(|(position, ..)| *position);
-        let (table, objects) = shard.table_or_new(self.database, store.seed);
-        match (state, position) {
-            (None, None) => {}
-            (None, Some(position)) => {
-                table.remove(position);
-                shard.epoch += 1;
-            }
-            (Some((value, expiry)), position) => {
-                let (form, bytes) = objects.keep(value);
-                let parts = RecordParts {
-                    expiry,
-                    ..RecordParts::new(form, self.key, &bytes)
-                };
-                match position {
-                    Some(position) => table.replace(position, self.hash, &parts),
-                    None => {
-                        table.insert(self.hash, &parts);
-                        shard.epoch += 1;
-                    }
-                }
-                self.state = State::Hot;
-            }
-        }
-        if let Some((_, address, record)) = base {
-            note_parts(store, address, &record, faults);
-            store
-                .volume
-                .record_died(address, record.encoded_bytes() as u64);
-        }
-        shard.changed.insert(self.hash);
-        store.recount(shard);
         Ok(())
     }
 }
@@ -251,7 +279,7 @@ pub(crate) fn replay(
     }
 }
 
-fn damaged(error: impl std::fmt::Display) -> Fault {
+pub(crate) fn damaged(error: impl std::fmt::Display) -> Fault {
     Fault::Damaged(error.to_string())
 }
 
@@ -261,14 +289,23 @@ thread_local! {
 
 /// Asks for the parts of a long value that were not read yet; whether any
 /// were missing.
-fn missing_parts(
+pub(crate) fn missing_parts(
     store: &Store,
     head: &TierRecord<'_>,
     faults: &FaultSet,
     reads: &mut SmallVec<[ReadRequest; 2]>,
 ) -> bool {
+    missing_of(store, head.parts(), faults, reads)
+}
+
+fn missing_of(
+    store: &Store,
+    parts: impl Iterator<Item = Address>,
+    faults: &FaultSet,
+    reads: &mut SmallVec<[ReadRequest; 2]>,
+) -> bool {
     let before = reads.len();
-    for address in head.parts() {
+    for address in parts {
         let place = store.volume.place(address);
         if faults.get(address).is_none_or(|page| page.place != place) {
             reads.push(ReadRequest { address, place });
@@ -279,15 +316,24 @@ fn missing_parts(
 
 /// Tells the volume where the parts of a long value are, so that they die with
 /// their head.
-fn note_parts(store: &Store, address: Address, head: &TierRecord<'_>, faults: &FaultSet) {
-    if head.extent != Extent::Head {
-        return;
+pub(crate) fn note_parts(
+    store: &Store,
+    address: Address,
+    head: &TierRecord<'_>,
+    faults: &FaultSet,
+) {
+    if let Some(parts) = parts_of(head, faults) {
+        store.volume.note_parts(address, parts);
     }
+}
+
+/// Where the parts of a long value are and how long each is, bytes.
+fn parts_of(head: &TierRecord<'_>, faults: &FaultSet) -> Option<Vec<(Address, u32)>> {
     let parts = head.parts().map(|part| {
         let bytes = faults.get(part).map_or(0, |page| page.bytes.len());
         (part, u32::try_from(bytes).unwrap_or(u32::MAX))
     });
-    store.volume.note_parts(address, parts.collect());
+    (head.extent == Extent::Head).then(|| parts.collect())
 }
 
 /// Puts the parts of a long value together.
@@ -333,6 +379,17 @@ impl Store {
         if let StoredValue::Raw(bytes) = value {
             return Value::deserialize(form, bytes).map_err(damaged);
         }
+        self.with_decompressor(|decompressor| {
+            let bytes = decompressor.decompress(value).map_err(damaged)?;
+            Value::from_serialized(form, bytes).map_err(damaged)
+        })
+    }
+
+    /// Calls `run` with this thread's decompressor, which knows all dictionaries.
+    pub(crate) fn with_decompressor<R>(
+        &self,
+        run: impl FnOnce(&mut crate::tier::Decompressor) -> Result<R, Fault>,
+    ) -> Result<R, Fault> {
         DECOMPRESSOR.with_borrow_mut(|slot| {
             let epoch = self.dictionary_epoch();
             let stale = slot.as_ref().is_none_or(|(known, _)| *known != epoch);
@@ -343,8 +400,7 @@ impl Store {
             let Some((_, decompressor)) = slot else {
                 return Err(damaged("no decompressor"));
             };
-            let bytes = decompressor.decompress(value).map_err(damaged)?;
-            Value::from_serialized(form, bytes).map_err(damaged)
+            run(decompressor)
         })
     }
 }

@@ -82,6 +82,24 @@ impl Policy {
     }
 }
 
+/// How large the log's parts are, for as long as a store is open.
+#[derive(Clone, Copy, Debug)]
+pub struct LogSizes {
+    /// Size of a segment's file in bytes.
+    pub segment_bytes: u64,
+    /// What is not durable yet is all in memory, in a ring of so many bytes.
+    pub ring_bytes: usize,
+}
+
+impl Default for LogSizes {
+    fn default() -> Self {
+        Self {
+            segment_bytes: 16 << 20,
+            ring_bytes: 8 << 20,
+        }
+    }
+}
+
 /// See the module.
 #[derive(Debug)]
 pub struct Settings {
@@ -103,6 +121,8 @@ pub struct Settings {
     stream_node_max_entries: AtomicUsize,
     /// Bytes of log after which a checkpoint begins.
     checkpoint_wal_bytes: AtomicU64,
+    /// Bytes of log kept beyond what the checkpoint needs.
+    wal_retention_bytes: AtomicU64,
     /// After how long with changes a checkpoint begins, in ms.
     checkpoint_interval_ms: AtomicU64,
     active_expire: AtomicBool,
@@ -128,6 +148,7 @@ impl Default for Settings {
             stream_node_max_bytes: AtomicUsize::new(4096),
             stream_node_max_entries: AtomicUsize::new(100),
             checkpoint_wal_bytes: AtomicU64::new(256 << 20),
+            wal_retention_bytes: AtomicU64::new(0),
             checkpoint_interval_ms: AtomicU64::new(60_000),
             active_expire: AtomicBool::new(true),
             databases: AtomicU32::new(DATABASE_COUNT as u32),
@@ -193,6 +214,10 @@ impl Settings {
     setting!(
         /// Bytes of log after which a checkpoint begins.
         checkpoint_wal_bytes, set_checkpoint_wal_bytes, u64);
+    setting!(
+        /// Bytes of log, counted back from its durable end, that a checkpoint does not
+        /// retire: for going back in time from an older backup.
+        wal_retention_bytes, set_wal_retention_bytes, u64);
     setting!(
         /// After how long with changes a checkpoint begins, in ms.
         checkpoint_interval_ms, set_checkpoint_interval_ms, u64);

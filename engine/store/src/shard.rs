@@ -1,7 +1,7 @@
 //! One of the 1,024 lock-protected parts of the key space.
 //!
 //! Owns its keys, one table for each database that has some here, their large
-//! values, the effects that wait since the start, the flags of watchers and the
+//! values, where the effects stand that wait since the start, the flags of watchers and the
 //! queues of those who wait.
 //! Does not own the log or the tier. Under its lock, any thread.
 //!
@@ -13,7 +13,6 @@
 use crate::image::RangeSet;
 use crate::index::KeyTable;
 use crate::objects::Objects;
-use crate::pending::Pending;
 use crate::record::ChunkPool;
 use crate::references::References;
 use crate::waiting::Queues;
@@ -95,7 +94,6 @@ pub(crate) struct Shard {
     pub(crate) objects: Objects,
     /// Where the log holds more.
     pub(crate) references: References,
-    pub(crate) pending: Pending,
     pub(crate) watchers: Watchers,
     /// Those who wait for keys of it.
     pub(crate) queues: Queues,
@@ -122,7 +120,6 @@ impl Shard {
             tables: SmallVec::new(),
             objects: Objects::default(),
             references: References::default(),
-            pending: Pending::default(),
             watchers: Watchers::default(),
             queues: Queues::default(),
             counters: Counters::default(),

@@ -47,9 +47,10 @@ pub struct Statistics {
     /// Memory of the log's ring, of the tier's buffers and dictionaries, and for
     /// chunks not in use, in bytes.
     pub buffer_bytes: u64,
-    /// Memory of effects that wait since the start, in bytes.
+    /// Memory of the references to effects that wait since the start, in bytes.
     pub pending_bytes: u64,
-    /// Keys whose effects wait since the start.
+    /// Effects of the log's tail that wait since the start, those of one frame on one key
+    /// counted once.
     pub pending_keys: u64,
     /// Shards that have not come up since the start.
     pub shards_not_loaded: u64,
@@ -89,6 +90,8 @@ pub struct Statistics {
     pub written_lsn: u64,
     /// Below it everything survives a power cut.
     pub durable_lsn: u64,
+    /// Where the log that is still there begins.
+    pub oldest_lsn: u64,
     /// Where a restart would begin to replay.
     pub checkpoint_lsn: u64,
     /// Whether the log refuses writes, and why.
@@ -135,6 +138,7 @@ impl Store {
             appended_lsn: self.log.appended_lsn().0,
             written_lsn: self.log.wal().written_lsn().0,
             durable_lsn: self.log.wal().durable_lsn().0,
+            oldest_lsn: self.log.wal().oldest_lsn().0,
             log_failure: self.log.failure(),
             history: self.log.wal().history().0,
             tier_max_bytes: self.settings.tier_max_bytes(),
@@ -184,14 +188,15 @@ impl Statistics {
         self.evicted_keys += shard.counters.evicted;
         self.promotions += shard.counters.promotions;
         self.demotions += shard.counters.demotions;
-        self.pending_keys += (shard.pending.key_count() + shard.references.len()) as u64;
-        self.pending_bytes +=
-            (shard.pending.memory_bytes() + shard.references.memory_bytes()) as u64;
+        self.pending_keys += shard.references.len() as u64;
+        self.pending_bytes += shard.references.memory_bytes() as u64;
         self.shards_not_loaded += u64::from(!shard.is_loaded);
         self.record_bytes += shard.objects.heap_bytes() as u64;
         for table in shard.tables() {
-            self.hot_keys += table.hot() as u64;
-            self.cold_keys += (table.len() - table.hot()) as u64;
+            if table.database() != DatabaseId::SYSTEM {
+                self.hot_keys += table.hot() as u64;
+                self.cold_keys += (table.len() - table.hot()) as u64;
+            }
             self.record_bytes += table.record_bytes() as u64;
             let heap = table.heap();
             self.heap_live_bytes += heap.live_bytes as u64;

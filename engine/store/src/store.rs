@@ -5,31 +5,33 @@
 
 use crate::access::KeyName;
 use crate::address::Address;
-use crate::control::Control;
+use crate::control::{BackupRequest, Control};
 use crate::effect::DatabaseMap;
 use crate::index::KeyTable;
-use crate::keeper::Keeper;
+use crate::keeper::{BackupReport, Keeper};
 use crate::log::Log;
 use crate::memory::Memory;
 use crate::objects::{OBJECT_FORM, Objects};
 use crate::observe::Observed;
 use crate::record::{ChunkPool, RecordParts};
 use crate::recovery::{self, Opened};
-use crate::settings::Settings;
+use crate::settings::{LogSizes, Settings};
 use crate::shard::Shard;
 use crate::tier::volume::Volume;
 use crate::tier::{Dictionary, SpaceState};
 use crate::waiting::{Ready, ReadyKey, Ticket};
 use parking_lot::{Mutex, RwLock};
-use std::sync::Arc;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use thermocline_base::limits::{DATABASE_COUNT, PAGE_BYTES};
 use thermocline_base::{Clock, DatabaseId, HashSeed, KeyHash, Lsn, Random, ShardId, UnixMillis};
 use thermocline_disk::{Backend, DirectoryLock, Disk, DiskError};
-use thermocline_types::Limits;
-use thermocline_wal::FlusherThread;
+use thermocline_types::{Limits, Object};
+use thermocline_wal::{Flusher, FlusherThread};
+use tokio::sync::oneshot;
 
 /// How a store is opened.
 #[derive(Clone, Debug)]
@@ -81,6 +83,18 @@ pub enum StoreError {
         /// What is wrong.
         reason: String,
     },
+    /// The data of another time was asked for than there is.
+    #[error(
+        "the position {until} of the log cannot be had: the data here can be that of {first} to {last}"
+    )]
+    NotThen {
+        /// What was asked for.
+        until: Lsn,
+        /// The earliest that there is.
+        first: Lsn,
+        /// The latest.
+        last: Lsn,
+    },
     /// A thread could not be started.
     #[error("cannot start a thread: {0}")]
     Thread(std::io::Error),
@@ -101,6 +115,9 @@ pub(crate) struct Totals {
     pub(crate) keeper_bytes: AtomicU64,
 }
 
+/// From here on an object is freed by a thread of its own, bytes: some dozens of nodes.
+const LARGE_OBJECT_BYTES: usize = 64 << 10;
+
 /// Tables of databases that were flushed, to be freed in slices.
 pub(crate) type Buried = (ShardId, KeyTable);
 
@@ -108,6 +125,15 @@ struct Ends {
     keeper: JoinHandle<Result<(), String>>,
     flusher: FlusherThread,
     _lock: DirectoryLock,
+}
+
+/// A store and who tends it.
+pub(crate) struct Built {
+    pub(crate) store: Arc<Store>,
+    pub(crate) keeper: Keeper,
+    pub(crate) flusher: Option<Flusher>,
+    pub(crate) lock: DirectoryLock,
+    pub(crate) report: StartReport,
 }
 
 /// See the module.
@@ -132,6 +158,8 @@ pub struct Store {
     dictionaries: RwLock<Vec<Dictionary>>,
     dictionary_epoch: AtomicU64,
     graveyard: Mutex<Vec<Buried>>,
+    /// To the thread that frees large values.
+    discarded: mpsc::Sender<Box<Object>>,
     random: AtomicU64,
     ends: Mutex<Option<Ends>>,
 }
@@ -143,6 +171,15 @@ fn next_dictionary_epoch() -> u64 {
     NEXT.fetch_add(1, Relaxed)
 }
 
+/// Starts the thread that frees large values, which ends with the store.
+fn spawn_reaper() -> std::io::Result<mpsc::Sender<Box<Object>>> {
+    let (sender, receiver) = mpsc::channel();
+    std::thread::Builder::new()
+        .name("reaper".to_owned())
+        .spawn(move || receiver.into_iter().for_each(drop))?;
+    Ok(sender)
+}
+
 impl Store {
     /// Opens the data directory of `disk` and starts the threads that tend it;
     /// the directory stays locked until [`Store::close`].
@@ -151,6 +188,33 @@ impl Store {
     /// A directory in use, damage with file, offset, expected and found, and
     /// what the disk refuses; nothing was changed then.
     pub fn open(disk: Disk, options: StoreOptions) -> Result<(Arc<Self>, StartReport), StoreError> {
+        let opened = recovery::open(&disk, &options, LogSizes::default())?;
+        let built = Self::build(disk, options, opened, false)?;
+        let (store, mut keeper) = (built.store, built.keeper);
+        let Some(flusher) = built.flusher else {
+            unreachable!("only a stepped store keeps it");
+        };
+        let flusher = thermocline_wal::spawn(flusher).map_err(StoreError::Thread)?;
+        let thread = std::thread::Builder::new()
+            .name("keeper".to_owned())
+            .spawn(move || keeper.run())
+            .map_err(StoreError::Thread)?;
+        *store.ends.lock() = Some(Ends {
+            keeper: thread,
+            flusher,
+            _lock: built.lock,
+        });
+        Ok((store, built.report))
+    }
+
+    /// The store of what was opened, and who tends it. The flusher is the
+    /// store's own if it is stepped.
+    pub(crate) fn build(
+        disk: Disk,
+        options: StoreOptions,
+        opened: Opened,
+        is_stepped: bool,
+    ) -> Result<Built, StoreError> {
         let Opened {
             report,
             manifest,
@@ -164,7 +228,12 @@ impl Store {
             flusher,
             ring_bytes,
             tail,
-        } = recovery::open(&disk, &options)?;
+        } = opened;
+        let (own, others) = if is_stepped {
+            (Some(flusher), None)
+        } else {
+            (None, Some(flusher))
+        };
         let policy = options.log.unwrap_or_default();
         let store = Arc::new(Self {
             settings: Settings::default(),
@@ -174,6 +243,7 @@ impl Store {
             volume,
             log: Log::new(
                 wal,
+                own,
                 options.log.is_some(),
                 policy,
                 ring_bytes,
@@ -190,6 +260,7 @@ impl Store {
             dictionaries: RwLock::new(manifest.dictionaries.clone()),
             dictionary_epoch: AtomicU64::new(next_dictionary_epoch()),
             graveyard: Mutex::default(),
+            discarded: spawn_reaper().map_err(StoreError::Thread)?,
             random: AtomicU64::new(options.seed),
             ends: Mutex::new(None),
             clock: options.clock,
@@ -204,18 +275,14 @@ impl Store {
                 store.control.durable.notify_waiters();
             }
         }));
-        let mut keeper = Keeper::new(Arc::clone(&store), manifest, directory, tail)?;
-        let flusher = thermocline_wal::spawn(flusher).map_err(StoreError::Thread)?;
-        let thread = std::thread::Builder::new()
-            .name("keeper".to_owned())
-            .spawn(move || keeper.run())
-            .map_err(StoreError::Thread)?;
-        *store.ends.lock() = Some(Ends {
-            keeper: thread,
-            flusher,
-            _lock: lock,
-        });
-        Ok((store, report))
+        let keeper = Keeper::new(Arc::clone(&store), manifest, directory, tail)?;
+        Ok(Built {
+            store,
+            keeper,
+            flusher: others,
+            lock,
+            report,
+        })
     }
 
     /// Makes everything durable, with a last checkpoint if `checkpoint`, seals
@@ -278,10 +345,11 @@ impl Store {
         Random::new(self.random.fetch_add(0x9e37_79b9_7f4a_7c15, Relaxed))
     }
 
-    /// The identity that a database's number has now. It stays while any
-    /// shard's lock is held.
+    /// The identity that a database's number has now; that of the system's database for
+    /// [`crate::SYSTEM_DATABASE`]. It stays while any shard's lock is held.
     pub(crate) fn identity(&self, number: u8) -> DatabaseId {
-        DatabaseId(self.identities[usize::from(number)].load(Relaxed))
+        let known = self.identities.get(usize::from(number));
+        known.map_or(DatabaseId::SYSTEM, |known| DatabaseId(known.load(Relaxed)))
     }
 
     pub(crate) fn database_map(&self) -> DatabaseMap {
@@ -307,6 +375,16 @@ impl Store {
     pub(crate) fn bury(&self, shard: ShardId, tables: Vec<KeyTable>) {
         let mut graveyard = self.graveyard.lock();
         graveyard.extend(tables.into_iter().map(|table| (shard, table)));
+    }
+
+    /// Frees an object that nothing refers to any more. A large one takes too long for a
+    /// shard's lock: another thread does it.
+    pub(crate) fn discard(&self, object: Option<Box<Object>>) {
+        let Some(object) = object else { return };
+        if object.heap_bytes() >= LARGE_OBJECT_BYTES {
+            // Without the thread it is freed here.
+            let _ = self.discarded.send(object);
+        }
     }
 
     pub(crate) fn exhume(&self) -> Option<Buried> {
@@ -521,6 +599,20 @@ impl Store {
         let is_over = || self.control.checkpoint().served >= ticket;
         Control::wait(&self.control.checkpointed, is_over).await;
         self.control.checkpoint().failure.map_or(Ok(()), Err)
+    }
+
+    /// Makes a checkpoint and a copy of it in the new directory `path`, on which a
+    /// daemon can start. Files that are never written again are shared by hard links
+    /// where the file system allows.
+    ///
+    /// # Errors
+    /// Why it failed, for people; what was made of the directory stays, and no daemon
+    /// starts on it.
+    pub async fn backup(&self, path: PathBuf) -> Result<BackupReport, String> {
+        let (done, made) = oneshot::channel();
+        self.control.request_backup(BackupRequest { path, done });
+        made.await
+            .unwrap_or_else(|_| Err("the daemon is stopping".to_owned()))
     }
 
     /// What the tier takes on the disk, in bytes.

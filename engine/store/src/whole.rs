@@ -337,7 +337,7 @@ impl Access<'_, '_> {
         self.move_watchers(self.store.database_map(), map);
         self.store.set_database_map(map);
         for guard in &mut self.guards {
-            let dead = guard.shard.take_dead(|id| map.identities.contains(&id));
+            let dead = guard.shard.take_dead(|id| map.lives(id));
             self.store.bury(guard.id, dead);
         }
         self.touched_all();

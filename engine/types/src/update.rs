@@ -118,6 +118,23 @@ impl<'a> Update<'a> {
         }
     }
 
+    /// Whether those that watch or track a key that is there are told of the change: of the
+    /// entries of a stream, not of its groups and counters, as in Redis and Valkey.
+    #[must_use]
+    pub const fn is_seen(&self) -> bool {
+        match self {
+            Self::Stream(update) => update.is_of_entries(),
+            _ => true,
+        }
+    }
+
+    /// Whether those that wait for the key may go on by it: not because one of them was
+    /// seen, or they would wake each other for ever.
+    #[must_use]
+    pub const fn may_serve(&self) -> bool {
+        !matches!(self, Self::Stream(StreamUpdate::TouchConsumer { .. }))
+    }
+
     /// Appends the update's bytes.
     pub fn encode_into(&self, out: &mut Vec<u8>) {
         match self {

@@ -2,15 +2,16 @@
 //!
 //! Owns names, help and defaults. Does not check directories or files.
 
+pub use crate::filter::Filter;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
-use thermocline_base::limits::DATABASE_COUNT;
 use thermocline_types::ValueKind;
+use thermocline_types::rdb::FileVersion;
 
 /// Works on Thermocline's data directories while no daemon holds them.
 ///
-/// Exit codes: 0 done and intact; 1 damage was found; 2 the directory or the
-/// output cannot be used, or wrong arguments; 3 an input line is not valid.
+/// Exit codes: 0 done and intact; 1 damage was found, or a difference; 2 the directory
+/// or the output cannot be used, or wrong arguments; 3 the input is not valid.
 #[derive(Debug, Parser)]
 #[command(name = "thermocline-dump", version)]
 pub struct Arguments {
@@ -26,7 +27,7 @@ pub enum Command {
     Verify(Verify),
     /// Shows what is in a directory: the manifest, or what is asked for
     Inspect(Inspect),
-    /// Writes every key as a line of JSON
+    /// Writes every key, as lines of JSON or as an RDB file
     ///
     /// A line is {"db":0,"key":"k","type":"string","value":"v","expires_at_ms":0};
     /// expires_at_ms is there only if the key expires. A hash is a list of
@@ -36,6 +37,23 @@ pub enum Command {
     Dump(Dump),
     /// Writes the keys of a dump into a directory, new or existing
     Restore(Restore),
+    /// Replays the append-only files of Redis or Valkey into a new directory
+    ///
+    /// Reads the manifest, the base and the incremental files, or one file of before
+    /// Redis 7. A last file that ends in the middle of a request or transaction is
+    /// cut there, and that is said, as the servers do it.
+    Import(Import),
+    /// Copies what is intact in a damaged directory into a new one
+    ///
+    /// The damaged directory is only read. Each key that is lost is told by name
+    /// where the name is known, else by place. Exit code 1 if anything was damaged.
+    Repair(Repair),
+    /// Compares two directories, dumps or RDB files key by key
+    ///
+    /// Prints a line for each key that is missing in the second, added there or
+    /// changed. Keys and fields that have expired are not there. Exit code 1 if they
+    /// differ.
+    Diff(Diff),
 }
 
 /// Arguments of `verify`.
@@ -59,9 +77,13 @@ pub struct Inspect {
     /// The image of the last checkpoint and the files it stands in
     #[arg(long)]
     pub image: bool,
-    /// How many keys there are, and the biggest
+    /// How many keys there are, the biggest, and how they are spread over prefixes,
+    /// sizes and times to live
     #[arg(long)]
     pub keys: bool,
+    /// Draws that spread into a new file, as an SVG picture
+    #[arg(long, value_name = "FILE")]
+    pub svg: Option<PathBuf>,
 }
 
 /// Arguments of `dump`.
@@ -70,21 +92,67 @@ pub struct Dump {
     /// The data directory
     pub directory: PathBuf,
     /// A file to write, which must not exist yet, instead of the standard
-    /// output; only its owner may read it
+    /// output, which - is too; only its owner may read it
     #[arg(long)]
     pub output: Option<PathBuf>,
     /// Writes the file even if it exists
     #[arg(long, requires = "output")]
     pub force: bool,
-    /// Only keys that match this pattern, as KEYS would
-    #[arg(long = "match")]
-    pub pattern: Option<String>,
-    /// Only keys of this type
-    #[arg(long = "type")]
-    pub kind: Option<Kind>,
-    /// Only keys of the database of this number
-    #[arg(long, value_parser = database)]
-    pub database: Option<u8>,
+    /// What to write: without it an RDB file if the output's name ends with
+    /// .rdb, else lines of JSON
+    #[arg(long)]
+    pub format: Option<Format>,
+    /// The version of the RDB file: 9 for Redis 5 and 6, 10 for Redis 7.0, 11 for
+    /// Redis 7.2 and Valkey 7.2 to 8, 80 for Valkey 9, the only one that can say
+    /// when fields of hashes expire
+    #[arg(long, value_enum, default_value = "11")]
+    pub rdb_version: RdbVersion,
+    /// Writes fields that expire as if they did not, in versions that cannot say
+    /// when
+    #[arg(long)]
+    pub drop_field_expiries: bool,
+    /// Which keys
+    #[command(flatten)]
+    pub filter: Filter,
+}
+
+/// What a dump is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// A line of JSON for each key.
+    Json,
+    /// An RDB file of Redis or Valkey.
+    Rdb,
+}
+
+/// A version of RDB files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum RdbVersion {
+    /// Of Redis 5 and 6.
+    #[value(name = "9")]
+    Redis5,
+    /// Of Redis 7.0.
+    #[value(name = "10")]
+    Redis70,
+    /// Of Redis 7.2 and Valkey 7.2 to 8.
+    #[value(name = "11")]
+    Redis72,
+    /// Of Valkey 9.
+    #[value(name = "80")]
+    Valkey9,
+}
+
+impl RdbVersion {
+    /// The same as the values know it.
+    #[must_use]
+    pub const fn file_version(self) -> FileVersion {
+        match self {
+            Self::Redis5 => FileVersion::Redis5,
+            Self::Redis70 => FileVersion::Redis70,
+            Self::Redis72 => FileVersion::Redis72,
+            Self::Valkey9 => FileVersion::Valkey9,
+        }
+    }
 }
 
 /// Arguments of `restore`.
@@ -92,11 +160,63 @@ pub struct Dump {
 pub struct Restore {
     /// The data directory; made if it is missing
     pub directory: PathBuf,
-    /// The dump
+    /// The dump, lines of JSON or an RDB file, or a data directory, such as a backup; - is the standard input, which is
+    /// read only once: what came before an error is then written
     pub file: PathBuf,
     /// Replaces keys that are there; otherwise they are left as they are
     #[arg(long)]
     pub replace: bool,
+    /// Leaves out what modules have written; otherwise it is refused
+    #[arg(long)]
+    pub skip_modules: bool,
+    /// From a data directory: as it was at this position of the log, which INFO
+    /// tells as log_appended_lsn
+    #[arg(long, value_name = "LSN")]
+    pub to_lsn: Option<u64>,
+    /// From a backup: goes on with the log of this data directory, which a daemon
+    /// may be using; it must still have it from the backup on (wal-retention)
+    #[arg(long, value_name = "DIRECTORY")]
+    pub log: Option<PathBuf>,
+    /// Which keys
+    #[command(flatten)]
+    pub filter: Filter,
+}
+
+/// Arguments of `import`.
+#[derive(Debug, Args)]
+pub struct Import {
+    /// The new data directory
+    pub directory: PathBuf,
+    /// The directory of the append-only files, their manifest, or one file
+    pub source: PathBuf,
+    /// Stops before what was written after this time, in Unix seconds, if the files
+    /// tell (aof-timestamp-enabled)
+    #[arg(long, value_name = "SECONDS")]
+    pub to_time: Option<i64>,
+    /// Leaves out what modules have written; otherwise it is refused
+    #[arg(long)]
+    pub skip_modules: bool,
+}
+
+/// Arguments of `repair`.
+#[derive(Debug, Args)]
+pub struct Repair {
+    /// The damaged data directory
+    pub directory: PathBuf,
+    /// The new data directory
+    pub target: PathBuf,
+}
+
+/// Arguments of `diff`.
+#[derive(Debug, Args)]
+pub struct Diff {
+    /// A data directory, lines of JSON or an RDB file
+    pub left: PathBuf,
+    /// What to compare with it: the same
+    pub right: PathBuf,
+    /// Which keys
+    #[command(flatten)]
+    pub filter: Filter,
 }
 
 /// A type of values.
@@ -131,13 +251,6 @@ impl Kind {
     }
 }
 
-fn database(text: &str) -> Result<u8, String> {
-    text.parse()
-        .ok()
-        .filter(|number| usize::from(*number) < DATABASE_COUNT)
-        .ok_or_else(|| format!("a database is a number below {DATABASE_COUNT}"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -146,12 +259,5 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Arguments::command().debug_assert();
-    }
-
-    #[test]
-    fn a_database_is_one_of_sixteen() {
-        assert_eq!(database("15"), Ok(15));
-        assert!(database("16").is_err());
-        assert!(database("-1").is_err());
     }
 }

@@ -1,10 +1,13 @@
 //! How a command ends. Owns the exit codes, which are part of the interface.
 
+pub use crate::place::Place;
+use crate::rdb::RdbFileError;
 use std::io;
 use std::path::PathBuf;
 use thermocline_disk::DiskError;
 use thermocline_store::StoreError;
 use thermocline_store::tier::FormatError;
+use thermocline_types::rdb::NoFieldExpiries;
 use thermocline_wal::WalError;
 use thiserror::Error;
 
@@ -56,12 +59,63 @@ pub enum Failure {
     #[error("{0}")]
     Damaged(String),
     /// The store cannot take what is restored.
-    #[error("line {line}: {reason}")]
+    #[error("{place}: {reason}")]
     Refused {
-        /// Which line of the input, the first is 1.
-        line: u64,
+        /// Where in the input.
+        place: Place,
         /// Why.
         reason: String,
+    },
+    /// A directory that was to be made is there already.
+    #[error("{0:?} holds data already: name a new directory")]
+    NotNew(PathBuf),
+    /// The input is no RDB file, or a damaged one.
+    #[error("the RDB file is not valid: {0}")]
+    Rdb(#[from] RdbFileError),
+    /// The standard input was to be read more than once.
+    #[error("the standard input cannot be compared: it can be read only once")]
+    Twice,
+    /// A request of an append-only file cannot be replayed.
+    #[error("{path:?}: the request at offset {offset} cannot be replayed: {reason}")]
+    Request {
+        /// The file.
+        path: PathBuf,
+        /// Where the request begins.
+        offset: u64,
+        /// Why.
+        reason: String,
+    },
+    /// A file of the input is not valid.
+    #[error("{path:?}: {source}")]
+    InFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The input has a value of a module.
+    #[error(
+        "the key {key:?}, at offset {offset}, is of a module's type, which cannot be kept here: \
+         --skip-modules leaves such keys out"
+    )]
+    Module {
+        /// The key, shown.
+        key: String,
+        /// Where it begins.
+        offset: u64,
+    },
+    /// A key cannot be written in the version of RDB that was asked for.
+    #[error(
+        "the key {key:?} of database {database}: {reason}: use --rdb-version 80, or \
+         --drop-field-expiries to keep such fields for ever"
+    )]
+    FieldExpiries {
+        /// The number of its database.
+        database: u8,
+        /// The key, shown.
+        key: String,
+        /// What it has.
+        reason: NoFieldExpiries,
     },
     /// The input is not what `dump` writes.
     #[error("line {line}: {reason}")]
@@ -101,7 +155,11 @@ impl Failure {
                 | StoreError::Log(WalError::Corruption { .. } | WalError::Missing { .. })
                 | StoreError::Frame { .. },
             ) => 1,
-            Self::Line { .. } => 3,
+            Self::Line { .. }
+            | Self::Rdb(_)
+            | Self::Module { .. }
+            | Self::Request { .. }
+            | Self::InFile { .. } => 3,
             _ => 2,
         }
     }

@@ -3,14 +3,19 @@
 //! Owns the tables. Keys are printed escaped: they are a client's bytes, and
 //! this is a terminal. The hash seed is a secret and is never printed.
 
+mod profile;
+mod svg;
+
 use crate::arguments::Inspect;
 use crate::failure::{Failure, Outcome};
+use crate::output;
 use crate::walk::{self, Damages, OnKey};
 use comfy_table::{Table, presets};
+use profile::Profile;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
 use std::io::{self, Write};
-use thermocline_base::Lsn;
+use thermocline_base::{Clock, Lsn, UnixMillis};
 use thermocline_store::effect::{Effect, KeyRef, decode_all};
 use thermocline_store::image;
 use thermocline_store::offline::{Offline, OfflineKey, Tail};
@@ -34,7 +39,11 @@ pub(crate) fn run(
 ) -> Result<Outcome, Failure> {
     let mut damages = Damages::new(messages);
     let (offline, tail) = walk::open(&arguments.directory, &mut damages)?;
-    let wants_part = arguments.wal || arguments.segments || arguments.image || arguments.keys;
+    let wants_part = arguments.wal
+        || arguments.segments
+        || arguments.image
+        || arguments.keys
+        || arguments.svg.is_some();
     if !wants_part {
         manifest(&offline, &tail, output)?;
     }
@@ -44,14 +53,20 @@ pub(crate) fn run(
     if arguments.image {
         image_files(&offline, output)?;
     }
-    if arguments.segments || arguments.keys {
-        let mut seen = Seen::default();
+    if arguments.segments || arguments.keys || arguments.svg.is_some() {
+        let mut seen = Seen::new(Clock::system().now());
         walk::walk(&offline, tail, &mut damages, &mut seen)?;
         if arguments.segments {
             segments(&offline, &seen, &mut damages, output)?;
         }
         if arguments.keys {
             keys(&seen, output)?;
+        }
+        if let Some(path) = &arguments.svg {
+            let picture = svg::picture(&seen.profile.charts());
+            output::with(Some(path), false, output, |file| {
+                Ok(file.write_all(picture.as_bytes())?)
+            })?;
         }
     }
     Ok(Outcome::of(damages.finish()?))
@@ -252,7 +267,6 @@ fn image_files(offline: &Offline, output: &mut dyn Write) -> Result<(), Failure>
 }
 
 /// What was seen on a walk over all keys.
-#[derive(Default)]
 struct Seen {
     /// Records that the image names, and their bytes, by segment.
     live: HashMap<SegmentNumber, (u64, u64)>,
@@ -260,7 +274,21 @@ struct Seen {
     /// Keys and bytes of their values by database and type.
     totals: BTreeMap<(u8, &'static str), (u64, u64)>,
     biggest: BinaryHeap<Reverse<(usize, u8, Vec<u8>)>>,
+    profile: Profile,
     buffer: Vec<u8>,
+}
+
+impl Seen {
+    fn new(now: UnixMillis) -> Self {
+        Self {
+            live: HashMap::new(),
+            pages: BTreeSet::new(),
+            totals: BTreeMap::new(),
+            biggest: BinaryHeap::new(),
+            profile: Profile::new(now),
+            buffer: Vec::new(),
+        }
+    }
 }
 
 impl OnKey for Seen {
@@ -268,6 +296,7 @@ impl OnKey for Seen {
         self.buffer.clear();
         key.value.serialize_into(&mut self.buffer);
         let bytes = self.buffer.len();
+        self.profile.add(key.key, bytes as u64, key.expiry);
         let name = (key.database, key.value.kind().name());
         let (count, total) = self.totals.entry(name).or_default();
         *count += 1;
@@ -359,5 +388,8 @@ fn keys(seen: &Seen, output: &mut dyn Write) -> Result<(), Failure> {
         biggest.add_row([shown(key), database.to_string(), bytes.to_string()]);
     }
     writeln!(output, "{biggest}")?;
+    for chart in seen.profile.charts() {
+        writeln!(output, "{}", profile::table(&chart))?;
+    }
     Ok(())
 }

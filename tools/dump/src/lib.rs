@@ -1,30 +1,44 @@
 //! `thermocline-dump`: what an operator does with a data directory that no
 //! daemon holds.
 //!
-//! Owns the commands and their text: `verify`, `inspect`, `dump`, `restore`.
-//! Does not know formats (the store's offline reader does) and never changes a
-//! directory but by `restore`, which goes through the store as the daemon does.
-//! One thread, beside the store's own during `restore`.
+//! Owns the commands and their text, and the files of other servers: [`rdb`] and
+//! [`aof`]. Does not know the formats of a data directory (the store's offline reader
+//! does) and never changes one but through the store, as the daemon does.
 //!
-//! Modules, lowest first: [`arguments`], [`failure`], [`mod@line`], `output`,
-//! `walk`, then one for each command.
+//! Modules, lowest first: `place`, [`rdb`], [`failure`], [`filter`], [`arguments`],
+//! [`mod@line`], [`aof`], `pipeline`, `input`, `target`, `output`, `walk`, then one for
+//! each command.
 //!
 //! Exit codes:
 //!
 //! | Code | Meaning |
 //! |---|---|
 //! | 0 | done; the directory is intact |
-//! | 1 | damage was found: it is printed, and what is whole was still read |
+//! | 1 | damage was found: it is printed, and what is whole was still read; or `diff` found a difference |
 //! | 2 | the directory or the output cannot be used, or wrong arguments |
-//! | 3 | `restore`: a line of the input is not valid; nothing was written |
+//! | 3 | the input is not valid; of a file nothing was written |
 
+pub mod aof;
 pub mod arguments;
+mod copy;
+mod diff;
+mod digest;
 mod dump;
 pub mod failure;
+pub mod filter;
+mod import;
+mod input;
 mod inspect;
 pub mod line;
 mod output;
+mod pipeline;
+mod place;
+mod progress;
+pub mod rdb;
+mod repair;
+mod report;
 mod restore;
+mod target;
 mod verify;
 mod walk;
 
@@ -49,5 +63,8 @@ pub fn run(
         Command::Inspect(inspect) => inspect::run(inspect, output, messages),
         Command::Dump(dump) => dump::run(dump, output, messages),
         Command::Restore(restore) => restore::run(restore, messages),
+        Command::Import(import) => import::run(import, messages),
+        Command::Repair(repair) => repair::run(repair, output, messages),
+        Command::Diff(diff) => diff::run(diff, output, messages),
     }
 }

@@ -77,6 +77,11 @@ pub fn write(writer: &mut dyn Write, key: &OfflineKey<'_>) -> io::Result<()> {
     writer.write_all(b"\n")
 }
 
+/// Writes only the value.
+pub(crate) fn write_value(writer: &mut dyn Write, value: ValueRef<'_>) -> io::Result<()> {
+    Ok(serde_json::to_writer(writer, &WrittenValue(value))?)
+}
+
 #[derive(Serialize)]
 struct Written<'a> {
     db: u8,

@@ -5,6 +5,7 @@
 //! command line, never from what is dumped.
 
 use crate::failure::Failure;
+use crate::input::is_standard;
 use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -22,7 +23,7 @@ fn create(path: &Path, force: bool) -> std::io::Result<File> {
     options.open(path)
 }
 
-/// Has `write` fill the file `path`, or `standard` without one. What was
+/// Has `write` fill the file `path`, or `standard` without one or for `-`. What was
 /// written to a file is durable on return.
 pub(crate) fn with<T>(
     path: Option<&Path>,
@@ -30,7 +31,7 @@ pub(crate) fn with<T>(
     standard: &mut dyn Write,
     write: impl FnOnce(&mut dyn Write) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
-    let Some(path) = path else {
+    let Some(path) = path.filter(|path| !is_standard(path)) else {
         return write(standard);
     };
     let failed = |source| Failure::File {

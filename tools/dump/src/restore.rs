@@ -1,84 +1,60 @@
-//! `restore`: the lines of a dump into a directory, through the store.
+//! `restore`: the keys of a file into a directory.
 //!
-//! Owns the two passes over the input: the first only validates, so that a bad
-//! line is found before anything is written. Does not write files itself. One
-//! thread; the store's own run beside it.
+//! Owns the two passes over a file: the first only checks, so that a bad line or
+//! a wrong CRC is found before anything is written. A stream can be read only
+//! once. One thread reads, some decode, this one writes.
 //!
-//! What was restored is durable on return. Stopped halfway, the directory holds
-//! some of the keys; the same command then goes on, since keys that are there
-//! are left as they are.
+//! Stopped halfway, the directory holds some of the keys; the same command then
+//! goes on, since keys that are there are left as they are.
 
 use crate::arguments::Restore;
 use crate::failure::{Failure, Outcome};
-use crate::line::{self, Line};
-use crate::walk::bar;
-use std::fs::File;
-use std::hash::{BuildHasher, RandomState};
-use std::io::{BufRead, BufReader, Read, Write};
-use std::path::Path;
-use std::sync::Arc;
-use thermocline_base::{Clock, HashSeed, UnixMillis};
-use thermocline_disk::{BackendChoice, Disk};
-use thermocline_store::tier::record::RAW_MAX_BYTES;
-use thermocline_store::{
-    Admission, Fault, FaultSet, KeyName, PageReader, Store, StoreOptions, manifest,
-};
-use thermocline_types::{Limits, Value};
-use thermocline_wal::Policy;
-
-/// The longest line, in bytes: JSON takes at most six for one of a value or
-/// key, which are no longer than the tier's longest value.
-const LINE_MAX_BYTES: u64 = 12 * RAW_MAX_BYTES;
-/// What the restored data may take in memory, in bytes; the rest sinks.
-const MEMORY_BYTES: u64 = 1 << 30;
-/// How many lines are restored together, at most: where keys are there
-/// already, as many reads run at once.
-const BATCH_LINES: usize = 64;
-/// Up to how many bytes of the input are restored together, unless one line is
-/// longer.
-const BATCH_BYTES: usize = 1 << 20;
-
-/// Randomness of the operating system, which seeds every `RandomState`.
-fn seed(purpose: u64) -> u64 {
-    RandomState::new().hash_one(purpose)
-}
+use crate::input::{self, Beside, Input};
+use crate::report::{Rate, count};
+use crate::target::{self, Target};
+use crate::{pipeline, progress};
+use std::io::Write;
 
 /// Runs the command.
 pub(crate) fn run(arguments: &Restore, messages: &mut dyn Write) -> Result<Outcome, Failure> {
-    let limits = Limits {
-        field_seed: HashSeed(seed(0)),
-        ..Limits::default()
-    };
-    let mut line_count = 0;
-    each_line(&arguments.file, &limits, &mut |_, _, _| {
-        line_count += 1;
-        Ok(())
-    })?;
-    check_directory(&arguments.directory)?;
-    let mut target = Target::open(&arguments.directory)?;
-    let progress = bar("keys", line_count);
-    let mut counts = Counts::default();
-    let mut batch = Batch::default();
-    let read = each_line(&arguments.file, &limits, &mut |number, line, bytes| {
-        progress.inc(1);
-        counts.lines += 1;
-        batch.add(number, line, bytes);
-        if batch.is_full() {
-            target.restore(&mut batch, arguments.replace, &mut counts)?;
-        }
-        Ok(())
-    });
-    let restored = read.and_then(|()| target.restore(&mut batch, arguments.replace, &mut counts));
-    progress.finish_and_clear();
-    target.close(restored.is_ok())?;
-    restored?;
-    if counts.lines != line_count {
-        return Err(Failure::Line {
-            line: counts.lines + 1,
-            reason: format!("the input had {line_count} lines when it was first read"),
+    let limits = target::limits();
+    let path = &arguments.file;
+    if path.is_dir() {
+        return crate::copy::run(arguments, messages);
+    }
+    if arguments.to_lsn.is_some() || arguments.log.is_some() {
+        return Err(Failure::NoData {
+            directory: path.clone(),
+            reason: "--to-lsn and --log need a data directory to restore from",
         });
     }
-    write!(messages, "{} keys restored", counts.restored)?;
+    let (mut input, size) = input::open(path)?;
+    if size.is_some() {
+        check(arguments, input, size)?;
+        (input, _) = input::open(path)?;
+    }
+    target::check_directory(&arguments.directory)?;
+    let rate = Rate::start();
+    let mut target = Target::open(&arguments.directory)?;
+    let bar = progress::bytes("restore", size);
+    let mut beside = Beside::default();
+    let mut read_bytes = 0;
+    let restored = pipeline::run(
+        |emit| {
+            let mut progress = |bytes| {
+                read_bytes += bytes;
+                bar.inc(bytes);
+            };
+            beside = input.batches(path, arguments.skip_modules, &mut progress, emit)?;
+            Ok(())
+        },
+        |batch| input::decode(&batch, &arguments.filter, &limits),
+        |keys| target.put(keys, arguments.replace),
+    );
+    bar.finish_and_clear();
+    let counts = target.close(restored.is_ok())?;
+    restored?;
+    write!(messages, "{} restored", count(counts.restored, "key"))?;
     if counts.kept > 0 {
         let kept = counts.kept;
         write!(
@@ -89,227 +65,55 @@ pub(crate) fn run(arguments: &Restore, messages: &mut dyn Write) -> Result<Outco
     if counts.expired > 0 {
         write!(messages, ", {} had expired", counts.expired)?;
     }
-    writeln!(messages)?;
+    writeln!(messages, "; {}", rate.of(read_bytes))?;
+    tell(beside, messages)?;
     Ok(Outcome::Intact)
 }
 
-/// Refuses a directory of something else.
-fn check_directory(directory: &Path) -> Result<(), Failure> {
-    let no_data = |reason| Failure::NoData {
-        directory: directory.to_owned(),
-        reason,
-    };
-    if !directory.exists() {
-        return Ok(());
-    }
-    let failed = |source| Failure::File {
-        path: directory.to_owned(),
-        source,
-    };
-    let mut is_empty = true;
-    for entry in directory.read_dir().map_err(failed)? {
-        let name = entry.map_err(failed)?.file_name();
-        if name == manifest::FILE_NAME {
-            return Ok(());
-        }
-        is_empty &= name == "LOCK";
-    }
-    if is_empty {
-        Ok(())
-    } else {
-        Err(no_data("it is not empty and has no manifest"))
-    }
+/// Reads the file as far as that can be done without a place for its keys.
+fn check(arguments: &Restore, input: Input, size: Option<u64>) -> Result<(), Failure> {
+    let limits = target::limits();
+    let bar = progress::bytes("check", size);
+    let is_rdb = input.is_rdb();
+    let checked = pipeline::run(
+        |emit| {
+            let mut progress = |bytes| bar.inc(bytes);
+            input
+                .batches(
+                    &arguments.file,
+                    arguments.skip_modules,
+                    &mut progress,
+                    // The CRC vouches for the values of an RDB file.
+                    &mut |batch| is_rdb || emit(batch),
+                )
+                .map(|_| ())
+        },
+        |batch| input::decode(&batch, &arguments.filter, &limits).map(|_| ()),
+        |()| Ok(()),
+    );
+    bar.finish_and_clear();
+    checked
 }
 
-/// Reads the file line by line: the number of each, the first is 1, the line,
-/// and its bytes.
-fn each_line(
-    path: &Path,
-    limits: &Limits,
-    visit: &mut dyn FnMut(u64, Line, usize) -> Result<(), Failure>,
-) -> Result<(), Failure> {
-    let failed = |source| Failure::File {
-        path: path.to_owned(),
-        source,
-    };
-    let file = File::open(path).map_err(failed)?;
-    let mut reader = BufReader::with_capacity(1 << 20, file);
-    let mut bytes = Vec::new();
-    for number in 1.. {
-        bytes.clear();
-        let mut limited = reader.by_ref().take(LINE_MAX_BYTES);
-        let read = limited.read_until(b'\n', &mut bytes).map_err(failed)?;
-        if read == 0 {
-            break;
-        }
-        let refuse = |reason| Failure::Line {
-            line: number,
-            reason,
-        };
-        if read as u64 == LINE_MAX_BYTES && bytes.last() != Some(&b'\n') {
-            return Err(refuse(format!("over {LINE_MAX_BYTES} bytes")));
-        }
-        visit(number, line::read(&bytes, limits).map_err(refuse)?, read)?;
+/// Tells what of the input is not in the directory.
+fn tell(beside: Beside, messages: &mut dyn Write) -> Result<(), Failure> {
+    if beside.functions > 0 {
+        let libraries = count_of(beside.functions, "library", "libraries");
+        writeln!(
+            messages,
+            "{libraries} of functions skipped: a directory does not hold them"
+        )?;
+    }
+    if beside.modules > 0 {
+        let values = count(beside.modules, "value");
+        writeln!(messages, "{values} of modules skipped")?;
+    }
+    if beside.lacks_crc {
+        writeln!(messages, "the file has no CRC: damage would not have shown")?;
     }
     Ok(())
 }
 
-#[derive(Default)]
-struct Counts {
-    lines: u64,
-    restored: u64,
-    kept: u64,
-    expired: u64,
-}
-
-/// Lines that are restored together.
-#[derive(Default)]
-struct Batch {
-    /// The number of the first.
-    first: u64,
-    /// Database and key.
-    names: Vec<(u8, Vec<u8>)>,
-    values: Vec<(Value, Option<UnixMillis>)>,
-    bytes: usize,
-}
-
-impl Batch {
-    fn add(&mut self, number: u64, line: Line, bytes: usize) {
-        if self.names.is_empty() {
-            self.first = number;
-        }
-        self.names.push((line.database, line.key));
-        self.values.push((line.value, line.expiry));
-        self.bytes += bytes;
-    }
-
-    const fn is_full(&self) -> bool {
-        self.names.len() >= BATCH_LINES || self.bytes >= BATCH_BYTES
-    }
-}
-
-/// An open store with what a thread needs to use it.
-struct Target {
-    store: Arc<Store>,
-    reader: PageReader,
-    runtime: tokio::runtime::Runtime,
-}
-
-impl Target {
-    fn open(directory: &Path) -> Result<Self, Failure> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .build()?;
-        let disk = Disk::open(directory, BackendChoice::Auto)?;
-        let options = StoreOptions {
-            log: Some(Policy::EverySecond),
-            tier: true,
-            clock: Clock::system(),
-            seed: seed(1),
-        };
-        let (store, _) = Store::open(disk, options)?;
-        store.settings().set_maxmemory_bytes(MEMORY_BYTES);
-        let reader = match PageReader::new(&store, BATCH_LINES) {
-            Ok(reader) => reader,
-            Err(error) => {
-                store.close(false)?;
-                return Err(error.into());
-            }
-        };
-        Ok(Self {
-            store,
-            reader,
-            runtime,
-        })
-    }
-
-    /// Makes all durable, with a checkpoint if the restore is complete.
-    fn close(self, is_complete: bool) -> Result<(), Failure> {
-        self.runtime
-            .block_on(self.store.durable(self.store.appended_lsn()));
-        drop(self.reader);
-        self.store.close(is_complete)?;
-        Ok(())
-    }
-
-    /// Restores the batch, in order, and empties it.
-    fn restore(
-        &mut self,
-        batch: &mut Batch,
-        replace: bool,
-        counts: &mut Counts,
-    ) -> Result<(), Failure> {
-        let batch = std::mem::take(batch);
-        if batch.names.is_empty() {
-            return Ok(());
-        }
-        self.admit(batch.first)?;
-        let names: Vec<_> = batch
-            .names
-            .iter()
-            .map(|(database, key)| KeyName {
-                database: *database,
-                key,
-            })
-            .collect();
-        let store = Arc::clone(&self.store);
-        let mut faults = FaultSet::new();
-        let mut access = loop {
-            match store.access(&names, &faults) {
-                Ok(access) => break access,
-                Err(fault) => self.satisfy(fault, &mut faults)?,
-            }
-        };
-        let now = access.now();
-        for (id, (value, expiry)) in batch.values.into_iter().enumerate() {
-            if expiry.is_some_and(|expiry| expiry <= now) {
-                counts.expired += 1;
-            } else if !replace && access.peek(id).is_some() {
-                counts.kept += 1;
-            } else {
-                access.put(id, value, expiry);
-                counts.restored += 1;
-            }
-        }
-        access.commit();
-        Ok(())
-    }
-
-    /// Waits until a write may begin.
-    fn admit(&self, line: u64) -> Result<(), Failure> {
-        let refused = |reason: String| Err(Failure::Refused { line, reason });
-        loop {
-            match self.store.admit(true) {
-                Admission::Go => return Ok(()),
-                Admission::Wait | Admission::WaitForLog => {
-                    self.runtime.block_on(self.store.memory_freed());
-                }
-                Admission::OutOfMemory => {
-                    return refused("neither memory nor the tier has room for it".to_owned());
-                }
-                Admission::LogFails(reason) | Admission::DiskFails(reason) => {
-                    return refused(reason);
-                }
-            }
-        }
-    }
-
-    fn satisfy(&mut self, fault: Fault, faults: &mut FaultSet) -> Result<(), Failure> {
-        match fault {
-            Fault::Reads(reads) => {
-                let mut done = Vec::new();
-                self.reader.read_all(&reads, &mut done);
-                for fetched in done {
-                    let page = fetched
-                        .page
-                        .map_err(|error| Failure::Damaged(error.to_string()))?;
-                    faults.insert(fetched.request.address, page);
-                }
-            }
-            Fault::Recovering(keys) => self.runtime.block_on(self.store.hydrate(&keys)),
-            Fault::Unsettled => self.runtime.block_on(self.store.settled()),
-            Fault::Damaged(reason) => return Err(Failure::Damaged(reason)),
-        }
-        Ok(())
-    }
+fn count_of(count: u64, one: &str, several: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { several })
 }

@@ -8,6 +8,7 @@
 
 use crate::arguments::Verify;
 use crate::failure::{Failure, Outcome};
+use crate::progress;
 use crate::walk::{self, Damages, OnKey};
 use comfy_table::{Table, presets};
 use std::collections::HashMap;
@@ -138,7 +139,7 @@ impl OnKey for Named {
 /// All segments together.
 fn census(offline: &Offline, named: &Named, damages: &mut Damages<'_>) -> SegmentCensus {
     let segments = &offline.manifest().segments;
-    let progress = walk::bar("segments", segments.len() as u64);
+    let progress = progress::items("segments", segments.len() as u64);
     let mut sum = SegmentCensus::default();
     for entry in segments {
         match offline.census(entry, &|page| named.has(entry.number, page)) {

@@ -4,11 +4,13 @@
 //! Owns the count and the printing of damage. One thread.
 
 use crate::failure::Failure;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use crate::progress;
+use indicatif::ProgressBar;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::ops::ControlFlow;
 use std::path::Path;
+use thermocline_base::Lsn;
 use thermocline_disk::{BackendChoice, Disk};
 use thermocline_store::offline::{KeyVisitor, Offline, OfflineKey, Tail};
 use thermocline_store::tier::{Corruption, PagePlace};
@@ -24,6 +26,7 @@ pub(crate) struct Damages<'w> {
     parts: BTreeMap<String, u64>,
     /// What the writer refused first.
     refused: io::Result<()>,
+    is_known: bool,
 }
 
 impl<'w> Damages<'w> {
@@ -33,11 +36,20 @@ impl<'w> Damages<'w> {
             count: 0,
             parts: BTreeMap::new(),
             refused: Ok(()),
+            is_known: false,
         }
+    }
+
+    /// From here on only what was met before is met again: it does not count.
+    pub(crate) const fn all_known(&mut self) {
+        self.is_known = true;
     }
 
     /// Counts the damage and prints it.
     pub(crate) fn add(&mut self, damage: &Corruption) {
+        if self.is_known {
+            return;
+        }
         self.count += 1;
         let part = damage.file.split('/').next().unwrap_or_default();
         *self.parts.entry(part.to_owned()).or_default() += 1;
@@ -71,6 +83,17 @@ pub(crate) fn open(
     directory: &Path,
     damages: &mut Damages<'_>,
 ) -> Result<(Offline, Tail), Failure> {
+    open_at(directory, None, None, damages)
+}
+
+/// As [`open`], as it was at the position `until` of the log, which may be that of
+/// another directory.
+pub(crate) fn open_at(
+    directory: &Path,
+    log: Option<&Path>,
+    until: Option<Lsn>,
+    damages: &mut Damages<'_>,
+) -> Result<(Offline, Tail), Failure> {
     let no_data = |reason| Failure::NoData {
         directory: directory.to_owned(),
         reason,
@@ -79,7 +102,12 @@ pub(crate) fn open(
         return Err(no_data("no such directory"));
     }
     let disk = Disk::open(directory, BackendChoice::Posix)?;
-    Offline::open(&disk, &mut |damage| damages.add(&damage))?
+    let log = match log {
+        Some(log) if log.join("wal").is_dir() => Disk::open(log, BackendChoice::Posix)?,
+        Some(_) => return Err(no_data("the directory of its log has no wal in it")),
+        None => disk.clone(),
+    };
+    Offline::open_at(&disk, &log, until, &mut |damage| damages.add(&damage))?
         .ok_or_else(|| no_data("no manifest and no log"))
 }
 
@@ -105,21 +133,12 @@ pub(crate) fn walk(
     let mut visitor = Visitor {
         damages,
         on_key,
-        progress: bar("keys", slots),
+        progress: progress::items("keys", slots),
         failure: None,
     };
     offline.visit_keys(tail, &mut visitor)?;
     visitor.progress.finish_and_clear();
     visitor.failure.map_or(Ok(()), Err)
-}
-
-/// A progress bar on the standard error; invisible where that is no terminal.
-pub(crate) fn bar(what: &'static str, length: u64) -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::stderr());
-    let style = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {per_sec} {eta}");
-    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-    bar.set_message(what);
-    bar
 }
 
 struct Visitor<'v, 'w> {

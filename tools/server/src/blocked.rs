@@ -36,6 +36,8 @@ impl Connection {
         self.hold_little();
         let ended = self.wait_parked(parked).await;
         self.client.end_wait();
+        // Its keys may be of shards that a script holds.
+        self.thread.server.gate.is_open().await;
         self.runner.release(parked);
         let (reply, lsn) = ended?;
         self.runner.refresh();
@@ -77,6 +79,7 @@ impl Connection {
     /// Runs the command in this task, with the reads it needs.
     async fn resume(&mut self, parked: &Arc<Parked>) -> Result<(), Ended> {
         loop {
+            self.thread.server.gate.is_open().await;
             self.runner.refresh();
             match self.runner.resume(parked) {
                 Resumed::Ran => break,

@@ -24,6 +24,9 @@ use tracing::info;
 
 /// Reads a thread has under way at once; more wait in the reader.
 const DEPTH: usize = 256;
+/// Reads under way from which on more at once gain little: disks differ, but from about this
+/// depth on their reads a second grow slowly.
+const SHALLOW: usize = 16;
 
 /// What came of one read.
 pub(crate) type Page = (ReadRequest, Result<FetchedPage, Arc<StoreError>>);
@@ -56,6 +59,8 @@ pub(crate) struct Cold {
     reading: RefCell<HashMap<Address, SmallVec<[Reading; 1]>>>,
     /// Whether reads were submitted that the kernel has not seen.
     unflushed: Cell<bool>,
+    /// Whether the driver will run.
+    is_driver_woken: Cell<bool>,
     driver: RefCell<Option<Waker>>,
 }
 
@@ -117,6 +122,7 @@ impl Cold {
             reader: RefCell::new(reader),
             reading: RefCell::new(HashMap::new()),
             unflushed: Cell::new(false),
+            is_driver_woken: Cell::new(false),
             driver: RefCell::new(None),
             event: event.transpose()?,
         })
@@ -144,10 +150,24 @@ impl Cold {
         basket.borrow_mut().missing += 1;
     }
 
-    /// The driver runs after the connections that are ready now: their reads go to the kernel
-    /// in the same call.
+    /// Whether so few reads are under way that the disk could do more at once.
+    pub(crate) fn is_shallow(&self) -> bool {
+        self.reader.borrow().in_flight() < SHALLOW
+    }
+
+    /// Hands the reads begun so far to the kernel now. The driver, which does it otherwise,
+    /// comes after the connections that are ready.
+    pub(crate) fn flush(&self) {
+        if self.unflushed.replace(false) {
+            self.reader.borrow_mut().flush();
+        }
+    }
+
+    /// The driver runs after the connections that are ready now: the reads they begin go to
+    /// the kernel in few calls.
     fn wake_driver(&self) {
-        if self.unflushed.replace(true) {
+        self.unflushed.set(true);
+        if self.is_driver_woken.replace(true) {
             return;
         }
         if let Some(driver) = self.driver.borrow().as_ref() {
@@ -177,6 +197,7 @@ impl Cold {
         drop(driver);
         loop {
             self.unflushed.set(false);
+            self.is_driver_woken.set(false);
             // Submits and takes, in one system call where it can.
             self.reader.borrow_mut().poll(done);
             self.hand_out(done);
@@ -221,6 +242,7 @@ impl Cold {
         }
     }
 }
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -321,6 +343,33 @@ mod tests {
                 cold.begin(request(1, 7), &arrivals[0]);
                 all(&arrivals[0]).await;
                 assert_eq!(store.statistics().tier_reads, 4);
+            });
+        }
+    }
+
+    #[test]
+    fn reads_beyond_a_batch_and_beyond_the_queue_arrive_once() {
+        const LIVES: u64 = 100;
+        for choice in [BackendChoice::Auto, BackendChoice::Posix] {
+            with_cold(choice, async |store, cold| {
+                let arrivals = Arrivals::default();
+                for life in 0..LIVES {
+                    for page in 0..PAGES {
+                        cold.begin(request(page, life), &arrivals);
+                    }
+                    // Some go to the disk before the driver runs, the others after them.
+                    if life % 7 == 0 {
+                        cold.flush();
+                    }
+                }
+                let wanted = LIVES as usize * PAGES as usize;
+                assert_eq!(arrivals.missing(), wanted);
+                let mut pages = all(&arrivals).await;
+                let place = |page: &Page| (page.0.place.incarnation.0, page.0.place.page);
+                pages.sort_by_key(place);
+                pages.dedup_by_key(|page| place(page));
+                assert_eq!(pages.len(), wanted);
+                assert_eq!(store.statistics().tier_reads, wanted as u64);
             });
         }
     }

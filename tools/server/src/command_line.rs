@@ -25,6 +25,7 @@ Directives beside those of a redis.conf, with their defaults:
   --io-backend auto            io_uring where it is allowed, otherwise posix
   --io-threads N               all cores
   --checkpoint-wal-bytes 256mb     log after which a checkpoint begins
+  --wal-retention 0                log kept beyond what a start needs
   --checkpoint-interval-ms 60000   time with changes after which one begins
 
 Defaults that differ from Redis's: appendonly yes (appendfsync everysec), no save points,

@@ -325,6 +325,7 @@ fn serve_threads(
         io::Result::Ok(())
     });
     notify::stopping(&server.config.get("supervised"));
+    server.scripts.abort();
     phase.send_replace(Phase::Stopping);
     for thread in threads {
         if thread.join().is_err() {

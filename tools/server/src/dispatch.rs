@@ -9,6 +9,7 @@ mod books;
 mod exec;
 mod hooks;
 mod parked;
+mod script;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -24,9 +25,10 @@ use tracing::warn;
 pub(crate) use parked::Resumed;
 
 use crate::commands::{
-    Invocation, Outcome, Refusal, ServerCommand, Wait, forbidden_while_subscribed,
+    Invocation, Outcome, Refusal, ServerCommand, Wait, busy_text, forbidden_while_subscribed,
     is_for_no_monitor,
 };
+use crate::gate::Passage;
 use crate::hub::{Hub, TRACKING};
 use crate::registry::{self, Runs};
 use crate::server::Server;
@@ -35,6 +37,8 @@ use crate::statistics::ThreadStatistics;
 
 /// How long a write waits for memory before it is refused, in ns.
 const MEMORY_WAIT_NS: u64 = 5_000_000_000;
+/// How long a script waits before it asks for the machine again, in ms.
+const MACHINE_WAIT_MS: u64 = 10;
 
 /// What became of a request.
 #[derive(Debug)]
@@ -53,6 +57,8 @@ pub(crate) enum Step {
     Wait(Wait),
     /// It waits for its keys.
     Parked(Arc<Parked>),
+    /// It is a script that takes long: it has to run again on a thread of its own.
+    Script,
 }
 
 /// Where a reply begins.
@@ -84,6 +90,13 @@ pub(crate) struct Runner {
     started_ns: Option<u64>,
     /// Since when the request at hand waits for memory.
     starved_since_ns: Option<u64>,
+    /// Whether a script may take its time: this is no I/O thread.
+    pub(crate) is_patient: bool,
+    /// Of the script at hand, the same at each try: where its chance begins, and its time.
+    script_seed: Option<u64>,
+    script_now: Option<thermocline_base::UnixMillis>,
+    /// What the script at hand ran, for those who monitor.
+    script_shown: Vec<script::Shown>,
 }
 
 impl Runner {
@@ -109,6 +122,10 @@ impl Runner {
             now_ns: 0,
             started_ns: None,
             starved_since_ns: None,
+            is_patient: false,
+            script_seed: None,
+            script_now: None,
+            script_shown: Vec::new(),
         }
     }
 
@@ -162,6 +179,12 @@ impl Runner {
         };
         if let Some(error) = self.forbidden(command) {
             return self.reject(Some(command), &error.into());
+        }
+        if self.server.gate.is_shut()
+            && !self.is_patient
+            && let Some(step) = self.wait_for_script(command)
+        {
+            return step;
         }
         let is_exec = command.name == "exec";
         let is_write = command.is_write() || command.flags.contains(Flag::Denyoom);
@@ -226,7 +249,28 @@ impl Runner {
                 let ran = self.execute();
                 self.show_traces();
                 match ran {
-                    Ok(()) => Step::Done,
+                    Ok(script::Ended::Done | script::Ended::Changed) => Step::Done,
+                    Ok(script::Ended::Long) => return Step::Script,
+                    Ok(script::Ended::Busy) => return Step::Paused(MACHINE_WAIT_MS),
+                    Err(fault) => return Step::Fault(fault),
+                }
+            }
+            Runs::Script => {
+                let call = Call {
+                    command,
+                    database: self.session.database,
+                    arguments: words,
+                };
+                if !is_write
+                    && !command.flags.contains(Flag::Readonly)
+                    && matches!(self.admit(true), Ok(false))
+                {
+                    return Step::Memory;
+                }
+                match self.run_scripted(&[call], false, None) {
+                    Ok(script::Ended::Done | script::Ended::Changed) => Step::Done,
+                    Ok(script::Ended::Long) => return Step::Script,
+                    Ok(script::Ended::Busy) => return Step::Paused(MACHINE_WAIT_MS),
                     Err(fault) => return Step::Fault(fault),
                 }
             }
@@ -238,6 +282,42 @@ impl Runner {
             },
         };
         self.finish(number, started_ns, place, words, step)
+    }
+
+    /// While a script runs for long: what becomes of a command that may not run beside it.
+    fn wait_for_script(&mut self, command: &'static Command) -> Option<Step> {
+        let now_ms = self.server.now_ms();
+        let passage = self.server.gate.passage(now_ms, self.busy_threshold_ms());
+        if command.flags.contains(Flag::AllowBusy) {
+            if passage == Passage::Open {
+                return None;
+            }
+            // Both lock the shards of watched keys, which the script may hold.
+            match command.name {
+                "watch" => return Some(Step::Paused(MACHINE_WAIT_MS)),
+                "unwatch" | "discard" | "reset" | "quit" => {
+                    let watch = std::mem::take(&mut self.session.watch);
+                    self.server.gate.leave_behind(watch);
+                }
+                _ => {}
+            }
+            return None;
+        }
+        match passage {
+            Passage::Open => None,
+            Passage::Wait(left_ms) => Some(Step::Paused(left_ms)),
+            Passage::Busy => {
+                let running = self.server.scripts.running();
+                let text = busy_text(running.is_some_and(|it| it.is_function));
+                if command.name == "exec" {
+                    let text = text.strip_prefix("BUSY ").unwrap_or(text);
+                    self.session.end_transaction(&self.server.store);
+                    let text = format!("EXECABORT Transaction discarded because of: BUSY {text}");
+                    return Some(self.reject(Some(command), &Refusal::Text(text)));
+                }
+                Some(self.reject(Some(command), &Refusal::Text(text.to_owned())))
+            }
+        }
     }
 
     /// A request that names no command, or one it does not fit.
@@ -374,7 +454,7 @@ impl Runner {
 pub(crate) fn executor_for(server: &Server, bulk_bytes: u64) -> Executor {
     let bulk_bytes = usize::try_from(bulk_bytes).unwrap_or(usize::MAX);
     let (store, waiters) = (Arc::clone(&server.store), Arc::clone(&server.waiters));
-    Executor::new(store, waiters, bulk_bytes)
+    Executor::new(store, waiters, Arc::clone(&server.scripts), bulk_bytes)
 }
 
 /// Whether a transaction queues the command; the others act at once.

@@ -5,6 +5,7 @@
 
 use std::sync::LazyLock;
 
+use thermocline_commands::Executor;
 use thermocline_commands::table::{self, Command};
 
 use crate::commands::{self, ServerCommand};
@@ -16,6 +17,8 @@ pub(crate) enum Runs {
     Executor,
     /// EXEC: the executor, with the session's queue.
     Transaction,
+    /// The executor, with the machine of the scripts.
+    Script,
     /// A function of the server.
     Server(ServerCommand),
 }
@@ -26,6 +29,7 @@ static RUNS: LazyLock<Vec<Runs>> = LazyLock::new(|| {
         .map(|entry| match commands::find(entry.name) {
             Some(run) => Runs::Server(run),
             None if entry.name == "exec" => Runs::Transaction,
+            None if Executor::is_scripted(entry) => Runs::Script,
             None => Runs::Executor,
         })
         .collect()
@@ -59,7 +63,6 @@ pub(crate) fn number(command: &Command) -> u16 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use thermocline_commands::Executor;
 
     #[test]
     fn every_entry_is_run_by_exactly_one() {
@@ -69,7 +72,9 @@ mod tests {
             let by_executor = Executor::handles(entry);
             match runner(entry) {
                 Runs::Executor => assert!(by_executor || is_container, "{}", entry.name),
-                Runs::Transaction | Runs::Server(_) => assert!(!by_executor, "{}", entry.name),
+                Runs::Transaction | Runs::Script | Runs::Server(_) => {
+                    assert!(!by_executor, "{}", entry.name)
+                }
             }
             assert_eq!(name(number(entry)), entry.name);
         }

@@ -8,14 +8,15 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use parking_lot::Mutex;
 use thermocline_base::{Clock, Random};
-use thermocline_commands::Waiters;
 use thermocline_commands::table::Command;
+use thermocline_commands::{Scripts, Waiters};
 use thermocline_store::{StartReport, Store};
 use tokio::sync::{Notify, watch};
 
 use crate::clients::Clients;
 use crate::config::Config;
 use crate::config::live::Live;
+use crate::gate::ScriptGate;
 use crate::hub::Hub;
 use crate::log::Level;
 use crate::post::Post;
@@ -118,6 +119,9 @@ impl Turnstile {
 /// See the module.
 pub(crate) struct Server {
     pub(crate) store: Arc<Store>,
+    pub(crate) scripts: Arc<Scripts>,
+    /// Shut while a script runs for long.
+    pub(crate) gate: ScriptGate,
     /// Clients that wait for keys.
     pub(crate) waiters: Arc<Waiters>,
     pub(crate) config: Config,
@@ -160,6 +164,8 @@ impl Server {
         store.set_observer(Arc::clone(&hub) as _);
         Self {
             store,
+            scripts: Arc::new(Scripts::new(clock.clone())),
+            gate: ScriptGate::default(),
             waiters: Arc::default(),
             config,
             live,

@@ -117,7 +117,7 @@ impl Watch {
         }
     }
 
-    fn clear(&mut self, store: &Store) {
+    pub(crate) fn clear(&mut self, store: &Store) {
         for name in self.names() {
             store.unwatch(name, &self.changed);
         }
@@ -134,6 +134,11 @@ impl Watch {
             key,
         })
         .collect()
+    }
+
+    /// Whether no key is watched.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.keys.is_empty()
     }
 
     /// Set once one of the keys has changed.

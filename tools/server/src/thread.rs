@@ -154,6 +154,7 @@ async fn serve_ready(server: Arc<Server>) {
     let mut random = Random::new(server.seed());
     loop {
         server.store.ready_key().await;
+        server.gate.is_open().await;
         executor.serve_ready(&mut random);
     }
 }

@@ -15,14 +15,16 @@ use std::time::Duration;
 
 use thermocline_base::Lsn;
 use thermocline_commands::{Call, CommandError};
-use thermocline_store::{Fault, ReadRequest};
+use thermocline_store::{Fault, LongValue, ReadRequest};
 
 use crate::clients::End;
 use crate::cold::Cold;
 use crate::commands::Wait;
 use crate::connection::{Connection, Ended};
-use crate::dispatch::Step;
+use crate::dispatch::{Runner, Step};
 use crate::registry::{self, Runs};
+use crate::scripter;
+use crate::session::Session;
 use crate::window::Tail;
 
 /// Reads under way for a connection at which it looks no further ahead.
@@ -50,8 +52,13 @@ impl Connection {
             Step::Paused(left_ms) => {
                 self.send().await?;
                 let server = Arc::clone(&self.thread.server);
-                self.unless_ended(server.pause.ended(left_ms)).await
+                if server.gate.is_shut() {
+                    self.unless_ended(server.gate.opened(left_ms)).await
+                } else {
+                    self.unless_ended(server.pause.ended(left_ms)).await
+                }
             }
+            Step::Script => self.run_script().await,
             Step::Parked(parked) => {
                 // `send` may end the connection, and the wait with it.
                 if let Err(ended) = self.send().await {
@@ -74,6 +81,42 @@ impl Connection {
         }
     }
 
+    /// Runs the request at the front, a script that takes long, on a thread of its own.
+    async fn run_script(&mut self) -> Result<(), Ended> {
+        self.send().await?;
+        let server = Arc::clone(&self.thread.server);
+        let Some((Some(command), words)) = self.window.front(&self.input) else {
+            return Ok(());
+        };
+        if !server.gate.shut(server.now_ms()) {
+            // Another was faster: the request is tried again once it has ended.
+            drop(words);
+            return self.unless_ended(server.gate.is_open()).await;
+        }
+        let owned = words.iter().map(|word| word.to_vec()).collect();
+        drop(words);
+        let session = Session::new(Arc::clone(&self.client), false);
+        let stand_in = Runner::new(&server, &self.thread.statistics, session);
+        let runner = std::mem::replace(&mut self.runner, stand_in);
+        let finished = scripter::run(Box::new(runner), command, owned);
+        // The runner comes back whatever becomes of the client meanwhile: the session is in it.
+        let finished = finished.ok_or(Ended)?.await;
+        let (runner, step) = finished.map_err(|_| Ended)?;
+        self.runner = *runner;
+        self.runner.refresh();
+        match step {
+            Step::Done => {
+                self.advance();
+                Ok(())
+            }
+            Step::Close => Err(Ended),
+            Step::Fault(fault) => self.fault(fault, true).await,
+            Step::Memory => self.unless_ended(server.store.memory_freed()).await,
+            // It is tried again.
+            Step::Paused(_) | Step::Wait(_) | Step::Parked(_) | Step::Script => Ok(()),
+        }
+    }
+
     /// Brings what a fault names, and if the request at the front met it what those behind
     /// it will want.
     pub(crate) async fn fault(&mut self, fault: Fault, is_front: bool) -> Result<(), Ended> {
@@ -89,11 +132,38 @@ impl Connection {
             }
             Fault::Unsettled => self.unless_ended(server.store.settled()).await,
             Fault::Reads(requests) => self.read(&requests, is_front).await,
+            Fault::Long(values) => self.decode_long(values, is_front).await,
             Fault::Damaged(reason) => {
                 self.runner.verdict = Some(format!("ERR {reason}"));
                 Ok(())
             }
         }
+    }
+
+    /// Has long values decoded by a thread that serves no other connection.
+    async fn decode_long(&mut self, values: Vec<LongValue>, is_front: bool) -> Result<(), Ended> {
+        if is_front {
+            self.send().await?;
+        }
+        for value in values {
+            let store = Arc::clone(&self.thread.server.store);
+            let pages = self.runner.faults.share();
+            let decoding = tokio::task::spawn_blocking(move || store.decode_long(value, &pages));
+            match decoding.await {
+                Ok(Ok(Some(decoded))) => self.runner.faults.insert_decoded(decoded),
+                Ok(Err(Fault::Damaged(reason))) => {
+                    self.runner.verdict = Some(format!("ERR {reason}"));
+                }
+                // Without its pages it asks for them again.
+                Ok(Ok(None) | Err(_)) => {}
+                Err(error) => {
+                    if let Ok(panic) = error.try_into_panic() {
+                        std::panic::resume_unwind(panic);
+                    }
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Begins reads and returns once they are there. If it is the request at the front that
@@ -166,10 +236,38 @@ impl Connection {
             self.send_output(context)?;
         }
         while is_front && self.poll_receive_more(context)? {
-            self.fill_window();
-            self.look_ahead(cold);
+            self.fill_window_ahead(cold);
         }
         Poll::Pending
+    }
+
+    /// Whether the connection reads ahead and the disk could do more at once.
+    pub(crate) fn is_disk_shallow(&self) -> bool {
+        let cold = self.thread.cold.as_ref();
+        !self.ahead.is_empty() && cold.is_some_and(Cold::is_shallow)
+    }
+
+    /// Between requests of a batch that reads ahead: begins what the requests want that have
+    /// arrived meanwhile, so that the disk is busy while those before them are run.
+    pub(crate) fn refill(&mut self, context: &mut Context<'_>) -> Result<(), Ended> {
+        let thread = Rc::clone(&self.thread);
+        let Some(cold) = thread.cold.as_ref().filter(|_| !self.ahead.is_empty()) else {
+            return Ok(());
+        };
+        while self.poll_receive_more(context)? {
+            self.fill_window_ahead(cold);
+        }
+        cold.flush();
+        Ok(())
+    }
+
+    /// Decodes what was read, and begins the reads that it will want.
+    fn fill_window_ahead(&mut self, cold: &Cold) {
+        self.fill_window();
+        let database = self.runner.session.database;
+        let store = &self.thread.server.store;
+        self.window.prefetch(&self.input, store, database);
+        self.look_ahead(cold);
     }
 
     /// Reads what has arrived behind the requests that are still to be run; whether there is
@@ -285,6 +383,22 @@ impl Connection {
                 Ok(()) => self.runner.reply.simple("OK"),
                 Err(reason) => self.runner.reply.error(&format!("ERR {reason}")),
             },
+            Wait::Backup(path) => match self.unless_ended(server.store.backup(path)).await? {
+                Ok(made) => {
+                    let reply = &mut self.runner.reply;
+                    reply.map(4);
+                    for (name, number) in [
+                        ("linked_files", made.linked_files),
+                        ("copied_files", made.copied_files),
+                        ("copied_bytes", made.copied_bytes),
+                        ("end_lsn", made.end_lsn.0),
+                    ] {
+                        reply.bulk(name.as_bytes());
+                        reply.integer(i64::try_from(number).unwrap_or(i64::MAX));
+                    }
+                }
+                Err(reason) => self.runner.reply.error(&format!("ERR {reason}")),
+            },
             Wait::Sleep(time) => {
                 self.unless_ended(tokio::time::sleep(time)).await?;
                 self.runner.reply.simple("OK");
@@ -305,6 +419,7 @@ impl Connection {
                     self.runner.reply.error(text);
                     return Ok(());
                 }
+                server.scripts.abort();
                 server.stop.send_replace(Some(checkpoint));
                 return Err(Ended);
             }

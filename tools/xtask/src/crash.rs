@@ -2,7 +2,8 @@
 //! checks after each restart that it kept its word.
 //!
 //! Owns the rounds on one data directory: write from eight clients, SIGKILL at
-//! a random moment, restart (itself killed now and then), read everything.
+//! a random moment, restart (itself killed now and then, or a race of two daemons
+//! for the directory), read everything.
 //! Little memory and frequent checkpoints keep demotion, cleaning and recovery
 //! from the tier at work. A seed chooses operations and moments; how far the
 //! server comes until the kill is the machine's.
@@ -30,6 +31,8 @@ use writer::Writer;
 const WRITERS: usize = 8;
 /// One restart in this many is killed before it is checked.
 const KILLED_RESTART_ONE_IN: u64 = 5;
+/// One restart in this many is a race.
+const RACE_ONE_IN: u64 = 4;
 /// What a loaded machine may add to the second that `everysec` may lose.
 const EVERYSEC_LOSS: Duration = Duration::from_millis(1000 + 250);
 
@@ -96,6 +99,7 @@ pub(crate) fn run(options: &Options) -> Result<(), BenchError> {
 struct Work {
     rounds: u64,
     killed_restarts: u64,
+    races: u64,
     demotions: u64,
     segments_cleaned: u64,
     tier_reads: u64,
@@ -186,11 +190,38 @@ impl Run<'_> {
             server.kill();
             self.work.killed_restarts += 1;
         }
+        if self.random.chance(RACE_ONE_IN) {
+            self.work.races += 1;
+            return self.race();
+        }
         Ok(Server::start(
             &self.program,
             self.directory,
             &self.server_options(),
         )?)
+    }
+
+    /// Starts two daemons on the one directory at once; gives the one that has it.
+    /// The other has ended by itself.
+    fn race(&self) -> Result<Server, BenchError> {
+        let spawn = || Server::spawn(&self.program, self.directory, &self.server_options());
+        let (mut one, mut other) = (spawn()?, spawn()?);
+        let (one_serves, other_serves) = std::thread::scope(|scope| {
+            let waits = scope.spawn(|| one.wait_until_ready().is_ok());
+            let other_serves = other.wait_until_ready().is_ok();
+            (waits.join().unwrap_or(false), other_serves)
+        });
+        match (one_serves, other_serves) {
+            (true, false) => Ok(one),
+            (false, true) => Ok(other),
+            (true, true) => Err(BenchError::Unexpected(
+                "two daemons serve one directory".to_owned(),
+            )),
+            (false, false) => Err(BenchError::Unexpected(format!(
+                "of two daemons none serves:\n{}",
+                one.log_end()
+            ))),
+        }
     }
 
     /// Checks all keys; gives how many operations could have gone either way.
@@ -256,10 +287,11 @@ impl Run<'_> {
         let sum = |count: fn(&Writer) -> u64| self.writers.iter().map(count).sum::<u64>();
         let work = &self.work;
         println!(
-            "crash: {} rounds, {} restarts killed as well; {} writes acknowledged, {} refused, \
-             {} could have gone either way",
+            "crash: {} rounds, {} restarts killed as well, {} races of two daemons; {} writes \
+             acknowledged, {} refused, {} could have gone either way",
             work.rounds,
             work.killed_restarts,
+            work.races,
             sum(|writer| writer.ledger.acknowledged_writes),
             sum(|writer| writer.ledger.refused_writes),
             work.in_doubt,

@@ -3,15 +3,16 @@
 //!
 //! Owns the run: which connection gets which commands, when the key spaces are
 //! compared as a whole, when Thermocline is stopped and started again. The same
-//! seed sends the same commands, but for the points in time in them. One
-//! thread; both servers listen on 127.0.0.1 only and end with the run.
+//! seed sends the same commands, but for the points in time in them. A thread for
+//! each pair of servers; all listen on 127.0.0.1 only and end with the run.
 //!
 //! Use order: `resp` and `grammar` stand alone; `templates` are data of
 //! `grammar`; `generator` makes commands of them; `compare` and `explained`
-//! judge replies; `pair` sends and judges; `compound` and `sweep` use a pair.
+//! judge replies; `pair` sends and judges; `compound`, `coverage` and `sweep` use a pair.
 
 mod compare;
 mod compound;
+mod coverage;
 mod explained;
 mod generator;
 mod grammar;
@@ -27,7 +28,8 @@ use generator::Generator;
 use pair::{Pair, Session};
 pub(crate) use server::valkey;
 use server::{Kind, Stop};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 use thermocline_base::{Clock, Random};
 use thiserror::Error;
@@ -61,13 +63,18 @@ pub(crate) struct Options {
     /// Thermocline's memory; little, so that keys sink all the time.
     #[arg(long, default_value = "8mb")]
     maxmemory: String,
-    /// The protocol version of the connections.
-    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(2..=3))]
-    protocol: u8,
-    /// Also bits, HyperLogLogs, sets, sorted sets, positions and streams, whose
-    /// differences are not all explained yet.
-    #[arg(long)]
-    all_families: bool,
+    /// The protocol version of the connections; without it the pairs of servers take
+    /// 2 and 3 in turn.
+    #[arg(long, value_parser = clap::value_parser!(u8).range(2..=3))]
+    protocol: Option<u8>,
+    /// Pairs of servers that run side by side and share the commands; each has the
+    /// seed after that of the one before.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=64))]
+    pairs: u64,
+    /// Differences after which a pair ends; at each but the last the keys of the
+    /// command are deleted on both sides, and it goes on.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    differences: u64,
     /// How often Thermocline is stopped, cleanly or not, and started again;
     /// it then runs with `appendfsync always`.
     #[arg(long, default_value_t = 0)]
@@ -101,24 +108,48 @@ pub(crate) enum DifferentialError {
     Difference(String),
 }
 
-/// Runs the comparison; the first difference ends it.
+/// Runs the comparison; the first pair of servers that fails ends the others.
 pub(crate) fn run(options: &Options) -> Result<(), DifferentialError> {
     let seed = options
         .seed
         .unwrap_or_else(|| Clock::system().now().0.unsigned_abs() % 1_000_000);
-    println!("differential: seed {seed}");
-    Run::start(options, seed)?
-        .run()
-        .map_err(|error| match error {
-            DifferentialError::Difference(text) => {
-                DifferentialError::Difference(format!("seed {seed}: {text}"))
-            }
-            other => other,
-        })
+    // Before the threads, each of which would install it.
+    let valkey = valkey(options.valkey.as_deref())?;
+    let ended = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let start = |number: u64| {
+            let (valkey, ended) = (&valkey, &ended);
+            scope.spawn(move || {
+                let seed = seed + number;
+                let protocol = options.protocol.unwrap_or(2 + (number % 2) as u8);
+                println!("differential: seed {seed}, RESP{protocol}");
+                let result =
+                    Run::start(options, valkey, seed, protocol).and_then(|run| run.run(ended));
+                result.map_err(|error| {
+                    ended.store(true, Ordering::Relaxed);
+                    match error {
+                        DifferentialError::Difference(text) => DifferentialError::Difference(
+                            format!("seed {seed}, RESP{protocol}: {text}"),
+                        ),
+                        other => other,
+                    }
+                })
+            })
+        };
+        let threads: Vec<_> = (0..options.pairs).map(start).collect();
+        let results = threads.into_iter().map(|thread| {
+            let gone = |_| Err(DifferentialError::Server("a thread panicked".to_owned()));
+            thread.join().unwrap_or_else(gone)
+        });
+        results.collect::<Vec<_>>().into_iter().collect()
+    })
 }
 
 struct Run<'o> {
     options: &'o Options,
+    seed: u64,
+    /// How many commands this pair of servers gets.
+    commands: u64,
     random: Random,
     generator: Generator,
     pair: Pair,
@@ -128,9 +159,13 @@ struct Run<'o> {
 }
 
 impl<'o> Run<'o> {
-    fn start(options: &'o Options, seed: u64) -> Result<Self, DifferentialError> {
-        let valkey = valkey(options.valkey.as_deref())?;
-        let reference = server::Server::start(Kind::Valkey, &valkey, server::valkey_arguments())?;
+    fn start(
+        options: &'o Options,
+        valkey: &Path,
+        seed: u64,
+        protocol: u8,
+    ) -> Result<Self, DifferentialError> {
+        let reference = server::Server::start(Kind::Valkey, valkey, server::valkey_arguments())?;
         let tested = server::Server::start(
             Kind::Thermocline,
             &options.thermocline,
@@ -142,13 +177,15 @@ impl<'o> Run<'o> {
         )?;
         let mut run = Self {
             options,
+            seed,
+            commands: options.commands / options.pairs,
             random: Random::new(seed),
             generator: Generator::new(
                 Random::new(seed ^ 0x5eed),
                 Clock::system().now(),
-                options.all_families,
+                options.restarts == 0,
             ),
-            pair: Pair::new(reference, tested, options.protocol)?,
+            pair: Pair::new(reference, tested, protocol, options.differences)?,
             sessions: Vec::new(),
             started: Instant::now(),
             sent: 0,
@@ -167,12 +204,17 @@ impl<'o> Run<'o> {
         Ok(())
     }
 
-    fn run(mut self) -> Result<(), DifferentialError> {
+    fn run(mut self, ended: &AtomicBool) -> Result<(), DifferentialError> {
+        coverage::check(&mut self.pair)?;
+        self.configure()?;
         self.fill()?;
-        let every = self.options.commands / (self.options.restarts + 1);
+        let every = (self.commands / (self.options.restarts + 1)).max(1);
         let (mut swept, mut restarted) = (0, 0);
-        while self.sent < self.options.commands {
-            self.step()?;
+        while self.sent < self.commands && !ended.load(Ordering::Relaxed) {
+            match self.step() {
+                Err(DifferentialError::Difference(text)) => self.pair.tolerate(text)?,
+                other => other?,
+            }
             if self.sent / SWEEP_COMMANDS > swept {
                 swept = self.sent / SWEEP_COMMANDS;
                 self.sweep()?;
@@ -184,8 +226,24 @@ impl<'o> Run<'o> {
             }
         }
         self.sweep()?;
-        self.pair.report();
+        self.pair.report(self.seed)?;
         self.pair.stop()
+    }
+
+    /// Sets what the templates change of the configuration.
+    fn configure(&mut self) -> Result<(), DifferentialError> {
+        let mut session = self.pair.session(CONNECTIONS)?;
+        let limit = if self.generator.changes_limits() {
+            self.seed % 2
+        } else {
+            0
+        };
+        let list_limit = templates::LIST_LIMITS[limit as usize];
+        for line in templates::CONFIGURATION.iter().chain([&list_limit]) {
+            let words: Vec<&str> = line.split(' ').collect();
+            self.pair.exchange(&mut session, &[resp::command(&words)])?;
+        }
+        Ok(())
     }
 
     /// Sets the keys of the large pools, on a connection of its own.
@@ -223,11 +281,14 @@ impl<'o> Run<'o> {
     }
 
     fn sweep(&mut self) -> Result<(), DifferentialError> {
-        let keys = sweep::run(&mut self.pair)?;
+        let keys = match sweep::run(&mut self.pair) {
+            Err(DifferentialError::Difference(text)) => return self.pair.tolerate(text),
+            other => other?,
+        };
         let seconds = self.started.elapsed().as_secs_f64();
         println!(
-            "differential: {} commands, {keys} keys agree, {seconds:.0} s",
-            self.sent
+            "differential: seed {}: {} commands, {keys} keys agree, {seconds:.0} s",
+            self.seed, self.sent
         );
         if (keys as u64) < self.generator.big_keys() / 2 {
             // A flush came by: without the large pools nothing would be cold.
@@ -240,15 +301,14 @@ impl<'o> Run<'o> {
     /// acknowledged must be there; sessions begin anew on both sides.
     fn restart(&mut self, number: u64) -> Result<(), DifferentialError> {
         let stop = [Stop::Kill, Stop::Terminate, Stop::Shutdown][number as usize % 3];
-        println!("differential: {} commands, restart by {stop:?}", self.sent);
+        println!(
+            "differential: seed {}: {} commands, restart by {stop:?}",
+            self.seed, self.sent
+        );
         self.sessions.clear();
         self.pair.restart(stop)?;
         self.connect()?;
-        let mut session = self.pair.session(CONNECTIONS)?;
-        for line in templates::CONFIGURATION {
-            let words: Vec<&str> = line.split(' ').collect();
-            self.pair.exchange(&mut session, &[resp::command(&words)])?;
-        }
+        self.configure()?;
         self.sweep()
     }
 }

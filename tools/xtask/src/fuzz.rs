@@ -2,7 +2,8 @@
 //! missing. The sanitizer flags need a nightly compiler or, as here, the
 //! stable one told to accept them.
 
-use crate::step::{StepError, cargo, output, run};
+use crate::step::{StepError, cargo, output, run, workspace_root};
+use std::path::PathBuf;
 use std::process::Command;
 
 /// The version that was tried; newer ones need not accept the same flags.
@@ -17,11 +18,29 @@ pub(crate) fn run_all(seconds: u32) -> Result<(), StepError> {
     for target in listed.split_whitespace() {
         run(Command::new("cargo")
             .env("RUSTC_BOOTSTRAP", "1")
-            .args(["fuzz", "run", target, "--"])
+            .args(["fuzz", "run", target])
+            .args(corpora(target)?)
+            .arg("--")
             .arg(format!("-max_total_time={seconds}"))
             .args(["-timeout=10", "-rss_limit_mb=2048", "-print_final_stats=1"]))?;
     }
     Ok(())
+}
+
+/// Where a target's inputs are: first what it found on this machine, to which it adds, then
+/// the seeds of the repository, where there are any.
+fn corpora(target: &str) -> Result<Vec<PathBuf>, StepError> {
+    let folder = workspace_root().join("fuzz");
+    let (found, seeds) = (folder.join("corpus"), folder.join("seeds"));
+    let found = found.join(target);
+    std::fs::create_dir_all(&found).map_err(|error| {
+        StepError::Missing(format!("cannot create {}: {error}", found.display()))
+    })?;
+    let seeds = seeds.join(target);
+    let is_there = seeds.is_dir();
+    Ok(std::iter::once(found)
+        .chain(is_there.then_some(seeds))
+        .collect())
 }
 
 fn install_cargo_fuzz() -> Result<(), StepError> {

@@ -14,12 +14,16 @@ struct Package {
     check: &'static [&'static str],
 }
 
-/// For the fuzz targets' C++ runtime; for the environment of the reference
-/// server.
+/// For the fuzz targets' C++ runtime; the second reference server; for the
+/// environment of the first.
 const PACKAGES: &[Package] = &[
     Package {
         name: "g++",
         check: &["g++", "--version"],
+    },
+    Package {
+        name: "redis-server",
+        check: &["redis-server", "--version"],
     },
     Package {
         name: "python3-venv",

@@ -16,6 +16,7 @@ const LEVELS: &[(&str, u32)] = &[
     ("thermocline-benches", 4),
     ("thermocline-dump", 5),
     ("thermocline-server", 5),
+    ("thermocline-sim", 5),
     ("xtask", 5),
 ];
 

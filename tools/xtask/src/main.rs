@@ -11,9 +11,11 @@ mod differential;
 mod full_disk;
 mod fuzz;
 mod install;
+mod interop;
 mod layers;
 mod replay;
 mod sanitize;
+mod sim;
 mod step;
 
 use clap::{Parser, Subcommand};
@@ -50,10 +52,14 @@ enum Task {
     Replay(replay::Options),
     /// Kills the daemon under load and checks what survived.
     Crash(crash::Options),
+    /// Runs the whole engine on a simulated disk and clock, from one seed.
+    Sim(sim::Options),
     /// Fills the daemon's disk to the last byte; needs root, for a loop device.
     FullDisk(full_disk::Options),
     /// Uses the daemon as applications do, with their client libraries.
     Clients(clients::Options),
+    /// Trades RDB and append-only files with other servers, and makes backups.
+    Interop(interop::Options),
     /// Runs the tests of the crates with unsafe code under AddressSanitizer.
     Sanitize,
     /// Runs every fuzz target.
@@ -82,8 +88,10 @@ fn run(task: Task) -> Result<(), StepError> {
         Task::Bench(options) => bench::run(&options).map_err(StepError::from),
         Task::Replay(options) => replay::run(&options).map_err(StepError::from),
         Task::Crash(options) => crash::run(&options).map_err(StepError::from),
+        Task::Sim(options) => sim::run(&options),
         Task::FullDisk(options) => full_disk::run(&options).map_err(StepError::from),
         Task::Clients(options) => clients::run_all(&options).map_err(StepError::from),
+        Task::Interop(options) => interop::run_all(&options).map_err(StepError::from),
         Task::Sanitize => sanitize::run_all(),
         Task::Fuzz { seconds } => fuzz::run_all(seconds),
     }
@@ -122,6 +130,14 @@ fn ci(fuzz_seconds: u32) -> Result<(), StepError> {
         "--bins",
         "--tests",
     ])?;
+    for words in [
+        ["sim", "--rounds", "200"].as_slice(),
+        &["sim", "--damage", "--rounds", "60"],
+        &["sim", "--sites", "--rounds", "30"],
+        &["sim", "--bugs", "--rounds", "150"],
+    ] {
+        task(words)?;
+    }
     // The daemon as a process, optimized: what follows is a matter of numbers.
     cargo(&["build", "--locked", "--release", "--bin", DAEMON])?;
     let daemon = bench::setup::target_directory()?
@@ -129,30 +145,22 @@ fn ci(fuzz_seconds: u32) -> Result<(), StepError> {
         .join(DAEMON);
     let daemon = daemon.to_string_lossy();
     task(&["clients", "--binary", &daemon])?;
-    for protocol in ["2", "3"] {
+    task(&["interop", "--binary", &daemon])?;
+    for (commands, restarts) in [("1000000", "0"), ("60000", "10")] {
         task(&[
             "differential",
             "--thermocline",
             &daemon,
             "--commands",
-            "100000",
+            commands,
+            "--pairs",
+            "2",
             "--seed",
-            protocol,
-            "--protocol",
-            protocol,
+            "2",
+            "--restarts",
+            restarts,
         ])?;
     }
-    task(&[
-        "differential",
-        "--thermocline",
-        &daemon,
-        "--commands",
-        "30000",
-        "--seed",
-        "4",
-        "--restarts",
-        "10",
-    ])?;
     for (policy, rounds) in [("always", "100"), ("everysec", "20")] {
         task(&[
             "crash", "--binary", &daemon, "--rounds", rounds, "--seed", "1", "--policy", policy,

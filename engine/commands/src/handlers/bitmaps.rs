@@ -45,15 +45,14 @@ fn setbit(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
     };
     let before = old.unwrap_or(0);
     let after = before & !(1 << place) | bit << place;
-    if old != Some(after) || !is_raw {
-        let bytes = &[after];
-        context.update(
-            0,
-            &Update::StringSetRange {
-                offset: byte,
-                bytes,
-            },
-        )?;
+    let update = Update::StringSetRange {
+        offset: byte,
+        bytes: &[after],
+    };
+    if old != Some(after) {
+        context.update(0, &update)?;
+    } else if !is_raw {
+        context.update_unseen(0, &update)?;
     }
     context.reply.integer((before >> place & 1).into());
     Ok(())

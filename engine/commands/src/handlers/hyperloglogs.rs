@@ -60,6 +60,17 @@ fn replace(context: &mut Context<'_, '_, '_>, bytes: Vec<u8>) -> Result<(), Fail
     Ok(())
 }
 
+/// As [`replace`], by what counts the same: no client is told.
+fn replace_unseen(context: &mut Context<'_, '_, '_>, bytes: Vec<u8>) -> Result<(), Failure> {
+    let old = context.peek(0);
+    let old = old.and_then(|entry| entry.value.string().ok());
+    if old.is_some_and(|old| old.len() <= bytes.len()) {
+        let (offset, bytes) = (0, &*bytes);
+        return context.update_unseen(0, &Update::StringSetRange { offset, bytes });
+    }
+    replace(context, bytes)
+}
+
 fn pfadd(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
     let sparse_max_bytes = context.settings.hll_sparse_max_bytes();
     let found = bytes_of(context, context.keys[0])?.map(<[u8]>::to_vec);
@@ -151,7 +162,7 @@ fn pfdebug(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
             hyperloglog::merge(&mut registers, &bytes)?;
             if encoding == Encoding::Sparse {
                 hyperloglog::make_dense(&mut bytes)?;
-                replace(context, bytes)?;
+                replace_unseen(context, bytes)?;
             }
             context.reply.array(REGISTERS);
             for rank in registers.iter() {
@@ -178,7 +189,7 @@ fn pfdebug(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
             let is_sparse = encoding == Encoding::Sparse;
             if is_sparse {
                 hyperloglog::make_dense(&mut bytes)?;
-                replace(context, bytes)?;
+                replace_unseen(context, bytes)?;
             }
             context.reply.integer(is_sparse.into());
         }

@@ -10,7 +10,7 @@ use thermocline_base::UnixMillis;
 use thermocline_store::EventClass;
 use thermocline_types::rdb::{self, HashField, RdbError, RdbValue};
 use thermocline_types::set::Member;
-use thermocline_types::{HashEntry, Limits, SetForm, SetRef, Update, Value, ValueKind, ValueRef};
+use thermocline_types::{HashEntry, Limits, SetForm, Update, Value, ValueRef};
 
 pub(super) const HANDLERS: &[(&str, Handler)] = &[("dump", dump), ("restore", restore)];
 
@@ -18,40 +18,11 @@ fn dump(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
     let now = context.now();
     let entry = context.access.get(context.keys[0]);
     let is_compact = entry.is_some_and(|entry| matches!(entry.value, ValueRef::Inline { .. }));
-    match entry.and_then(|entry| in_transit(entry.value, now)) {
+    match entry.and_then(|entry| RdbValue::of(entry.value, now)) {
         None => context.reply.null(),
         Some(value) => context.reply.bulk(&rdb::dump(&value, is_compact)),
     }
     Ok(())
-}
-
-/// The value without expired fields; `None` for a hash that has no others.
-fn in_transit(value: ValueRef<'_>, now: UnixMillis) -> Option<RdbValue> {
-    match value.kind() {
-        ValueKind::String => Some(RdbValue::String(value.string().ok()?.to_vec())),
-        ValueKind::Hash => {
-            let live = value.hash().ok()?.iter(now);
-            let fields: Vec<HashField> = live
-                .map(|(field, value, expiry)| HashField {
-                    field: field.to_vec(),
-                    value: value.to_vec(),
-                    expiry,
-                })
-                .collect();
-            (!fields.is_empty()).then_some(RdbValue::Hash(fields))
-        }
-        ValueKind::List => Some(RdbValue::List(value.list().ok()?.capture())),
-        ValueKind::Set => Some(match value.set().ok()? {
-            SetRef::Integers(integers) => RdbValue::IntegerSet(integers.iter().collect()),
-            set => RdbValue::Set(set.iter().map(|member| member.to_vec()).collect()),
-        }),
-        ValueKind::SortedSet => {
-            let entries = value.sorted_set().ok()?.iter();
-            let entries = entries.map(|(score, member)| (score, member.to_vec()));
-            Some(RdbValue::SortedSet(entries.collect()))
-        }
-        ValueKind::Stream => Some(RdbValue::Stream(Box::new(value.stream().ok()?.clone()))),
-    }
 }
 
 fn restore(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
@@ -110,6 +81,15 @@ fn restore(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
             if is_compact && !is_large {
                 context.put(0, Value::from_packed_entries(&entries)?, expiry);
             } else {
+                let most_bytes = context.settings.zset_max_listpack_value();
+                let is_short = entries.iter().all(|entry| entry.1.len() <= most_bytes);
+                let becomes_packed = !is_compact && !is_large && is_short;
+                // Valkey's compact form keeps whole scores as integers: -0 becomes 0.
+                let kept = |score: f64| if becomes_packed { score + 0.0 } else { score };
+                let entries = entries
+                    .into_iter()
+                    .map(|(score, member)| (kept(score), member))
+                    .collect();
                 let is_full = is_compact || is_large;
                 make_anew(context, &Update::SortedSetSet { is_full, entries }, expiry)?;
             }

@@ -11,6 +11,7 @@ mod hyperloglogs;
 mod keys;
 mod lists;
 mod pubsub;
+mod scripting;
 mod server;
 mod sets;
 mod sorted_sets;
@@ -31,6 +32,7 @@ pub(super) static FAMILIES: &[&[Command]] = &[
     keys::COMMANDS,
     lists::COMMANDS,
     pubsub::COMMANDS,
+    scripting::COMMANDS,
     server::COMMANDS,
     sorting::COMMANDS,
     sets::COMMANDS,

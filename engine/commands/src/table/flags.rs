@@ -94,6 +94,10 @@ words! {
         NoAsyncLoading = "no_async_loading",
         /// Not allowed inside a transaction.
         NoMulti = "no_multi",
+        /// Shown to those who monitor before it runs, by itself.
+        SkipMonitor = "skip_monitor",
+        /// May name no key at all where it names keys.
+        NoMandatoryKeys = "no_mandatory_keys",
         /// Its key positions depend on its arguments.
         Movablekeys = "movablekeys",
         /// Allowed while a script overruns its time.
@@ -148,6 +152,8 @@ words! {
         Transaction = "transaction",
         /// On channels.
         Pubsub = "pubsub",
+        /// On scripts and functions.
+        Scripting = "scripting",
     }
 }
 

@@ -12,7 +12,7 @@
 
 use smallvec::SmallVec;
 
-use super::{Command, KeyFlag, KeyFlags, find};
+use super::{Command, Flag, KeyFlag, KeyFlags, find};
 use crate::arguments::parse_integer;
 use crate::error::CommandError;
 
@@ -62,15 +62,23 @@ pub struct KeySpec {
     pub step: u32,
     /// What the command does to these keys.
     pub flags: KeyFlags,
+    /// What a client is told of it beside that; mostly nothing.
+    pub notes: &'static str,
 }
 
 impl KeySpec {
+    pub(super) const fn notes(mut self, notes: &'static str) -> Self {
+        self.notes = notes;
+        self
+    }
+
     pub(super) const fn range(start: u32, last: i32, step: u32, flags: &[KeyFlag]) -> Self {
         Self {
             start,
             search: KeySearch::Range { last },
             step,
             flags: KeyFlags::of(flags),
+            notes: "",
         }
     }
 
@@ -87,6 +95,7 @@ impl KeySpec {
             search,
             step,
             flags: KeyFlags::of(flags),
+            notes: "",
         }
     }
 
@@ -96,6 +105,7 @@ impl KeySpec {
             search: KeySearch::Unknown { notes },
             step: 1,
             flags: KeyFlags::of(flags),
+            notes: "",
         }
     }
 
@@ -105,6 +115,7 @@ impl KeySpec {
             search: KeySearch::StoreOption { word },
             step: 1,
             flags: KeyFlags::of(flags),
+            notes: "",
         }
     }
 
@@ -114,6 +125,7 @@ impl KeySpec {
             search: KeySearch::Keyword { word },
             step: 1,
             flags: KeyFlags::of(flags),
+            notes: "",
         }
     }
 
@@ -328,7 +340,7 @@ pub fn get_keys<A: AsRef<[u8]>>(request: &[A]) -> Result<KeyRanges, CommandError
         return Err(CommandError::InvalidArgumentCount);
     }
     let ranges = request_keys(command, request);
-    if ranges.is_empty() {
+    if ranges.is_empty() && !command.flags.contains(Flag::NoMandatoryKeys) {
         return Err(CommandError::InvalidArguments);
     }
     Ok(ranges)

@@ -37,6 +37,8 @@ pub enum Group {
     List,
     /// Channels and their subscribers.
     PubSub,
+    /// Scripts and functions.
+    Scripting,
     /// Server management.
     Server,
     /// Sets.
@@ -65,6 +67,7 @@ impl Group {
             Self::Hash => "hash",
             Self::List => "list",
             Self::PubSub => "pubsub",
+            Self::Scripting => "scripting",
             Self::Server => "server",
             Self::Set => "set",
             Self::SortedSet => "sorted-set",

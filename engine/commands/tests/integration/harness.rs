@@ -36,6 +36,11 @@ pub(crate) struct Client {
     directory: tempfile::TempDir,
 }
 
+/// Scripts that nobody else runs.
+fn scripts() -> Arc<thermocline_commands::Scripts> {
+    Arc::new(thermocline_commands::Scripts::new(Clock::default()))
+}
+
 fn open(directory: &Path, time: &SimulatedTime) -> Arc<Store> {
     let disk = Disk::open(directory, BackendChoice::Posix).expect("the directory opens");
     let options = StoreOptions {
@@ -60,7 +65,12 @@ impl Client {
             .enable_time()
             .build();
         Self {
-            executor: Executor::new(Arc::clone(&store), Arc::default(), STRING_MAX_BYTES),
+            executor: Executor::new(
+                Arc::clone(&store),
+                Arc::default(),
+                scripts(),
+                STRING_MAX_BYTES,
+            ),
             store,
             runtime: runtime.expect("a runtime starts"),
             time,
@@ -79,7 +89,12 @@ impl Client {
         self.runtime.block_on(self.store.settled());
         self.store.close(true).expect("the store closes");
         self.store = open(self.directory.path(), &self.time);
-        self.executor = Executor::new(Arc::clone(&self.store), Arc::default(), STRING_MAX_BYTES);
+        self.executor = Executor::new(
+            Arc::clone(&self.store),
+            Arc::default(),
+            scripts(),
+            STRING_MAX_BYTES,
+        );
     }
 
     /// Moves the time forward.
@@ -216,6 +231,10 @@ impl Client {
     fn resolve(&mut self, fault: Fault, faults: &mut FaultSet) {
         match fault {
             Fault::Reads(reads) => self.read(&reads, faults),
+            Fault::Long(longs) => {
+                let decoded = self.store.decode_all(longs, faults);
+                decoded.expect("the value is sound");
+            }
             Fault::Recovering(keys) => self.runtime.block_on(self.store.hydrate(&keys)),
             Fault::Unsettled => self.runtime.block_on(self.store.settled()),
             Fault::Damaged(reason) => panic!("{reason}"),

@@ -566,3 +566,31 @@ fn a_dumped_sorted_set_restores_in_its_form() {
         assert_eq!(all(&mut client, &copy), all(&mut client, key));
     }
 }
+
+/// Valkey's compact form keeps whole scores as integers, which -0 is none of.
+#[test]
+fn minus_zero_becomes_zero_where_the_compact_form_takes_it_in() {
+    use thermocline_types::rdb::{RdbValue, dump};
+    let mut client = Client::new();
+    let entries = vec![(-0.0, b"a".to_vec()), (1.0, b"b".to_vec())];
+    let payload = dump(&RdbValue::SortedSet(entries), false);
+    let restored = client.run(&[b"restore", b"z", b"0", &payload]);
+    assert_eq!(restored, b"+OK\r\n");
+    compare_one(&mut client, &(b"zscore z a", b"$1\r\n0\r\n"));
+    let long = vec![b'm'; 65];
+    let entries = vec![(-0.0, b"a".to_vec()), (1.0, long)];
+    let payload = dump(&RdbValue::SortedSet(entries), false);
+    client.run(&[b"restore", b"y", b"0", &payload]);
+    compare_one(&mut client, &(b"zscore y a", b"$2\r\n-0\r\n"));
+    // The long member comes first, or after the one with -0.
+    for (line, expected) in [
+        (
+            &b"zrangestore d y -inf +inf byscore"[..],
+            &b"$1\r\n0\r\n"[..],
+        ),
+        (b"zrangestore d y +inf -inf byscore rev", b"$2\r\n-0\r\n"),
+    ] {
+        client.run_line(line);
+        compare_one(&mut client, &(b"zscore d a", expected));
+    }
+}

@@ -1,6 +1,9 @@
 //! Transactions, against what Valkey 9.1.2 replies.
 
 use super::harness::{Client, compare};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use thermocline_store::KeyName;
 
 /// A call that is refused does not stop the others.
 const ERRORS: &[(&[u8], &[u8])] = &[
@@ -207,4 +210,45 @@ fn cold_databases_are_looked_at_after_changes() {
     assert!(reply.ends_with(end), "{reply}");
     assert!(reply.contains("*10\r\n$7\r\nkey:29"), "{reply}");
     assert!(client.pages_read > 0, "the keys were cold");
+}
+
+/// What Valkey 9.1.2 tells those that watch: which commands end their transactions.
+#[test]
+fn whoever_watches_a_key_is_told_of_what_clients_see() {
+    let mut client = Client::new();
+    let long = [b"zadd z xx 1 ", [b'm'; 65].as_slice()].concat();
+    let lines: [(&[u8], &str, bool); 19] = [
+        (b"xadd x 1-1 f v", "x", true),
+        (b"xadd x 2-1 f v", "x", true),
+        (b"xgroup create x g 0", "x", false),
+        (b"xreadgroup group g c streams x >", "x", false),
+        (b"xclaim x g d 0 1-1", "x", false),
+        (b"xack x g 1-1", "x", false),
+        (b"xsetid x 9-1", "x", false),
+        (b"xdel x 1-1", "x", true),
+        (b"xgroup destroy x g", "x", false),
+        (b"xgroup create y g $ mkstream", "y", true),
+        (b"set s hello", "s", true),
+        (b"setbit s 0 0", "s", false),
+        (b"bitfield s set u8 0 104", "s", false),
+        (b"setbit s 0 1", "s", true),
+        (b"zadd z 1 a", "z", true),
+        (&long, "z", false),
+        (b"rpush l a b", "l", true),
+        (b"ltrim l 0 -1", "l", false),
+        (b"ltrim l 0 0", "l", true),
+    ];
+    for (line, key, expected) in lines {
+        let changed = Arc::new(AtomicBool::new(false));
+        let name = KeyName {
+            database: 0,
+            key: key.as_bytes(),
+        };
+        client.store().watch(name, &changed);
+        let reply = client.run_line(line);
+        assert!(!reply.starts_with(b"-"), "{}", reply.escape_ascii());
+        let told = changed.load(Ordering::Acquire);
+        assert_eq!(told, expected, "{}", line.escape_ascii());
+        client.store().unwatch(name, &changed);
+    }
 }

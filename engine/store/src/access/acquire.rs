@@ -50,13 +50,14 @@ impl Access<'_, '_> {
         if resolved.is_err() {
             self.guards.clear();
         } else {
+            faults.forget_decoded();
             self.remove_expired();
         }
         resolved
     }
 
     /// Fills `keys` and `ids`: one key for each different name.
-    fn name_keys(&mut self) {
+    pub(super) fn name_keys(&mut self) {
         self.keys.clear();
         self.ids.clear();
         if let [name] = self.names {
@@ -90,7 +91,7 @@ impl Access<'_, '_> {
     }
 
     /// The number of the database of each of `keys`.
-    fn first_names(&self) -> SmallVec<[u8; 4]> {
+    pub(super) fn first_names(&self) -> SmallVec<[u8; 4]> {
         let mut numbers: SmallVec<[u8; 4]> = SmallVec::new();
         for (name, &id) in self.names.iter().zip(&self.ids) {
             if id as usize == numbers.len() {
@@ -135,16 +136,17 @@ impl Access<'_, '_> {
         }
     }
 
-    fn resolve(&mut self, faults: &FaultSet) -> Result<(), Fault> {
+    pub(super) fn resolve(&mut self, faults: &FaultSet) -> Result<(), Fault> {
+        let mut longs = Vec::new();
         let mut reads: SmallVec<[ReadRequest; 2]> = SmallVec::new();
         let mut recovering: SmallVec<[KeyHash; 2]> = SmallVec::new();
         for key in &mut self.keys {
-            let guard = &mut self.guards[key.guard];
+            let guard = &self.guards[key.guard];
             if let Some(reason) = &guard.shard.damage {
                 return Err(Fault::Damaged(reason.clone()));
             }
             if guard.shard.has_come_up(key.hash) {
-                key.resolve(self.store, &mut guard.shard, faults, &mut reads)?;
+                key.resolve(self.store, &guard.shard, faults, &mut reads, &mut longs)?;
             } else {
                 recovering.push(key.hash);
             }
@@ -153,6 +155,8 @@ impl Access<'_, '_> {
             Err(Fault::Recovering(recovering))
         } else if !reads.is_empty() {
             Err(Fault::Reads(reads))
+        } else if !longs.is_empty() {
+            Err(Fault::Long(longs))
         } else {
             Ok(())
         }
@@ -161,7 +165,7 @@ impl Access<'_, '_> {
     /// Every disappearance of a key is logged, an expiry too. A log without room
     /// must not be waited for under a lock, least of all by a read: the key is
     /// hidden then.
-    fn remove_expired(&mut self) {
+    pub(super) fn remove_expired(&mut self) {
         for key in 0..self.keys.len() {
             let resolved = &self.keys[key];
             let shard = &self.guards[resolved.guard].shard;

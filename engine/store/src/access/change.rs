@@ -14,6 +14,7 @@ use crate::record::RecordParts;
 use crate::resolve::{Resolved, State};
 use crate::waiting::Ticket;
 use smallvec::SmallVec;
+use thermocline_base::bugs::{Bug, is_planted};
 use thermocline_base::{DatabaseId, UnixMillis};
 use thermocline_types::{Form, TypeError, Update, Value, ValueRef};
 
@@ -51,12 +52,21 @@ impl<'k> Access<'_, 'k> {
 
     /// The key will have another value: frees what the old one held beside its
     /// record, and notes the death of a copy on the tier.
-    fn forget_old(&mut self, id: usize) {
+    pub(super) fn forget_old(&mut self, id: usize) {
         let position = self.position(id);
-        let resolved = &self.keys[id];
-        match &resolved.state {
+        let resolved = &mut self.keys[id];
+        match &mut resolved.state {
             State::Absent => {}
-            State::Cold(cold) => self.deaths.push((cold.address, cold.bytes)),
+            State::Cold(cold) => {
+                self.deaths.push((cold.address, cold.bytes));
+                let nothing = Value::Inline {
+                    form: thermocline_types::Form::StringBytes,
+                    bytes: Vec::new(),
+                };
+                if let Value::Object(object) = std::mem::replace(&mut cold.value, nothing) {
+                    self.store.discard(Some(object));
+                }
+            }
             State::Hot => {
                 let shard = &mut *self.guards[resolved.guard].shard;
                 let table = shard.table(resolved.database);
@@ -70,14 +80,20 @@ impl<'k> Access<'_, 'k> {
                 }
                 if parts.form == OBJECT_FORM {
                     let number: SmallVec<[u8; 4]> = parts.value.into();
-                    shard.objects.remove(&number);
+                    self.store.discard(shard.objects.remove(&number));
                 }
             }
         }
     }
 
     /// Puts a dirty record where the key is or will be.
-    fn put_record(&mut self, id: usize, form: u8, value: &[u8], expiry: Option<UnixMillis>) {
+    pub(super) fn put_record(
+        &mut self,
+        id: usize,
+        form: u8,
+        value: &[u8],
+        expiry: Option<UnixMillis>,
+    ) {
         let position = self.position(id);
         let resolved = &mut self.keys[id];
         let parts = RecordParts {
@@ -108,6 +124,7 @@ impl<'k> Access<'_, 'k> {
             self.delete_key(id);
             return;
         }
+        self.note_before(id);
         let mut serialized = Vec::new();
         let form = value.serialize_into(&mut serialized) as u8;
         self.log(id, |key| Effect::Put {
@@ -139,6 +156,7 @@ impl<'k> Access<'_, 'k> {
             self.delete_key(id);
             return;
         }
+        self.note_before(id);
         self.log(id, |key| Effect::Put {
             key,
             form: FORM,
@@ -156,36 +174,61 @@ impl<'k> Access<'_, 'k> {
     /// # Errors
     /// As `Update::check`; nothing has changed then.
     pub fn update(&mut self, key: KeyId, update: &Update<'_>) -> Result<(), TypeError> {
+        let is_seen = update.is_seen() || self.peek_key(self.id(key)).is_none();
+        self.update_key(key, update, is_seen)
+    }
+
+    /// As [`Access::update`], of a change that clients do not see: those that watch or track
+    /// the key are not told.
+    ///
+    /// # Errors
+    /// As [`Access::update`].
+    pub fn update_unseen(&mut self, key: KeyId, update: &Update<'_>) -> Result<(), TypeError> {
+        self.update_key(key, update, false)
+    }
+
+    fn update_key(
+        &mut self,
+        key: KeyId,
+        update: &Update<'_>,
+        is_seen: bool,
+    ) -> Result<(), TypeError> {
         let id = self.id(key);
         self.remove_hidden(id);
         let old = self.peek_key(id);
         update.check(old.map(|entry| entry.value))?;
         let expiry = old.and_then(|entry| entry.expiry);
+        self.note_before(id);
         let is_large = matches!(old.map(|entry| entry.value), Some(ValueRef::Object(_)));
         if matches!(self.keys[id].state, State::Cold(_)) {
             self.install(id, false);
         }
         if self.overwrite(id, update) {
             self.log_update(id, update);
-            self.touched(id);
-            return Ok(());
-        }
-        let copy = self.copy_on_tier(id);
-        let changed = if is_large {
-            self.change_object(id, update)?
         } else {
-            let current = self.copied_value(id);
-            let value = thermocline_types::apply(current, update, &self.store.limits())?;
-            (!value.as_ref().is_empty_collection()).then(|| self.keep(id, value))
-        };
-        let Some((form, bytes)) = changed else {
-            self.delete_key(id);
-            return Ok(());
-        };
-        self.deaths.extend(copy);
-        self.log_update(id, update);
-        self.put_record(id, form, &bytes, expiry);
-        self.touched(id);
+            let copy = self.copy_on_tier(id);
+            let changed = if is_large {
+                self.change_object(id, update)?
+            } else {
+                let current = self.copied_value(id);
+                let value = thermocline_types::apply(current, update, &self.store.limits())?;
+                (!value.as_ref().is_empty_collection()).then(|| self.keep(id, value))
+            };
+            let Some((form, bytes)) = changed else {
+                self.delete_key(id);
+                return Ok(());
+            };
+            self.deaths.extend(copy);
+            self.log_update(id, update);
+            self.put_record(id, form, &bytes, expiry);
+        }
+        self.changed(id);
+        if update.may_serve() {
+            self.may_serve(id);
+        }
+        if is_seen {
+            self.seen(id);
+        }
         Ok(())
     }
 
@@ -294,6 +337,7 @@ impl<'k> Access<'_, 'k> {
         let Some(position) = self.position(id) else {
             return false;
         };
+        self.note_before(id);
         self.log(id, |key| Effect::Expire { key, expiry });
         let resolved = &self.keys[id];
         let shard = &mut *self.guards[resolved.guard].shard;
@@ -318,6 +362,10 @@ impl<'k> Access<'_, 'k> {
     }
 
     pub(super) fn delete_key(&mut self, id: usize) -> bool {
+        if self.position(id).is_none() {
+            return false;
+        }
+        self.note_before(id);
         let Some(position) = self.position(id) else {
             return false;
         };
@@ -363,20 +411,44 @@ impl<'k> Access<'_, 'k> {
         effect.encode_into(&mut self.effects);
     }
 
-    /// A key was changed.
+    /// A key was changed, as everybody may see.
     fn touched(&mut self, id: usize) {
+        self.changed(id);
+        self.may_serve(id);
+        self.seen(id);
+    }
+
+    /// Tells those that watch or track the key that it was changed.
+    fn seen(&mut self, id: usize) {
+        let is_deferred = self.defer_touch(id);
+        let resolved = &self.keys[id];
+        let guard = &mut self.guards[resolved.guard];
+        if !is_deferred {
+            guard.shard.watchers.touch(resolved.database, resolved.key);
+        }
+        if self.store.observed.wants_changes() {
+            self.changes.push(Change::Key(resolved.key));
+        }
+    }
+
+    /// A key was changed: the next image has to hold it.
+    fn changed(&mut self, id: usize) {
         let resolved = &self.keys[id];
         let guard = &mut self.guards[resolved.guard];
         guard.wrote = true;
-        guard.shard.changed.insert(resolved.hash);
-        guard.shard.watchers.touch(resolved.database, resolved.key);
+        if !is_planted(Bug::StalePiece) {
+            guard.shard.changed.insert(resolved.hash);
+        }
+    }
+
+    /// Who waits for the key may go on.
+    fn may_serve(&mut self, id: usize) {
+        let resolved = &self.keys[id];
+        let guard = &mut self.guards[resolved.guard];
         let is_waited = (guard.shard.queues).is_waited(resolved.database, resolved.key);
         if is_waited && !self.raised.contains(&id) {
             // Named when the access ends: SWAPDB may follow.
             self.raised.push(id);
-        }
-        if self.store.observed.wants_changes() {
-            self.changes.push(Change::Key(resolved.key));
         }
     }
 
@@ -403,6 +475,7 @@ impl<'k> Access<'_, 'k> {
 
     /// Every guard's shard was changed, by a flush or a swap.
     pub(crate) fn touched_all(&mut self) {
+        self.note_final();
         for guard in &mut self.guards {
             guard.wrote = true;
             guard.shard.changed = RangeSet::ALL;

@@ -11,6 +11,7 @@
 
 mod acquire;
 mod change;
+pub(crate) mod held;
 
 use crate::address::Address;
 use crate::fault::{Fault, FaultSet};
@@ -34,6 +35,10 @@ pub struct KeyName<'k> {
     /// The key.
     pub key: &'k [u8],
 }
+
+/// The number of the database that holds what is no client's: see
+/// [`thermocline_base::DatabaseId::SYSTEM`].
+pub const SYSTEM_DATABASE: u8 = u8::MAX;
 
 /// Which of an access's keys: the position in the list it was given.
 pub type KeyId = usize;
@@ -104,6 +109,10 @@ pub struct Access<'s, 'k> {
     raised: Vec<usize>,
     /// Waited keys that have changed with their database.
     pub(crate) moved: Vec<(DatabaseId, Box<[u8]>)>,
+    /// How keys were before they were changed; kept by the steps of a script alone.
+    journal: Option<Box<held::Journal>>,
+    /// What the steps before this one have told.
+    told_before: Vec<held::ToldBefore>,
 }
 
 impl Store {
@@ -157,6 +166,8 @@ impl<'s, 'k> Access<'s, 'k> {
             seen: Lsn::ZERO,
             raised: Vec::new(),
             moved: Vec::new(),
+            journal: None,
+            told_before: Vec::new(),
         }
     }
 
@@ -330,6 +341,9 @@ impl<'s, 'k> Access<'s, 'k> {
 
     /// As [`Access::commit`]; nothing is held afterwards.
     pub fn finish(&mut self) -> Lsn {
+        if self.journal.is_some() {
+            self.touch_deferred();
+        }
         let wrote = self.guards.iter().any(|guard| guard.wrote);
         if wrote {
             if !self.effects.is_empty() {

@@ -23,6 +23,7 @@ use crate::tier::Stream;
 use crate::tier::writer::{NewRecord, WriteError};
 use smallvec::SmallVec;
 use std::ops::Range;
+use thermocline_base::bugs::{Bug, is_planted};
 use thermocline_base::{DatabaseId, KeyHash, Lsn, ShardId, UnixMillis};
 use thermocline_types::{Form, Object, ValueRef};
 
@@ -122,7 +123,9 @@ impl Batch {
             database: table.database(),
             hash,
             lsn,
-            expiry: parts.expiry,
+            expiry: parts
+                .expiry
+                .filter(|_| !is_planted(Bug::ExpiryLostInDemotion)),
             key,
             source,
             written: None,
@@ -227,7 +230,7 @@ fn settle(
     let Some(record) = table.record(position) else {
         return false;
     };
-    if !record.is_writing() {
+    if !record.is_writing() && !is_planted(Bug::SettledWithoutMark) {
         return false;
     }
     let parts = record.parts();
@@ -239,7 +242,7 @@ fn settle(
     if sink {
         shard.counters.demotions += 1;
         if let Some(number) = object {
-            shard.objects.remove(&number);
+            store.discard(shard.objects.remove(&number));
         }
     }
     let Some(table) = shard.table_mut(captured.database) else {

@@ -37,6 +37,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
+use thermocline_base::bugs::{Bug, is_planted};
 use thermocline_base::limits::PAGE_BYTES;
 use thermocline_base::{DatabaseId, KeyHash, Lsn, ShardId};
 use thermocline_disk::{File, OpenMode};
@@ -266,7 +267,9 @@ impl Keeper {
         let bytes = directory.encode();
         file.write_all_at(offset, &bytes)
             .map_err(StoreError::from)?;
-        file.sync_data().map_err(StoreError::from)?;
+        if !is_planted(Bug::SkippedImageSync) {
+            file.sync_data().map_err(StoreError::from)?;
+        }
         store.disk.sync_directory(image::DIRECTORY_NAME)?;
         // The map changes under all shard locks: with one held, its frame is
         // below the end.
@@ -275,7 +278,12 @@ impl Keeper {
             store.database_map()
         };
         let end_lsn = store.log.position();
-        self.make_durable(end_lsn)?;
+        if is_planted(Bug::LogRetiredEarly) {
+            store.log.wal().retire(checkpoint_lsn);
+        }
+        if !is_planted(Bug::LogBehindManifest) {
+            self.make_durable(end_lsn)?;
+        }
         // 4.
         let manifest = Manifest {
             databases,
@@ -297,7 +305,7 @@ impl Keeper {
         self.manifest = manifest;
         self.directory = directory;
         store.volume.image_durable(ticket);
-        store.log.wal().retire(checkpoint_lsn);
+        store.log.wal().retire(self.retained_from(checkpoint_lsn));
         self.remove_old_images();
         Ok(())
     }
@@ -419,13 +427,25 @@ impl Keeper {
             if let Some(reason) = log.failure() {
                 return Err(CheckpointError::Log(reason));
             }
-            std::thread::park_timeout(Duration::from_micros(200));
+            log.wait(Duration::from_micros(200));
         }
         Ok(())
     }
 
+    /// From where on the log stays: what a start needs, or what is to be retained.
+    /// On a disk without room only the former.
+    fn retained_from(&self, checkpoint_lsn: Lsn) -> Lsn {
+        let store = &self.store;
+        if store.log.failure().is_some() {
+            return checkpoint_lsn;
+        }
+        let retained_bytes = store.settings.wal_retention_bytes();
+        let durable = store.log.wal().durable_lsn();
+        checkpoint_lsn.min(Lsn(durable.0.saturating_sub(retained_bytes)))
+    }
+
     /// Image files that the directory's pieces stand in.
-    fn image_files(&self) -> BTreeSet<u64> {
+    pub(super) fn image_files(&self) -> BTreeSet<u64> {
         let pieces = self.directory.pieces.iter().map(|piece| piece.file);
         pieces.chain([self.directory.number]).collect()
     }

@@ -25,6 +25,7 @@ use smallvec::SmallVec;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
+use thermocline_base::bugs::{Bug, is_planted};
 use thermocline_base::limits::PAGE_BYTES;
 use thermocline_base::{DatabaseId, KeyHash};
 use thermocline_disk::{AlignedBuffer, File};
@@ -241,6 +242,7 @@ impl Keeper {
             let has_expired = record.expiry.is_some_and(|expiry| expiry < now);
             let is_evicted = space == SpaceState::Policy
                 && frequency == 0
+                && record.database != DatabaseId::SYSTEM
                 && evicts(&store, record.expiry.is_some());
             if is_cold && (has_expired || is_evicted) && store.log.has_room() {
                 let cause = if has_expired {
@@ -384,6 +386,9 @@ impl Keeper {
 /// Has the key's slot, or its clean record, name the new place if it still
 /// names the old one.
 fn point_at(shard: &mut Shard, moved: &Moved) -> bool {
+    if is_planted(Bug::StaleSlotAfterCleaning) {
+        return true;
+    }
     let Some(table) = shard.table_mut(moved.database) else {
         return false;
     };

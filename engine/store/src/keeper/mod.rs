@@ -5,18 +5,26 @@
 //! Works in slices of at most about a millisecond under a shard's lock. One
 //! thread, so none of its tasks can meet another half-way.
 //!
-//! Modules, lowest first: `batch` (from memory to the tier), `tail`, `load`, `relieve`,
-//! `expire`, `fields`, `ballast`, `checkpoint`, `clean`.
+//! Modules, lowest first: `batch` (from memory to the tier), `relieve`, `gathered` (effects
+//! of the log's tail), `apply`, `tail`, `load`, `expire`, `fields`, `ballast`, `checkpoint`,
+//! `clean`.
 
+mod apply;
+mod backup;
 mod ballast;
 mod batch;
 mod checkpoint;
 mod clean;
 mod expire;
 mod fields;
+mod gathered;
 mod load;
 mod relieve;
 mod tail;
+#[cfg(test)]
+mod tail_tests;
+
+pub use backup::BackupReport;
 
 use crate::effect::{Effect, KeyRef};
 use crate::image::Directory;
@@ -37,6 +45,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 use tail::Tail;
+use thermocline_base::bugs::{Bug, is_planted};
 use thermocline_base::{DatabaseId, Lsn, ShardId};
 use thermocline_wal::FrameReader;
 
@@ -158,13 +167,23 @@ impl Keeper {
 
     /// Tends the store until it is closed.
     pub(crate) fn run(&mut self) -> Result<(), String> {
-        self.keep_ballast();
+        self.begin();
         while !self.store.control.is_stopping() {
             let is_busy = self.tick();
             if !is_busy {
                 self.store.control.sleep(REST);
             }
         }
+        self.end()
+    }
+
+    /// Comes before the first round.
+    pub(crate) fn begin(&self) {
+        self.keep_ballast();
+    }
+
+    /// Comes after the last round: the last checkpoint, if one is wanted.
+    pub(crate) fn end(&mut self) -> Result<(), String> {
         let wants_last = self.store.control.wants_last_checkpoint();
         while wants_last && !self.store.is_settled() && self.store.control.damage().is_none() {
             self.load();
@@ -178,12 +197,13 @@ impl Keeper {
     }
 
     /// One round; whether there is more to do at once.
-    fn tick(&mut self) -> bool {
+    pub(crate) fn tick(&mut self) -> bool {
         self.observe();
         let mut is_busy = false;
         if !self.store.is_settled() {
             is_busy |= self.load();
             self.refuse_checkpoints();
+            self.refuse_backups();
         }
         is_busy |= self.relieve(RELIEF_BATCHES);
         is_busy |= self.bury();
@@ -191,6 +211,12 @@ impl Keeper {
             self.expire();
             self.store.observed.settle();
             self.expire_fields();
+            if let Some(request) = self.store.control.take_backup() {
+                let made = self.backup(&request.path);
+                // Who asked may have gone.
+                let _ = request.done.send(made);
+                is_busy = true;
+            }
             if self.is_checkpoint_due() {
                 // Its failure is told by whoever asks; it is tried again.
                 let _ = self.checkpoint();
@@ -214,7 +240,10 @@ impl Keeper {
         if now >= self.observed_at + OBSERVE_INTERVAL {
             self.observed_at = now;
             self.store.pool.trim();
-            if let Some(bytes) = resident_bytes() {
+            // Where the store is stepped the process is not the store's.
+            if !self.store.log.is_stepped()
+                && let Some(bytes) = resident_bytes()
+            {
                 self.store.memory.observe_resident(bytes);
             }
             let limit = self.store.settings.tier_max_bytes();
@@ -225,7 +254,8 @@ impl Keeper {
             self.store.control.set_tier_full(is_full);
             self.store.volume.set_reserve(self.reserve_segments());
             let totals = &self.store.totals;
-            let keeper_bytes = self.writer.memory_bytes() + self.batch.memory_bytes();
+            let keeper_bytes =
+                self.writer.memory_bytes() + self.batch.memory_bytes() + self.tail.memory_bytes();
             totals.keeper_bytes.store(keeper_bytes as u64, Relaxed);
             totals
                 .tier_written_bytes
@@ -301,7 +331,7 @@ impl Keeper {
         }
         if parts.form == OBJECT_FORM {
             let number: SmallVec<[u8; 4]> = parts.value.into();
-            shard.objects.remove(&number);
+            store.discard(shard.objects.remove(&number));
         }
         Self::delete_slot(store, shard, database, position, &key, cause);
     }
@@ -320,7 +350,9 @@ impl Keeper {
             key: KeyRef { database, key },
         }
         .encode_into(&mut effect);
-        shard.last_lsn = store.log.append(&effect);
+        if !(cause == Cause::Expired && is_planted(Bug::LostDeleteOnExpiry)) {
+            shard.last_lsn = store.log.append(&effect);
+        }
         if let Some(table) = shard.table_mut(database) {
             table.remove(position);
         }
@@ -362,7 +394,7 @@ impl Keeper {
                 if !objects.is_empty() {
                     let mut shard = self.store.shards[shard.index()].lock();
                     for number in objects {
-                        shard.objects.remove(&number);
+                        self.store.discard(shard.objects.remove(&number));
                     }
                     self.store.recount(&mut shard);
                 }

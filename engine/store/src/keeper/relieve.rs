@@ -203,7 +203,7 @@ fn demote_segment(
             shard.counters.demotions += 1;
             if let Some(number) = object {
                 let before = shard.objects.heap_bytes();
-                shard.objects.remove(&number);
+                store.discard(shard.objects.remove(&number));
                 dropped_bytes += before.saturating_sub(shard.objects.heap_bytes());
             }
         } else if may_write {
@@ -248,10 +248,20 @@ fn evict_segment(
         return 0;
     };
     let database = found.database();
+    if database == DatabaseId::SYSTEM {
+        return 0;
+    }
     let slots = found.segment(segment);
     let before = shard.memory_bytes();
     let mut victims: SmallVec<[(Position, i64); 64]> = SmallVec::new();
     for (position, slot) in slots {
+        // A key that the log's tail still has effects on is not whole yet.
+        if shard.references.len() > 0 {
+            let hash = shard.table(database).and_then(|it| it.hash(position));
+            if hash.is_none_or(|hash| shard.references.contains(hash)) {
+                continue;
+            }
+        }
         let Some(table) = shard.table_mut(database) else {
             break;
         };

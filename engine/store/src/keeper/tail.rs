@@ -1,31 +1,38 @@
-//! The log's tail after the start: its effects are read again, first those of
-//! keys that someone waits for, then all, and applied.
+//! The log's tail after the start: its effects are read again, those of keys that
+//! someone waits for by their position, all others on one way through the tail.
 //!
-//! Owns the reading of the log. A pass goes through the tail once and collects
-//! the effects of as many shards as memory allows; few passes are needed, as a
-//! tail is bounded. The keeper's thread.
+//! Owns the reading of the log. The way through it gathers effects until there are as
+//! many as memory allows, and has them applied before it goes on. The keeper's thread.
 //!
-//! INVARIANT: what a key waits for moves from `references` to `pending` at once,
-//! under the shard's lock, all of it.
+//! INVARIANT: what was applied has no reference any more and is passed over; an effect
+//! is applied only if its reference is the next of its hash. So the way may begin anew
+//! at any time, and keys may be brought up out of turn.
 
 use super::Keeper;
+use super::apply::Suspects;
+use super::gathered::Gathered;
 use super::load::REST;
 use crate::effect::{DatabaseMap, Effect, effects};
 use crate::payload::{CHAIN_OFFSET, Chains, LAST, NEW_CHAIN, WHOLE};
-use crate::pending::Pending;
+use crate::shard::Shard;
 use crate::store::Store;
-use std::ops::Range;
+use hashbrown::HashSet;
 use std::sync::Arc;
-use thermocline_base::{CodecError, HashSeed, KeyHash, Lsn, Reader};
+use thermocline_base::limits::PAGE_BYTES;
+use thermocline_base::{CodecError, HashSeed, KeyHash, Lsn, Reader, ShardId};
 use thermocline_wal::frame::FrameKind;
-use thermocline_wal::{Frame, FrameReader, WalError};
+use thermocline_wal::{FrameReader, WINDOW_BYTES, WalError};
 
-/// Bytes of effects that a pass collects at least, whatever the budget.
-const PASS_BYTES_MIN: u64 = 4 << 20;
-/// The share of the data's budget that a pass may collect.
-const PASS_SHARE: u64 = 16;
-/// What a pass collects where memory has no limit, bytes.
-const PASS_BYTES: u64 = 64 << 20;
+/// Bytes of effects that are gathered at least before they are applied, whatever the
+/// budget, and at most.
+const GATHERED_BYTES_MIN: u64 = 2 << 20;
+const GATHERED_BYTES_MAX: u64 = 64 << 20;
+/// The share of the data's budget that they may take.
+const GATHERED_SHARE: u64 = 8;
+/// Keys that someone waits for which are brought up together.
+const WANTED: usize = 64;
+/// Frames of one hash that stand closer than this are read together.
+const CLOSE_BYTES: u64 = (WINDOW_BYTES / 4) as u64;
 
 /// Why effects cannot be read again.
 #[derive(Debug, thiserror::Error)]
@@ -41,16 +48,18 @@ pub(super) struct Tail {
     reader: FrameReader,
     /// Where the tail starts.
     base: Lsn,
-    pass: Option<Pass>,
-}
-
-/// One way through the tail.
-struct Pass {
-    shards: Range<usize>,
+    /// How far the way through it has come.
     at: Lsn,
     chains: Chains,
-    /// What was found, by shard.
-    found: Vec<Pending>,
+    gathered: Gathered,
+    /// The first of those gathered that is not applied; `None` while gathering.
+    applied: Option<usize>,
+    /// Shards of which this way has left effects behind.
+    left: HashSet<ShardId>,
+    pub(super) suspects: Suspects,
+    /// Shards with a key whose effects made no sense to the last of them: no other try
+    /// makes it whole.
+    pub(super) lost: HashSet<ShardId>,
 }
 
 /// Which effects are wanted, and where they go.
@@ -70,111 +79,11 @@ impl Wanted<'_> {
         for effect in effects(&bytes) {
             let effect = effect.map_err(failed)?;
             let Some(key) = effect.key() else { continue };
-            if self.map.identities.contains(&key.database) {
+            if self.map.lives(key.database) {
                 (self.take)(self.seed.hash(key.database, key.key), start, &effect);
             }
         }
         Ok(())
-    }
-
-    /// As [`Wanted::feed`] for a frame of any kind.
-    fn feed_frame(&mut self, chains: &mut Chains, frame: &Frame<'_>) -> Result<(), TailError> {
-        match frame.kind {
-            FrameKind::Data => self.feed(chains, frame.start, frame.payload),
-            _ => Ok(()),
-        }
-    }
-}
-
-impl Tail {
-    pub(super) const fn new(reader: FrameReader, base: Lsn) -> Self {
-        Self {
-            reader,
-            base,
-            pass: None,
-        }
-    }
-
-    /// Reads the effects on keys of `hash` that stand in the frames at `starts`.
-    fn read_frames(
-        &mut self,
-        store: &Store,
-        hash: KeyHash,
-        starts: &[Lsn],
-    ) -> Result<Pending, TailError> {
-        let mut found = Pending::default();
-        let mut wanted = Wanted {
-            seed: store.seed,
-            map: store.database_map(),
-            take: &mut |of, start, effect| {
-                if (of.shard(), of.stored()) == (hash.shard(), hash.stored()) {
-                    found.push(start, effect);
-                }
-            },
-        };
-        for &start in starts {
-            let payload = self.reader.payload_at(start)?;
-            match chain_start(&payload) {
-                None => wanted.feed(&mut Chains::default(), start, &payload)?,
-                Some(chain) => self.read_chain(chain, start, &mut wanted)?,
-            }
-        }
-        Ok(found)
-    }
-
-    /// Reads the chain that begins at `from` and ends with the frame at `last`.
-    fn read_chain(&self, from: Lsn, last: Lsn, wanted: &mut Wanted<'_>) -> Result<(), TailError> {
-        let mut chains = Chains::default();
-        let mut at = from;
-        let mut failure = None;
-        while at <= last && at < self.reader.end() && failure.is_none() {
-            at = self.reader.visit_segment(at, &mut |frame| {
-                let is_part = frame.kind == FrameKind::Data
-                    && frame.start <= last
-                    && (frame.start == from || chain_start(frame.payload) == Some(from));
-                if is_part && failure.is_none() {
-                    failure = wanted.feed_frame(&mut chains, &frame).err();
-                }
-            })?;
-        }
-        failure.map_or(Ok(()), Err)
-    }
-
-    /// Goes on with the pass by one segment of the log, or begins one; false if
-    /// nothing is left to be read.
-    fn step(&mut self, store: &Store) -> Result<bool, TailError> {
-        let Some(pass) = &mut self.pass else {
-            self.pass = Pass::begin(store, self.base);
-            return Ok(self.pass.is_some());
-        };
-        if pass.at < self.reader.end() {
-            let shards = pass.shards.clone();
-            let found = &mut pass.found;
-            let mut wanted = Wanted {
-                seed: store.seed,
-                map: store.database_map(),
-                take: &mut |hash, start, effect| {
-                    let shard = hash.shard().index();
-                    if shards.contains(&shard) {
-                        found[shard - shards.start].push(start, effect);
-                    }
-                },
-            };
-            let chains = &mut pass.chains;
-            let mut failure = None;
-            let at = self.reader.visit_segment(pass.at, &mut |frame| {
-                if failure.is_none() {
-                    failure = wanted.feed_frame(chains, &frame).err();
-                }
-            })?;
-            if let Some(failure) = failure {
-                return Err(failure);
-            }
-            pass.at = at;
-        } else if let Some(pass) = self.pass.take() {
-            pass.finish(store);
-        }
-        Ok(true)
     }
 }
 
@@ -189,86 +98,234 @@ fn chain_start(payload: &[u8]) -> Option<Lsn> {
     (chain != NEW_CHAIN).then_some(chain)
 }
 
-impl Pass {
-    /// A pass for the next shards that have something in the log; `None` if none
-    /// has.
-    fn begin(store: &Store, base: Lsn) -> Option<Self> {
-        let budget = store.memory.budget_bytes(&store.settings);
-        let most = budget.map_or(PASS_BYTES, |it| (it / PASS_SHARE).max(PASS_BYTES_MIN));
-        let mut shards: Option<Range<usize>> = None;
-        let mut bytes = 0;
-        for (index, shard) in store.shards.iter().enumerate() {
-            let shard = shard.lock();
-            if shard.references.len() == 0 {
-                continue;
-            }
-            bytes += shard.references.effect_bytes();
-            shards = match shards {
-                None => Some(index..index + 1),
-                Some(range) if bytes <= most => Some(range.start..index + 1),
-                full => return full.map(|range| Self::new(range, base)),
-            };
-        }
-        shards.map(|range| Self::new(range, base))
-    }
-
-    fn new(shards: Range<usize>, base: Lsn) -> Self {
+impl Tail {
+    pub(super) fn new(reader: FrameReader, base: Lsn) -> Self {
         Self {
-            found: shards.clone().map(|_| Pending::default()).collect(),
-            shards,
+            reader,
+            base,
             at: base,
             chains: Chains::default(),
+            gathered: Gathered::default(),
+            applied: None,
+            left: HashSet::new(),
+            suspects: Suspects::new(),
+            lost: HashSet::new(),
         }
     }
 
-    /// Hands what was found to the shards, but for keys that had theirs before.
-    fn finish(self, store: &Store) {
-        for (index, mut found) in self.shards.zip(self.found) {
-            let mut shard = store.shards[index].lock();
-            let references = std::mem::take(&mut shard.references);
-            found.retain(|database, key| references.contains(store.seed.hash(database, key)));
-            shard.pending.absorb(found);
+    /// How far behind the start of the tail a frame starts, bytes.
+    pub(super) const fn distance(&self, start: Lsn) -> u64 {
+        start.bytes_since(self.base)
+    }
+
+    /// Whether the shard's damage stays, whatever is tried.
+    pub(super) fn is_lost(&self, shard: ShardId) -> bool {
+        self.lost.contains(&shard)
+    }
+
+    /// What is held of memory, bytes.
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.reader.memory_bytes() + self.gathered.memory_bytes()
+    }
+
+    /// Begins the way through the tail anew.
+    fn begin(&mut self) {
+        self.at = self.base;
+        self.chains = Chains::default();
+        self.gathered.clear(0);
+        self.applied = None;
+        self.left.clear();
+    }
+
+    /// Adds to `gathered` the effects on keys of `hash` in the frame at `start`, reading
+    /// about `bytes` where the frame has to be read.
+    fn read_frame(
+        &mut self,
+        store: &Store,
+        hash: KeyHash,
+        start: Lsn,
+        bytes: usize,
+        gathered: &mut Gathered,
+    ) -> Result<(), TailError> {
+        let mut wanted = Wanted {
+            seed: store.seed,
+            map: store.database_map(),
+            take: &mut |of, start, effect| {
+                if (of.shard(), of.stored()) == (hash.shard(), hash.stored()) {
+                    gathered.push(of, start, effect);
+                }
+            },
+        };
+        let chain = self.reader.visit_frame(start, bytes, |payload| {
+            let chain = chain_start(payload);
+            if chain.is_none() {
+                wanted.feed(&mut Chains::default(), start, payload)?;
+            }
+            Ok::<_, TailError>(chain)
+        })??;
+        match chain {
+            None => Ok(()),
+            Some(chain) => self.read_chain(chain, start, &mut wanted),
+        }
+    }
+
+    /// Reads the chain that begins at `from` and ends with the frame at `last`.
+    fn read_chain(
+        &mut self,
+        from: Lsn,
+        last: Lsn,
+        wanted: &mut Wanted<'_>,
+    ) -> Result<(), TailError> {
+        let mut chains = Chains::default();
+        let mut at = from;
+        let mut failure = None;
+        while at <= last && at < self.reader.end() && failure.is_none() {
+            at = self.reader.visit_window(at, &mut |frame| {
+                let is_part = frame.kind == FrameKind::Data
+                    && frame.start <= last
+                    && (frame.start == from || chain_start(frame.payload) == Some(from));
+                if is_part && failure.is_none() {
+                    failure = (wanted.feed(&mut chains, frame.start, frame.payload)).err();
+                }
+            })?;
+        }
+        failure.map_or(Ok(()), Err)
+    }
+
+    /// Goes on by one window; true once there is enough to be applied.
+    fn gather(&mut self, store: &Store) -> Result<bool, TailError> {
+        let budget = store.memory.budget_bytes(&store.settings);
+        let most = budget.map_or(GATHERED_BYTES_MAX, |it| {
+            (it / GATHERED_SHARE).clamp(GATHERED_BYTES_MIN, GATHERED_BYTES_MAX)
+        });
+        let mut failure = None;
+        let Self {
+            chains, gathered, ..
+        } = self;
+        let mut wanted = Wanted {
+            seed: store.seed,
+            map: store.database_map(),
+            take: &mut |hash, start, effect| gathered.push(hash, start, effect),
+        };
+        self.at = self.reader.visit_window(self.at, &mut |frame| {
+            if frame.kind == FrameKind::Data && failure.is_none() {
+                failure = (wanted.feed(chains, frame.start, frame.payload)).err();
+            }
+        })?;
+        if let Some(failure) = failure {
+            return Err(failure);
+        }
+        Ok(self.gathered.bytes() as u64 >= most || self.at >= self.reader.end())
+    }
+
+    /// All effects below here are applied or void, but for those left behind.
+    fn finish(&mut self, store: &Store) {
+        let below = self.distance(self.at);
+        for (index, shard) in store.shards.iter().enumerate() {
+            if !self.left.contains(&ShardId(index as u16)) {
+                let mut shard = shard.lock();
+                if is_sound(&shard) {
+                    shard.references.remove_below(below);
+                } else {
+                    self.left.insert(ShardId(index as u16));
+                }
+            }
         }
         store.control.loaded.notify_waiters();
     }
 }
 
+/// Whether effects can be applied to keys of the shard.
+fn is_sound(shard: &Shard) -> bool {
+    shard.is_loaded && shard.damage.is_none()
+}
+
 impl Keeper {
-    /// Brings up what the log holds for keys of this hash, whose shard has come
-    /// up.
-    pub(super) fn load_effects(&mut self, hash: KeyHash) {
+    /// Brings up some of the keys that someone waits for; whether there were any.
+    pub(super) fn load_wanted(&mut self) -> bool {
+        let mut wanted = self.store.control.take_wanted(WANTED);
+        if wanted.is_empty() {
+            return false;
+        }
+        wanted.sort_unstable();
+        wanted.dedup_by_key(|hash| (hash.shard(), hash.stored()));
+        let mut gathered = Gathered::default();
+        for hash in wanted {
+            self.load_shard(hash.shard());
+            if let Err(error) = self.read_effects(hash, &mut gathered) {
+                tracing::error!(%error, "a change of the log's tail cannot be read");
+                let mut shard = self.store.shards[hash.shard().index()].lock();
+                shard.damage = Some(error.to_string());
+            }
+        }
+        self.apply_all(&mut gathered);
+        self.store.control.loaded.notify_waiters();
+        true
+    }
+
+    /// Reads what the log holds for keys of this hash, and applies what is gathered as
+    /// often as there is much of it.
+    fn read_effects(&mut self, hash: KeyHash, gathered: &mut Gathered) -> Result<(), TailError> {
         let store = Arc::clone(&self.store);
         let shard = &store.shards[hash.shard().index()];
         let starts = shard.lock().references.frames(hash, self.tail.base);
-        if starts.is_empty() {
-            return;
-        }
-        match self.tail.read_frames(&store, hash, &starts) {
-            Ok(found) => {
-                let mut shard = shard.lock();
-                shard.references.remove(hash);
-                shard.pending.absorb(found);
-            }
-            Err(error) => {
-                tracing::error!(%error, "a change of the log's tail cannot be read");
-                shard.lock().damage = Some(error.to_string());
+        for (index, &start) in starts.iter().enumerate() {
+            let next = starts.get(index + 1);
+            let is_close = next.is_some_and(|next| next.bytes_since(start) <= CLOSE_BYTES);
+            let bytes = if is_close { WINDOW_BYTES } else { PAGE_BYTES };
+            self.tail.read_frame(&store, hash, start, bytes, gathered)?;
+            if gathered.bytes() as u64 >= GATHERED_BYTES_MIN {
+                self.apply_all(gathered);
+                gathered.clear(GATHERED_BYTES_MIN as usize);
             }
         }
-        store.control.loaded.notify_waiters();
+        Ok(())
     }
 
-    /// Reads on in the log; false once nothing is left there.
+    /// Goes on through the log by a step; false once nothing is left there.
     pub(super) fn read_tail(&mut self) -> bool {
         let store = Arc::clone(&self.store);
-        match self.tail.step(&store) {
-            Ok(more) => more,
+        if let Some(from) = self.tail.applied {
+            let gathered = std::mem::take(&mut self.tail.gathered);
+            let applied = self.apply(&gathered, from);
+            self.tail.left.extend(applied.left);
+            self.tail.applied = Some(applied.next);
+            let is_over = applied.next >= gathered.len();
+            self.tail.gathered = gathered;
+            if is_over {
+                self.tail.finish(&store);
+                self.tail.gathered.clear(GATHERED_BYTES_MAX as usize);
+                self.tail.applied = None;
+            }
+            return true;
+        }
+        let waits = |shard: &parking_lot::Mutex<Shard>| {
+            let shard = shard.lock();
+            is_sound(&shard) && shard.references.len() > 0
+        };
+        if !store.shards.iter().any(waits) {
+            self.tail.begin();
+            self.tail.reader.forget();
+            return false;
+        }
+        if self.tail.at >= self.tail.reader.end() {
+            // What was left behind can be applied now.
+            self.tail.begin();
+            return true;
+        }
+        match self.tail.gather(&store) {
+            Ok(true) => {
+                self.tail.gathered.sort();
+                self.tail.applied = Some(0);
+            }
+            Ok(false) => {}
             Err(error) => {
                 tracing::error!(%error, "the log's tail cannot be read; trying again");
-                self.tail.pass = None;
+                self.tail.begin();
                 store.control.set_damage(error.to_string());
                 self.load_rests_until = store.clock.monotonic() + REST;
-                true
             }
         }
+        true
     }
 }

@@ -2,34 +2,32 @@
 //! log's tail on top.
 //!
 //! Owns the batches: the slots of some shards, sorted by address, so that the
-//! tier is read in order. Follows `crate::resolve`: the same effects count, and
-//! one function applies them. One thread.
-//!
-//! INVARIANT: effects that need an old value are applied to nothing only if it
-//! is sure that there was nothing: see `Lost`.
+//! tier is read in order, and the threads that share them. What a slot leads to
+//! is `super::resolver`'s.
 
 use super::pages::PageSource;
+use super::resolver::Resolver;
 use super::{Offline, Tail, damage_of};
 use crate::address::Address;
-use crate::effect::KeyRef;
 use crate::image;
 use crate::index::Location;
-use crate::pending::PendingEffect;
+use crate::pending::Pending;
 use crate::recovery;
-use crate::resolve::{Valued, replay};
 use crate::store::StoreError;
-use crate::tier::{Corruption, Decompressor, Extent, PagePlace, TierRecord, page};
+use crate::tier::{Corruption, Decompressor, PagePlace};
+use parking_lot::Mutex;
 use std::collections::HashSet;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use thermocline_base::limits::SHARD_COUNT;
-use thermocline_base::{DatabaseId, KeyHash, ShardId, UnixMillis};
-use thermocline_types::{Form, Limits, Value, ValueRef};
+use thermocline_base::{DatabaseId, KeyHash, Lsn, ShardId, UnixMillis};
+use thermocline_types::{Limits, ValueRef};
 
 /// How many slots are sorted by address together, at least: 16 MiB of them.
 const BATCH_SLOTS: usize = 1 << 20;
-
-/// How many keys that only the tail knows are listed at once.
-const REST_KEYS: usize = 1024;
+/// How many slots a thread takes at once, at least.
+const UNIT_SLOTS: usize = 1 << 12;
 
 /// A key as it stands at the end of the log.
 #[derive(Clone, Copy, Debug)]
@@ -61,60 +59,102 @@ pub trait KeyVisitor {
 
     /// Another slot of the image is done.
     fn progress(&mut self) {}
+
+    /// This key is lost to damage that was told.
+    fn lost_key(&mut self, database: DatabaseId, key: &[u8]) {
+        let _ = (database, key);
+    }
+
+    /// Keys whose names are not known are lost to damage that was told: `count`
+    /// of them that stood at `place`.
+    fn lost_slots(&mut self, place: &str, count: u64) {
+        let _ = (place, count);
+    }
+
+    /// All that the image names of this shard is lost to damage that was told.
+    fn lost_shard(&mut self, shard: ShardId) {
+        let _ = shard;
+    }
+
+    /// The next key is of such a shard and was found in the tier: it may have been
+    /// deleted since.
+    fn found_without_image(&mut self) {}
 }
 
 /// A slot with what makes it one of its shard and database. Ordered by address
 /// first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Entry {
-    address: Address,
-    database: DatabaseId,
-    shard: ShardId,
-    stored: u32,
+pub(super) struct Entry {
+    pub(super) address: Address,
+    pub(super) database: DatabaseId,
+    pub(super) shard: ShardId,
+    pub(super) stored: u32,
     /// Whether another slot of the database has the same bits of the hash.
-    has_twin: bool,
+    pub(super) has_twin: bool,
 }
 
 /// What a slot knows of its key.
-type Name = (DatabaseId, ShardId, u32);
+pub(super) type Name = (DatabaseId, ShardId, u32);
 
 impl Entry {
-    const fn name(&self) -> Name {
+    pub(super) const fn name(&self) -> Name {
         (self.database, self.shard, self.stored)
     }
 }
 
 /// Keys whose records are unknown because of damage.
 #[derive(Default)]
-struct Lost {
+pub(super) struct Lost {
     /// Shards whose piece of the image is lost.
-    shards: HashSet<ShardId>,
+    pub(super) shards: HashSet<ShardId>,
     /// Slots whose page is lost.
     slots: HashSet<Name>,
 }
 
 impl Lost {
-    fn add(&mut self, slot: &Entry) {
+    pub(super) fn add(&mut self, slot: &Entry) {
         self.slots.insert(slot.name());
     }
 
-    fn may_have(&self, database: DatabaseId, hash: KeyHash) -> bool {
+    pub(super) fn may_have(&self, database: DatabaseId, hash: KeyHash) -> bool {
         let shard = hash.shard();
         self.shards.contains(&shard) || self.slots.contains(&(database, shard, hash.stored()))
     }
 }
 
-struct Walk<'a> {
-    offline: &'a Offline,
-    tail: Tail,
-    visitor: &'a mut dyn KeyVisitor,
-    /// Reads the parts of long values, while the page of their head is held.
-    parts: PageSource,
-    decompressor: Decompressor,
-    limits: Limits,
-    lost: Lost,
+/// What a walk over the keys is made of, for all its threads.
+pub(super) struct Walk<'a> {
+    pub(super) offline: &'a Offline,
+    /// Without its effects, which are in `pending`.
+    pub(super) tail: Tail,
+    /// One a shard.
+    pub(super) pending: Vec<Mutex<Pending>>,
+    pub(super) limits: Limits,
+    pub(super) lost: Mutex<Lost>,
     /// Keys of slots that have a twin.
-    twins: HashSet<(DatabaseId, Vec<u8>)>,
+    pub(super) twins: Mutex<HashSet<(DatabaseId, Vec<u8>)>>,
+    /// Whether the intact records of damaged pages are wanted too.
+    pub(super) salvages: bool,
+}
+
+/// What one thread of a walk needs.
+struct Worker<'v, V: KeyVisitor + ?Sized> {
+    resolver: Resolver<'v, V>,
+    pages: PageSource,
+}
+
+impl<V: KeyVisitor + ?Sized> Worker<'_, V> {
+    fn resolve_all(&mut self, walk: &Walk<'_>, slots: &[Entry]) -> ControlFlow<()> {
+        let mut groups = slots.chunk_by(|a, b| a.address == b.address);
+        groups.try_for_each(|group| self.resolver.resolve(walk, &mut self.pages, group))
+    }
+
+    fn scavenge(&mut self, walk: &Walk<'_>, shards: &HashSet<ShardId>) -> ControlFlow<()> {
+        if shards.is_empty() {
+            return ControlFlow::Continue(());
+        }
+        self.resolver.scavenge(walk, &mut self.pages, shards)
+    }
 }
 
 impl Offline {
@@ -124,53 +164,184 @@ impl Offline {
     /// # Errors
     /// If a dictionary of the manifest cannot be loaded.
     pub fn visit_keys(&self, tail: Tail, visitor: &mut dyn KeyVisitor) -> Result<(), StoreError> {
-        let manifest = &self.manifest;
-        let mut pages = PageSource::new(&self.disk, manifest);
-        let mut walk = Walk {
-            offline: self,
-            tail,
-            visitor,
-            parts: PageSource::new(&self.disk, manifest),
-            decompressor: Decompressor::new(&manifest.dictionaries)?,
-            limits: Limits {
-                field_seed: manifest.hash_seed,
-                ..Limits::default()
-            },
-            lost: Lost::default(),
-            twins: HashSet::new(),
-        };
+        self.walk_alone(&Walk::new(self, tail, false), visitor)
+    }
+
+    /// As [`Offline::visit_keys`], but what is intact in damaged pages is visited
+    /// too.
+    ///
+    /// # Errors
+    /// As [`Offline::visit_keys`].
+    pub fn salvage_keys(&self, tail: Tail, visitor: &mut dyn KeyVisitor) -> Result<(), StoreError> {
+        self.walk_alone(&Walk::new(self, tail, true), visitor)
+    }
+
+    fn walk_alone(&self, walk: &Walk<'_>, visitor: &mut dyn KeyVisitor) -> Result<(), StoreError> {
+        let mut worker = self.worker(visitor)?;
         let mut first = 0;
         while first < SHARD_COUNT {
-            let (slots, end) = walk.gather(first)?;
-            let mut groups = slots.chunk_by(|a, b| a.address == b.address);
-            let walked = groups.try_for_each(|group| walk.resolve(&mut pages, group));
-            if walked.is_break() || (first..end).try_for_each(|it| walk.rest_of(it)).is_break() {
+            let (slots, end) = walk.gather(first, worker.resolver.visitor)?;
+            let lost = walk.lost.lock().shards.clone();
+            if worker.resolve_all(walk, &slots).is_break()
+                || (walk.salvages && worker.scavenge(walk, &lost).is_break())
+                || (first..end)
+                    .try_for_each(|it| worker.resolver.rest_of(walk, it))
+                    .is_break()
+            {
                 break;
             }
-            walk.lost = Lost::default();
-            walk.twins.clear();
+            walk.end_batch();
             first = end;
         }
         Ok(())
     }
+
+    /// As [`Offline::visit_keys`], on as many threads as there are visitors, of
+    /// which each visits some of the keys. Damage of the image is told to the
+    /// first.
+    ///
+    /// # Errors
+    /// As [`Offline::visit_keys`].
+    pub fn visit_keys_on<V: KeyVisitor + Send>(
+        &self,
+        tail: Tail,
+        visitors: &mut [V],
+    ) -> Result<(), StoreError> {
+        let walk = Walk::new(self, tail, false);
+        let workers = visitors.iter_mut().map(|visitor| self.worker(visitor));
+        let mut workers = workers.collect::<Result<Vec<_>, _>>()?;
+        let stopped = AtomicBool::new(false);
+        let mut first = 0;
+        while first < SHARD_COUNT && !stopped.load(Relaxed) {
+            let Some(worker) = workers.first_mut() else {
+                break;
+            };
+            let (slots, end) = walk.gather(first, worker.resolver.visitor)?;
+            let units = units(&slots);
+            on_threads(&mut workers, units.len(), &stopped, |worker, unit| {
+                worker.resolve_all(&walk, &slots[units[unit].clone()])
+            });
+            // Only now is it known which records are lost.
+            on_threads(&mut workers, end - first, &stopped, |worker, shard| {
+                worker.resolver.rest_of(&walk, first + shard)
+            });
+            walk.end_batch();
+            first = end;
+        }
+        Ok(())
+    }
+
+    fn worker<'v, V: KeyVisitor + ?Sized>(
+        &self,
+        visitor: &'v mut V,
+    ) -> Result<Worker<'v, V>, StoreError> {
+        let parts = PageSource::new(&self.disk, &self.manifest);
+        let decompressor = Decompressor::new(&self.manifest.dictionaries)?;
+        Ok(Worker {
+            resolver: Resolver::new(visitor, parts, decompressor),
+            pages: PageSource::new(&self.disk, &self.manifest),
+        })
+    }
 }
 
-impl Walk<'_> {
+/// Ranges of slots that one thread resolves at once; no address is in two.
+fn units(slots: &[Entry]) -> Vec<Range<usize>> {
+    let mut units = Vec::new();
+    let mut start = 0;
+    while start < slots.len() {
+        let mut end = (start + UNIT_SLOTS).min(slots.len());
+        while end < slots.len() && slots[end].address == slots[end - 1].address {
+            end += 1;
+        }
+        units.push(start..end);
+        start = end;
+    }
+    units
+}
+
+/// Has the workers do `count` things, each on a thread of its own.
+fn on_threads<V: KeyVisitor + Send>(
+    workers: &mut [Worker<'_, V>],
+    count: usize,
+    stopped: &AtomicBool,
+    act: impl Fn(&mut Worker<'_, V>, usize) -> ControlFlow<()> + Sync,
+) {
+    let next = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for worker in workers {
+            scope.spawn(|| {
+                while !stopped.load(Relaxed) {
+                    let number = next.fetch_add(1, Relaxed);
+                    if number >= count {
+                        break;
+                    }
+                    if act(worker, number).is_break() {
+                        stopped.store(true, Relaxed);
+                    }
+                }
+            });
+        }
+    });
+}
+
+impl<'a> Walk<'a> {
+    fn new(offline: &'a Offline, mut tail: Tail, salvages: bool) -> Self {
+        let pending = std::mem::take(&mut tail.pending);
+        Self {
+            offline,
+            tail,
+            pending: pending.into_iter().map(Mutex::new).collect(),
+            limits: Limits {
+                field_seed: offline.manifest.hash_seed,
+                ..Limits::default()
+            },
+            lost: Mutex::default(),
+            twins: Mutex::default(),
+            salvages,
+        }
+    }
+
+    /// No record that counts is newer.
+    pub(super) fn newest_lsn(&self) -> Lsn {
+        let end_lsn = self.offline.manifest.end_lsn;
+        if self.salvages {
+            end_lsn.max(self.tail.summary.end_lsn)
+        } else {
+            end_lsn
+        }
+    }
+
+    /// Forgets what only counts for the slots of one batch.
+    fn end_batch(&self) {
+        *self.lost.lock() = Lost::default();
+        self.twins.lock().clear();
+    }
+
     /// The slots of shards from `first` on, by address, and where to go on.
-    fn gather(&mut self, first: usize) -> Result<(Vec<Entry>, usize), StoreError> {
+    fn gather<V: KeyVisitor + ?Sized>(
+        &self,
+        first: usize,
+        visitor: &mut V,
+    ) -> Result<(Vec<Entry>, usize), StoreError> {
         let mut slots = Vec::new();
         let mut shard = first;
         while shard < SHARD_COUNT && slots.len() < BATCH_SLOTS {
-            self.gather_shard(ShardId(shard as u16), &mut slots)?;
+            self.gather_shard(ShardId(shard as u16), &mut slots, visitor)?;
             shard += 1;
         }
         slots.sort_unstable();
         Ok((slots, shard))
     }
 
-    fn gather_shard(&mut self, shard: ShardId, slots: &mut Vec<Entry>) -> Result<(), StoreError> {
+    fn gather_shard<V: KeyVisitor + ?Sized>(
+        &self,
+        shard: ShardId,
+        slots: &mut Vec<Entry>,
+        visitor: &mut V,
+    ) -> Result<(), StoreError> {
         let Some(directory) = &self.offline.directory else {
-            self.lost.shards.insert(shard);
+            self.lost.lock().shards.insert(shard);
+            visitor.lost_shard(shard);
             return Ok(());
         };
         let Some(piece) = directory.of_shard(shard).last() else {
@@ -179,9 +350,10 @@ impl Walk<'_> {
         let databases = match recovery::read_pieces(&self.offline.disk, directory, shard) {
             Ok(databases) => databases,
             Err(error) => {
-                self.lost.shards.insert(shard);
+                self.lost.lock().shards.insert(shard);
                 let damage = damage_of(error, &image::file_name(piece.file))?;
-                self.visitor.damage(damage);
+                visitor.damage(damage);
+                visitor.lost_shard(shard);
                 return Ok(());
             }
         };
@@ -215,229 +387,5 @@ impl Walk<'_> {
             }
         }
         Ok(())
-    }
-
-    /// Reads an address, which all slots of `group` have, and yields the keys.
-    fn resolve(&mut self, pages: &mut PageSource, group: &[Entry]) -> ControlFlow<()> {
-        let Some(first) = group.first() else {
-            return ControlFlow::Continue(());
-        };
-        let read = pages.read(first.address);
-        let matched =
-            read.and_then(|(place, bytes)| Ok((place, self.matches(group, place, bytes)?)));
-        let (place, matches) = match matched {
-            Ok(found) => found,
-            Err(damage) => {
-                group.iter().for_each(|slot| self.lost.add(slot));
-                self.visitor.damage(damage);
-                return ControlFlow::Continue(());
-            }
-        };
-        for slots in group.chunk_by(|a, b| a.name() == b.name()) {
-            let slot = slots[0];
-            let mut found: Vec<_> = matches
-                .iter()
-                .filter(|(name, _)| *name == slot.name())
-                .map(|(_, record)| record)
-                .collect();
-            // A dead record of another key may have the same bits: what was
-            // written later lives.
-            found.sort_by_key(|record| std::cmp::Reverse(record.lsn));
-            if found.len() < slots.len() {
-                self.lost.add(&slot);
-                self.visitor.damage(Corruption {
-                    file: place.segment.file_name(),
-                    offset: place.offset(),
-                    expected: format!(
-                        "{} keys of shard {} with hash bits {:#010x}, as the image names them",
-                        slots.len(),
-                        slot.shard.0,
-                        slot.stored
-                    ),
-                    found: format!("{} of them", found.len()),
-                });
-            }
-            for record in found.into_iter().take(slots.len()) {
-                self.visitor.record(place, record.encoded_bytes());
-                match self.value_of(&slot, place, record) {
-                    Ok(value) => {
-                        let base = Some((value, record.expiry));
-                        self.finish(slot.shard, record, base)?;
-                    }
-                    Err(damage) => {
-                        self.lost.add(&slot);
-                        self.visitor.damage(damage);
-                    }
-                }
-            }
-            slots.iter().for_each(|_| self.visitor.progress());
-        }
-        ControlFlow::Continue(())
-    }
-
-    /// The records of the page at `place` that slots of `group` may name, of
-    /// each key the newest.
-    fn matches<'p>(
-        &self,
-        group: &[Entry],
-        place: PagePlace,
-        bytes: &'p [u8],
-    ) -> Result<Vec<(Name, TierRecord<'p>)>, Corruption> {
-        let mut found: Vec<(Name, TierRecord<'p>)> = Vec::new();
-        for record in page::records(bytes, place)? {
-            let record = record?;
-            if record.extent == Extent::Part {
-                continue;
-            }
-            let hash = self
-                .offline
-                .manifest
-                .hash_seed
-                .hash(record.database, record.key);
-            let name = (record.database, hash.shard(), hash.stored());
-            if group.binary_search_by_key(&name, Entry::name).is_err() {
-                continue;
-            }
-            let same = found
-                .iter_mut()
-                .find(|(_, it)| it.database == record.database && it.key == record.key);
-            match same {
-                Some((_, older)) if older.lsn <= record.lsn => *older = record,
-                Some(_) => {}
-                None => found.push((name, record)),
-            }
-        }
-        Ok(found)
-    }
-
-    /// The value of a record, unless what is known of it contradicts itself.
-    fn value_of(
-        &mut self,
-        slot: &Entry,
-        place: PagePlace,
-        record: &TierRecord<'_>,
-    ) -> Result<Value, Corruption> {
-        let damage = |expected, found| Corruption {
-            file: place.segment.file_name(),
-            offset: place.offset(),
-            expected,
-            found,
-        };
-        let end_lsn = self.offline.manifest.end_lsn;
-        if record.lsn > end_lsn {
-            let expected = format!("a record no newer than the image, whose log ends at {end_lsn}");
-            return Err(damage(expected, format!("one of {}", record.lsn)));
-        }
-        if slot.has_twin && !self.twins.insert((record.database, record.key.to_vec())) {
-            let expected = "a key that the image names once".to_owned();
-            return Err(damage(expected, "one that it names twice".to_owned()));
-        }
-        let joined;
-        let stored = match record.extent {
-            Extent::Head => {
-                let visitor = &mut *self.visitor;
-                let mut found = |place, bytes| visitor.record(place, bytes);
-                joined = self.parts.join(record, &mut found)?;
-                record.value.with_stored(&joined)
-            }
-            Extent::Whole | Extent::Part => record.value,
-        };
-        let decoded = Form::from_u8(record.form)
-            .map_err(|error| error.to_string())
-            .and_then(|form| {
-                let bytes = self.decompressor.decompress(stored);
-                let bytes = bytes.map_err(|error| error.to_string())?;
-                Value::deserialize(form, &bytes).map_err(|error| error.to_string())
-            });
-        decoded.map_err(|found| damage(format!("a value of form {}", record.form), found))
-    }
-
-    /// Applies the effects that count to a key with a record, and yields it.
-    fn finish(&mut self, shard: ShardId, record: &TierRecord<'_>, base: Valued) -> ControlFlow<()> {
-        let name = KeyRef {
-            database: record.database,
-            key: record.key,
-        };
-        let effects = self.tail.pending[shard.index()].take(name, Some(record.lsn));
-        self.yield_key(name, base, &effects)
-    }
-
-    /// Yields the keys of a shard that only the log's tail knows.
-    fn rest_of(&mut self, shard: usize) -> ControlFlow<()> {
-        loop {
-            let names = self.tail.pending[shard].some_keys(REST_KEYS);
-            if names.is_empty() {
-                return ControlFlow::Continue(());
-            }
-            for (database, key) in names {
-                let name = KeyRef {
-                    database,
-                    key: &key,
-                };
-                let effects = self.tail.pending[shard].take(name, None);
-                if let Some(damage) = self.lacks_its_record(name, effects.first()) {
-                    self.visitor.damage(damage);
-                } else {
-                    self.yield_key(name, None, &effects)?;
-                }
-            }
-        }
-    }
-
-    /// The damage that the first effect on a key needs the record of that key,
-    /// which may be one of those that are lost.
-    fn lacks_its_record(
-        &self,
-        name: KeyRef<'_>,
-        first: Option<&PendingEffect>,
-    ) -> Option<Corruption> {
-        let first = first?;
-        let hash = self
-            .offline
-            .manifest
-            .hash_seed
-            .hash(name.database, name.key);
-        let replaces = first.effect().is_ok_and(|effect| effect.replaces_key());
-        (!replaces && self.lost.may_have(name.database, hash)).then(|| {
-            self.tail.summary.damaged_frame(
-                first.frame_start,
-                "an effect on a key whose record is intact",
-                "one on a key whose record is lost".to_owned(),
-            )
-        })
-    }
-
-    fn yield_key(
-        &mut self,
-        name: KeyRef<'_>,
-        base: Valued,
-        effects: &[PendingEffect],
-    ) -> ControlFlow<()> {
-        let mut state = base;
-        for waiting in effects {
-            let effect = waiting.effect().map_err(|error| error.to_string());
-            match effect.and_then(|effect| replay(&self.limits, state, &effect)) {
-                Ok(next) => state = next,
-                Err(found) => {
-                    let damage = self.tail.summary.damaged_frame(
-                        waiting.frame_start,
-                        "an effect that its key's value allows",
-                        found,
-                    );
-                    self.visitor.damage(damage);
-                    return ControlFlow::Continue(());
-                }
-            }
-        }
-        let (Some((value, expiry)), Some(database)) = (state, self.tail.number_of(name.database))
-        else {
-            return ControlFlow::Continue(());
-        };
-        self.visitor.key(OfflineKey {
-            database,
-            key: name.key,
-            value: value.as_ref(),
-            expiry,
-        })
     }
 }

@@ -13,6 +13,8 @@
 
 pub mod keys;
 mod pages;
+mod resolver;
+mod scavenge;
 pub mod segments;
 mod tail;
 
@@ -26,6 +28,7 @@ use crate::recovery::{self, LOG_DIRECTORY};
 use crate::store::StoreError;
 use crate::tier::{Corruption, FormatError, volume};
 use std::time::Duration;
+use thermocline_base::Lsn;
 use thermocline_disk::{DirectoryLock, Disk, DiskError, OpenMode};
 use thermocline_wal::WalError;
 
@@ -53,6 +56,22 @@ impl Offline {
         disk: &Disk,
         damage: &mut dyn FnMut(Corruption),
     ) -> Result<Option<(Self, Tail)>, StoreError> {
+        Self::open_at(disk, disk, None, damage)
+    }
+
+    /// As [`Offline::open`], but as the data was at the position `until` of the log,
+    /// without it at its end. The log is that of `log`, another disk if `disk` is a
+    /// backup whose daemon went on: it is not locked.
+    ///
+    /// # Errors
+    /// As [`Offline::open`]; [`StoreError::NotThen`] if the image is newer than
+    /// `until`, or the log ends before it.
+    pub fn open_at(
+        disk: &Disk,
+        log: &Disk,
+        until: Option<Lsn>,
+        damage: &mut dyn FnMut(Corruption),
+    ) -> Result<Option<(Self, Tail)>, StoreError> {
         let names = disk.list("")?;
         let ours = [
             manifest::FILE_NAME,
@@ -75,7 +94,13 @@ impl Offline {
                 None
             }
         };
-        let tail = Tail::read(disk, &manifest, damage)?;
+        if let Some(until) = until
+            && until < manifest.end_lsn
+        {
+            let (first, last) = (manifest.end_lsn, manifest.end_lsn);
+            return Err(StoreError::NotThen { until, first, last });
+        }
+        let tail = Tail::read(log, &manifest, until, damage)?;
         let offline = Self {
             disk: disk.clone(),
             manifest,

@@ -55,7 +55,7 @@ impl Offline {
         Ok(census)
     }
 
-    fn read_segment(&self, entry: &SegmentEntry) -> Result<Vec<u8>, DiskError> {
+    pub(super) fn read_segment(&self, entry: &SegmentEntry) -> Result<Vec<u8>, DiskError> {
         let name = entry.number.file_name();
         let file = self.disk.open_file(&name, OpenMode::Read, false)?;
         let mut bytes = vec![0; file.size_bytes()?.min(SEGMENT_BYTES) as usize];

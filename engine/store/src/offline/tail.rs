@@ -96,6 +96,7 @@ impl Tail {
     pub(super) fn read(
         disk: &Disk,
         manifest: &Manifest,
+        until: Option<Lsn>,
         damage: &mut dyn FnMut(Corruption),
     ) -> Result<Self, StoreError> {
         let mut tail = Self {
@@ -111,8 +112,10 @@ impl Tail {
         let mut chains = Chains::default();
         // Effects behind a frame that cannot be understood are not applied.
         let mut fault: Option<(Lsn, CodecError)> = None;
+        let mut is_past = false;
         let mut visit = |frame: Frame<'_>| {
-            if fault.is_some() {
+            is_past |= until.is_some_and(|until| frame.end > until);
+            if fault.is_some() || is_past {
                 return;
             }
             tail.summary.frames += 1;
@@ -133,7 +136,16 @@ impl Tail {
                 tail.summary.unused_files = recovered.unused_files;
                 tail.summary.is_sealed = recovered.sealed;
             }
+            // What comes later is of no account: a daemon may be writing it.
+            Err(_) if is_past => {}
             Err(error) => damage(damage_of(error.into(), LOG_DIRECTORY)?),
+        }
+        if let Some(until) = until
+            && !is_past
+            && tail.summary.end_lsn < until
+        {
+            let (first, last) = (manifest.end_lsn, tail.summary.end_lsn);
+            return Err(StoreError::NotThen { until, first, last });
         }
         if let Some((lsn, error)) = fault {
             let found = error.to_string();

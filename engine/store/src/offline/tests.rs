@@ -156,6 +156,7 @@ impl Log {
             start_lsn: Lsn::ZERO,
             history: 7,
             history_start: Lsn::ZERO,
+            segment_bytes: 0,
         };
         let mut bytes = header.encode();
         bytes.resize(SEGMENT_HEADER_BYTES, 0);

@@ -31,7 +31,7 @@ pub const TRAINING_MAX_BYTES: usize = 4 * 1024 * 1024;
 pub const COMPRESS_MIN_BYTES: usize = 24;
 /// Up to this many declared bytes the output is allocated at once; above, it
 /// grows with what the frame really yields.
-const EAGER_MAX_BYTES: u64 = 64 * 1024;
+pub const EAGER_MAX_BYTES: u64 = 64 * 1024;
 
 /// A trained dictionary.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -187,11 +187,7 @@ impl Decompressor {
                 limit_bytes: RAW_MAX_BYTES,
             });
         }
-        let loaded = self
-            .loaded
-            .iter_mut()
-            .find(|loaded| loaded.id == dictionary)
-            .ok_or(FormatError::UnknownDictionary { id: dictionary })?;
+        let loaded = self.loaded(dictionary)?;
         let value = if raw_bytes <= EAGER_MAX_BYTES {
             loaded.context.decompress(frame, raw_bytes as usize)
         } else {
@@ -208,6 +204,55 @@ impl Decompressor {
                 found: error.to_string(),
             }),
         }
+    }
+
+    /// As [`Decompressor::decompress`] of at most [`EAGER_MAX_BYTES`], into memory that is
+    /// used again: `out` grows to the longest value.
+    ///
+    /// # Errors
+    /// As [`Decompressor::decompress`]; [`FormatError::TooLarge`] from
+    /// [`EAGER_MAX_BYTES`] on.
+    pub fn decompress_into<'a>(
+        &mut self,
+        stored: StoredValue<'a>,
+        out: &'a mut Vec<u8>,
+    ) -> Result<&'a [u8], FormatError> {
+        let (dictionary, raw_bytes, frame) = match stored {
+            StoredValue::Raw(value) => return Ok(value),
+            StoredValue::Compressed {
+                dictionary,
+                raw_bytes,
+                frame,
+            } => (dictionary, raw_bytes, frame),
+        };
+        if raw_bytes > EAGER_MAX_BYTES {
+            return Err(FormatError::TooLarge {
+                what: "a compressed value",
+                bytes: raw_bytes,
+                limit_bytes: EAGER_MAX_BYTES,
+            });
+        }
+        let loaded = self.loaded(dictionary)?;
+        let bytes = raw_bytes as usize;
+        if out.len() < bytes {
+            out.resize(bytes, 0);
+        }
+        let room = out.get_mut(..bytes).unwrap_or_default();
+        let found = match loaded.context.decompress_to_buffer(frame, room) {
+            Ok(found) if found == bytes => return Ok(out.get(..bytes).unwrap_or_default()),
+            Ok(found) => format!("{found} bytes"),
+            Err(error) => error.to_string(),
+        };
+        Err(FormatError::Value {
+            expected_bytes: raw_bytes,
+            found,
+        })
+    }
+
+    fn loaded(&mut self, dictionary: u32) -> Result<&mut Loaded, FormatError> {
+        (self.loaded.iter_mut())
+            .find(|loaded| loaded.id == dictionary)
+            .ok_or(FormatError::UnknownDictionary { id: dictionary })
     }
 }
 
@@ -323,6 +368,18 @@ mod tests {
             };
             let real = real as u64;
             assert_eq!(decompressor.decompress(declare(real)).unwrap(), value);
+            // What an earlier value left in the room does not show.
+            let mut room = vec![9; 5_000];
+            for declared in [real, 0, real - 1, real + 1] {
+                let into = decompressor.decompress_into(declare(declared), &mut room);
+                match into {
+                    Ok(found) => assert!(declared == real && found == value),
+                    Err(FormatError::TooLarge { .. }) => assert!(declared > EAGER_MAX_BYTES),
+                    Err(FormatError::Value { .. }) => assert_ne!(declared, real),
+                    Err(other) => panic!("{other}"),
+                }
+            }
+            assert!(room.len() as u64 <= EAGER_MAX_BYTES);
             for wrong in [0, real - 1, real + 1, RAW_MAX_BYTES] {
                 assert!(matches!(
                     decompressor.decompress(declare(wrong)),
@@ -359,6 +416,10 @@ mod tests {
             let mut decompressor = Decompressor::new(&[]).unwrap();
             let stored = StoredValue::Compressed { dictionary: 0, raw_bytes, frame: &frame };
             if let Ok(value) = decompressor.decompress(stored) {
+                prop_assert_eq!(value.len() as u64, raw_bytes);
+            }
+            let mut room = Vec::new();
+            if let Ok(value) = decompressor.decompress_into(stored, &mut room) {
                 prop_assert_eq!(value.len() as u64, raw_bytes);
             }
         }

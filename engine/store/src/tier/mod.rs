@@ -20,7 +20,7 @@ pub mod table;
 pub(crate) mod volume;
 pub(crate) mod writer;
 
-pub use dictionary::{Compressor, Decompressor, Dictionary};
+pub use dictionary::{Compressor, Decompressor, Dictionary, EAGER_MAX_BYTES};
 pub use page::{PageBuilder, PagePlace, build_run, find, records};
 pub use record::{Extent, StoredValue, TierRecord};
 pub use segment::{

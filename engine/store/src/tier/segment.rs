@@ -46,7 +46,7 @@ impl SegmentNumber {
 pub struct Incarnation(pub u64);
 
 /// Records with a like future share a segment, so that segments die whole.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Stream {
     /// Demoted records that do not expire soon.
     Fresh,

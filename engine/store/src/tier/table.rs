@@ -27,6 +27,7 @@ use super::segment::{
     ImageTicket, Incarnation, RESERVED_SEGMENTS, SEGMENTS_MAX, SegmentEntry, SegmentNumber,
     SegmentState, Stream,
 };
+use thermocline_base::bugs::{Bug, is_planted};
 use thermocline_base::{Random, UnixMillis};
 
 #[derive(Clone, Debug)]
@@ -323,7 +324,7 @@ impl SegmentTable {
             if let SegmentState::Cleaning {
                 scanned_at: Some(scanned_at),
             } = segment.state
-                && scanned_at < image.0
+                && (scanned_at < image.0 || is_planted(Bug::SegmentFreedEarly))
             {
                 segment.state = SegmentState::Free;
                 segment.live_bytes = 0;

@@ -176,6 +176,7 @@ impl Volume {
     /// The file of a segment that begins a life: as long as a segment, its name
     /// durable.
     fn prepare(&self, number: SegmentNumber) -> Result<File, DiskError> {
+        self.leave_to_backups(number)?;
         if self.allocated.lock().contains(&number) {
             return self.file(number);
         }
@@ -193,6 +194,27 @@ impl Volume {
         self.disk.sync_directory(DIRECTORY)?;
         self.allocated.lock().insert(number);
         Ok(file)
+    }
+
+    /// Gives up the file of a free segment that a backup has too: it is the
+    /// backup's from now on, and a new life gets a file of its own.
+    ///
+    /// A crash here leaves a free segment without a file, which is made when it is
+    /// wanted.
+    fn leave_to_backups(&self, number: SegmentNumber) -> Result<(), DiskError> {
+        let name = number.file_name();
+        match self.disk.link_count(&name) {
+            Ok(0 | 1) => return Ok(()),
+            Ok(_) => {}
+            Err(error) if error.io_error_kind() == ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(error),
+        }
+        self.disk.remove(&name)?;
+        self.allocated.lock().remove(&number);
+        if let Some(file) = self.files.write().get_mut(usize::from(number.0)) {
+            *file = None;
+        }
+        Ok(())
     }
 
     /// Runs `change` on the table, under its lock: it must be short.

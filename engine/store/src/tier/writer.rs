@@ -18,8 +18,9 @@ use super::segment::{PAGES_PER_SEGMENT, SegmentNumber, Stream};
 use super::volume::{OpenSegment, Volume};
 use super::{FormatError, StoredValue};
 use crate::address::Address;
-use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
+use thermocline_base::bugs::{Bug, is_planted};
 use thermocline_base::limits::PAGE_BYTES;
 use thermocline_base::{DatabaseId, KeyHash, Lsn, UnixMillis};
 use thermocline_disk::{AlignedBuffer, DiskError, File};
@@ -82,7 +83,7 @@ struct Output {
 
 /// See the module.
 pub(crate) struct TierWriter {
-    outputs: HashMap<Stream, Output>,
+    outputs: BTreeMap<Stream, Output>,
     unsynced: BTreeMap<SegmentNumber, File>,
     /// Segments whose sync failed: see [`TierWriter::distrusted`].
     distrusted: BTreeSet<SegmentNumber>,
@@ -102,7 +103,7 @@ impl TierWriter {
     /// A writer that knows the manifest's dictionaries.
     pub(crate) fn new(dictionaries: Vec<Dictionary>) -> Result<Self, FormatError> {
         Ok(Self {
-            outputs: HashMap::new(),
+            outputs: BTreeMap::new(),
             unsynced: BTreeMap::new(),
             distrusted: BTreeSet::new(),
             buffer: AlignedBuffer::new(WRITE_BYTES),
@@ -420,7 +421,7 @@ impl TierWriter {
     /// Gives up everything placed and not flushed. A disk that refuses again and
     /// again uses no segments up.
     pub(crate) fn abandon(&mut self, volume: &Volume, now: UnixMillis) {
-        for (_, output) in self.outputs.drain() {
+        for (_, output) in std::mem::take(&mut self.outputs) {
             let number = output.segment.number;
             if output.is_used {
                 volume.with_table(|table| table.seal(number, now));
@@ -453,8 +454,13 @@ impl TierWriter {
     pub(crate) fn sync(&mut self, volume: &Volume, now: UnixMillis) -> Result<(), DiskError> {
         let mut result = Ok(());
         for (number, file) in std::mem::take(&mut self.unsynced) {
+            if is_planted(Bug::SkippedTierSync) {
+                continue;
+            }
             if let Err(error) = file.sync_data() {
-                self.distrusted.insert(number);
+                if !is_planted(Bug::FailedTierSyncForgotten) {
+                    self.distrusted.insert(number);
+                }
                 result = Err(error);
             }
         }

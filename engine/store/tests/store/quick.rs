@@ -4,7 +4,8 @@ use crate::support::{Held, Opened};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use thermocline_base::UnixMillis;
-use thermocline_store::{FaultSet, KeyName};
+use thermocline_disk::AlignedBuffer;
+use thermocline_store::{Fault, FaultSet, KeyName};
 use thermocline_wal::Policy;
 
 const NAME: KeyName<'_> = KeyName {
@@ -85,6 +86,87 @@ fn a_key_on_the_tier_is_left_to_an_access() {
     assert_eq!(seen(&opened, now), None);
     assert_eq!(opened.store.set_quick(NAME, now, b"other"), None);
     assert_eq!(opened.get(0, b"key"), expected);
+    opened.close(false);
+}
+
+/// What the short road to the tier shows or wants; `None` if it is not taken.
+fn seen_cold(
+    opened: &Opened,
+    now: UnixMillis,
+    faults: &FaultSet,
+) -> Option<Result<Vec<u8>, Fault>> {
+    let mut seen = Vec::new();
+    let read = opened.store.read_quick_cold(NAME, now, faults, |entry| {
+        seen = entry.value.string().expect("a string").to_vec();
+    })?;
+    Some(read.map(|_| seen))
+}
+
+#[test]
+fn a_string_on_the_tier_is_shown_from_its_page_once_and_comes_up_on_the_second_read() {
+    // One that is kept as it is, and one that is compressed.
+    let noise = (0..100_u8).map(|byte| byte.wrapping_mul(151)).collect();
+    for value in [noise, b"text ".repeat(300)] {
+        let directory = tempfile::tempdir().expect("a directory");
+        let mut opened = open(directory.path());
+        let expiry = UnixMillis(opened.store.now().0 + 1_000_000);
+        opened.set(0, b"key", &value, Some(expiry));
+        opened.close(true);
+        let mut opened = Opened::open(directory.path(), Some(Policy::EverySecond), 2);
+        opened.settle();
+        let (now, after) = (opened.store.now(), UnixMillis(expiry.0 + 1));
+        let mut faults = FaultSet::new();
+        let mut wanted = Vec::new();
+        assert!(opened.store.wants_quick(NAME, &faults, &mut wanted));
+        let fault = seen_cold(&opened, now, &faults)
+            .expect("taken")
+            .unwrap_err();
+        assert!(matches!(&fault, Fault::Reads(reads) if **reads == *wanted && reads.len() == 1));
+        opened.satisfy(fault, &mut faults);
+        // Whether the page holds the key is not looked at ahead.
+        wanted.clear();
+        assert!(!opened.store.wants_quick(NAME, &faults, &mut wanted));
+        assert!(wanted.is_empty());
+        assert_eq!(seen_cold(&opened, after, &faults), None, "it has expired");
+        let before = opened.store.statistics().hits;
+        assert_eq!(seen_cold(&opened, now, &faults), Some(Ok(value.clone())));
+        assert_eq!(opened.store.statistics().hits, before + 1);
+        assert_eq!(seen(&opened, now), None, "the first read leaves it cold");
+        assert_eq!(seen_cold(&opened, now, &faults), None);
+        let expected = Some((Held::String(value.clone()), Some(expiry)));
+        assert_eq!(opened.get(0, b"key"), expected);
+        assert_eq!(seen(&opened, now), Some(Some(value)));
+        assert!(opened.store.wants_quick(NAME, &faults, &mut wanted));
+        assert!(wanted.is_empty(), "nothing is to be read for a hot key");
+        opened.close(false);
+    }
+}
+
+#[test]
+fn a_damaged_page_is_not_shown_on_the_short_road() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut opened = open(directory.path());
+    opened.set(0, b"key", &[7; 100], None);
+    opened.close(true);
+    let mut opened = Opened::open(directory.path(), Some(Policy::EverySecond), 2);
+    opened.settle();
+    let now = opened.store.now();
+    let mut faults = FaultSet::new();
+    let fault = seen_cold(&opened, now, &faults)
+        .expect("taken")
+        .unwrap_err();
+    let Fault::Reads(reads) = fault.clone() else {
+        panic!("{fault:?}");
+    };
+    opened.satisfy(fault, &mut faults);
+    let mut page = faults.get(reads[0].address).expect("it was read").clone();
+    let mut bytes = AlignedBuffer::new(page.bytes.len());
+    bytes.copy_from_slice(&page.bytes);
+    bytes[4000] ^= 1;
+    page.bytes = Arc::new(bytes);
+    faults.insert(reads[0].address, page);
+    let seen = seen_cold(&opened, now, &faults);
+    assert!(matches!(seen, Some(Err(Fault::Damaged(_)))), "{seen:?}");
     opened.close(false);
 }
 

@@ -85,7 +85,7 @@ impl Opened {
         access.commit();
     }
 
-    fn satisfy(&mut self, fault: Fault, faults: &mut FaultSet) {
+    pub(crate) fn satisfy(&mut self, fault: Fault, faults: &mut FaultSet) {
         match fault {
             Fault::Reads(reads) => {
                 let mut done = Vec::new();
@@ -94,6 +94,10 @@ impl Opened {
                     let page = fetched.page.expect("the tier can be read");
                     faults.insert(fetched.request.address, page);
                 }
+            }
+            Fault::Long(longs) => {
+                let decoded = self.store.decode_all(longs, faults);
+                decoded.expect("the value is sound");
             }
             Fault::Recovering(keys) => self.runtime.block_on(self.store.hydrate(&keys)),
             Fault::Unsettled => self.runtime.block_on(self.store.settled()),
@@ -166,7 +170,15 @@ impl Opened {
         if self.store.read_quick(name, now, show).is_some() {
             return seen;
         }
-        self.get(database, key)
+        let mut faults = FaultSet::new();
+        loop {
+            let show = |entry: Entry<'_>| seen = Some((held(entry.value), entry.expiry));
+            match self.store.read_quick_cold(name, now, &faults, show) {
+                None => return self.get(database, key),
+                Some(Ok(_)) => return seen,
+                Some(Err(fault)) => self.satisfy(fault, &mut faults),
+            }
+        }
     }
 
     pub(crate) fn delete(&mut self, database: u8, key: &[u8]) -> bool {

@@ -19,7 +19,7 @@ use super::listpack::{END, put_backward_length};
 use super::primitive::{
     LENGTH_14_BIT, LENGTH_32_BIT, LENGTH_64_BIT, STRING_I8, STRING_I16, STRING_I32, STRING_LZF,
 };
-use super::stream::put_stream;
+use super::stream::{self, StreamVersion};
 use super::{
     HashField, PLAIN_VERSION, RdbValue, TYPE_HASH, TYPE_HASH_LISTPACK, TYPE_STREAM_ACTIVITY,
     TYPE_STRING, TYPE_VALKEY_HASH_EXPIRY, VALKEY_VERSION, set, sorted_set,
@@ -46,52 +46,59 @@ const LONGEST_I32_BYTES: usize = 11;
 /// [`restore`](super::restore) refuses what this would write.
 #[must_use]
 pub fn dump(value: &RdbValue, is_compact: bool) -> Vec<u8> {
-    let mut out = Vec::new();
-    let mut version = PLAIN_VERSION;
-    match value {
-        RdbValue::String(bytes) => {
-            out.push(TYPE_STRING);
-            put_string(&mut out, bytes);
-        }
-        RdbValue::Stream(stream) => {
-            out.push(TYPE_STREAM_ACTIVITY);
-            put_stream(&mut out, stream);
-        }
-        RdbValue::Hash(fields) if fields.iter().any(|field| field.expiry.is_some()) => {
-            version = VALKEY_VERSION;
-            out.push(TYPE_VALKEY_HASH_EXPIRY);
-            put_length(&mut out, fields.len() as u64);
-            for field in fields {
-                put_string(&mut out, &field.field);
-                put_string(&mut out, &field.value);
-                let expiry = field.expiry.map_or(-1, |at| at.0.max(0));
-                out.extend_from_slice(&expiry.to_le_bytes());
-            }
-        }
-        RdbValue::Hash(fields) if is_compact && fits_listpack(fields_and_values(fields)) => {
-            out.push(TYPE_HASH_LISTPACK);
-            put_string(&mut out, &listpack_of(fields_and_values(fields)));
-        }
-        RdbValue::IntegerSet(numbers) => set::put_integers(&mut out, numbers),
-        RdbValue::Set(members) => set::put_members(&mut out, members, is_compact),
-        RdbValue::SortedSet(entries) => sorted_set::put_entries(&mut out, entries, is_compact),
-        RdbValue::Hash(fields) => {
-            out.push(TYPE_HASH);
-            put_length(&mut out, fields.len() as u64);
-            for field in fields {
-                put_string(&mut out, &field.field);
-                put_string(&mut out, &field.value);
-            }
-        }
-        RdbValue::List(list) => {
-            out.push(super::list::TYPE_LIST_QUICKLIST_2);
-            super::list::put(&mut out, list);
-        }
-    }
+    let mut out = vec![0];
+    out[0] = put_body(&mut out, value, is_compact);
+    let version = match out[0] {
+        TYPE_VALKEY_HASH_EXPIRY => VALKEY_VERSION,
+        _ => PLAIN_VERSION,
+    };
     out.extend_from_slice(&version.to_le_bytes());
     let sum = checksum(CrcAlgorithm::Crc64Redis, &out);
     out.extend_from_slice(&sum.to_le_bytes());
     out
+}
+
+/// Appends the value; its type. A hash with field expiries is in Valkey 9's form.
+pub(super) fn put_body(out: &mut Vec<u8>, value: &RdbValue, is_compact: bool) -> u8 {
+    match value {
+        RdbValue::String(bytes) => {
+            put_string(out, bytes);
+            TYPE_STRING
+        }
+        RdbValue::Stream(it) => {
+            stream::put(out, it, StreamVersion::Activity);
+            TYPE_STREAM_ACTIVITY
+        }
+        RdbValue::Hash(fields) if fields.iter().any(|field| field.expiry.is_some()) => {
+            put_length(out, fields.len() as u64);
+            for field in fields {
+                put_string(out, &field.field);
+                put_string(out, &field.value);
+                let expiry = field.expiry.map_or(-1, |at| at.0.max(0));
+                out.extend_from_slice(&expiry.to_le_bytes());
+            }
+            TYPE_VALKEY_HASH_EXPIRY
+        }
+        RdbValue::Hash(fields) if is_compact && fits_listpack(fields_and_values(fields)) => {
+            put_string(out, &listpack_of(fields_and_values(fields)));
+            TYPE_HASH_LISTPACK
+        }
+        RdbValue::Hash(fields) => {
+            put_length(out, fields.len() as u64);
+            for field in fields {
+                put_string(out, &field.field);
+                put_string(out, &field.value);
+            }
+            TYPE_HASH
+        }
+        RdbValue::IntegerSet(numbers) => set::put_integers(out, numbers),
+        RdbValue::Set(members) => set::put_members(out, members, is_compact),
+        RdbValue::SortedSet(entries) => sorted_set::put_entries(out, entries, is_compact),
+        RdbValue::List(list) => {
+            super::list::put(out, list);
+            super::list::TYPE_LIST_QUICKLIST_2
+        }
+    }
 }
 
 /// The fields of a hash, each followed by its value.
@@ -166,7 +173,8 @@ fn put_entry(out: &mut Vec<u8>, text: &[u8]) {
     put_backward_length(out, length);
 }
 
-pub(super) fn put_length(out: &mut Vec<u8>, length: u64) {
+/// Appends a count or a number.
+pub fn put_length(out: &mut Vec<u8>, length: u64) {
     if length < 1 << 6 {
         out.push(length.to_le_bytes()[0]);
     } else if length < 1 << 14 {
@@ -181,7 +189,8 @@ pub(super) fn put_length(out: &mut Vec<u8>, length: u64) {
     }
 }
 
-pub(super) fn put_string(out: &mut Vec<u8>, bytes: &[u8]) {
+/// Appends a string in its shortest form.
+pub fn put_string(out: &mut Vec<u8>, bytes: &[u8]) {
     if bytes.len() <= LONGEST_I32_BYTES
         && let Some(value) = parse_integer(bytes)
     {

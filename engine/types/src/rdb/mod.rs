@@ -1,4 +1,5 @@
-//! DUMP and RESTORE payloads: one value in the RDB form of Redis and Valkey.
+//! Values in the RDB form of Redis and Valkey: the payloads of DUMP and RESTORE,
+//! and, without their footer, what stands behind a key in an RDB file (`file`).
 //!
 //! ```text
 //! +------+------------------+-------------+---------------------+
@@ -10,8 +11,6 @@
 //! Owns the bytes; does not know how values are kept, nor keys or key expiry.
 //! Reads all of them in every form Redis 2.6 to 7.4 and Valkey 7.2 to 9.1 write
 //! (zipmaps of Redis 2.4 excepted). Pure; runs on any thread.
-//! Reads strings, hashes and streams in every form Redis 2.6 to 7.4 and Valkey 7.2 to
-//! 9.1 write them (zipmaps of Redis 2.4 excepted). Pure; runs on any thread.
 //!
 //! INVARIANT: nothing is allocated from a declared length, and what is decoded
 //! stays within the caller's limit, so a hostile payload costs a small multiple
@@ -25,6 +24,9 @@
 )]
 
 mod encode;
+mod extent;
+mod file;
+mod libraries;
 mod list;
 mod listpack;
 mod primitive;
@@ -41,7 +43,12 @@ use thermocline_base::UnixMillis;
 use thiserror::Error;
 
 use crate::stream::Stream;
-pub use encode::dump;
+pub use encode::{dump, put_length, put_string};
+pub use extent::{NoExtent, Walk};
+pub use file::{
+    FileVersion, NoFieldExpiries, is_compact_kind, kind_of, read_string, read_value, write_value,
+};
+pub use libraries::{dump_libraries, restore_libraries};
 use primitive::Decoder;
 use stream::StreamVersion;
 
@@ -149,7 +156,18 @@ pub enum RdbError {
 pub fn restore(payload: &[u8], limit_bytes: usize) -> Result<RdbValue, RdbError> {
     let (value, version) = verify(payload)?;
     let mut decoder = Decoder::new(value, limit_bytes);
-    let restored = match decoder.u8()? {
+    let kind = decoder.u8()?;
+    decode(kind, version, decoder, limit_bytes)
+}
+
+/// Decodes the value of type `kind` that is the rest of what `decoder` reads.
+fn decode(
+    kind: u8,
+    version: u16,
+    mut decoder: Decoder<'_>,
+    limit_bytes: usize,
+) -> Result<RdbValue, RdbError> {
+    let restored = match kind {
         TYPE_STRING => RdbValue::String(decoder.string()?),
         TYPE_HASH => RdbValue::Hash(plain_hash(&mut decoder)?),
         TYPE_HASH_ZIPLIST => RdbValue::Hash(ziplist_hash(&mut decoder, limit_bytes)?),

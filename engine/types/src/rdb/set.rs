@@ -78,9 +78,8 @@ pub(super) fn integers(decoder: &mut Decoder<'_>, limit: usize) -> Result<Vec<i6
     Ok(numbers)
 }
 
-/// Appends the type and the integers, which ascend.
-pub(super) fn put_integers(out: &mut Vec<u8>, numbers: &[i64]) {
-    out.push(TYPE_SET_INTEGERS);
+/// Appends the integers, which ascend; their type.
+pub(super) fn put_integers(out: &mut Vec<u8>, numbers: &[i64]) -> u8 {
     let fits = |least: i64, greatest: i64| {
         numbers
             .iter()
@@ -102,21 +101,22 @@ pub(super) fn put_integers(out: &mut Vec<u8>, numbers: &[i64]) {
         packed.extend_from_slice(bytes.get(..width).unwrap_or(&bytes));
     }
     put_string(out, &packed);
+    TYPE_SET_INTEGERS
 }
 
-/// Appends the type and the members: a listpack of those that `is_compact` in
-/// memory, if they are short and few.
-pub(super) fn put_members(out: &mut Vec<u8>, members: &[Vec<u8>], is_compact: bool) {
+/// Appends the members, a listpack of those that `is_compact` in memory, if they
+/// are short and few; their type.
+pub(super) fn put_members(out: &mut Vec<u8>, members: &[Vec<u8>], is_compact: bool) -> u8 {
     if is_compact && fits_listpack(members.iter().map(Vec::as_slice)) {
-        out.push(TYPE_SET_LISTPACK);
         let entries = members.iter().map(Vec::as_slice);
-        return put_string(out, &listpack_of(entries));
+        put_string(out, &listpack_of(entries));
+        return TYPE_SET_LISTPACK;
     }
-    out.push(TYPE_SET);
     put_length(out, members.len() as u64);
     for member in members {
         put_string(out, member);
     }
+    TYPE_SET
 }
 
 #[cfg(test)]

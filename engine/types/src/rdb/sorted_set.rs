@@ -73,13 +73,15 @@ pub(super) fn pairs(packed: Vec<Vec<u8>>, decoder: &Decoder<'_>) -> Result<Entri
     checked(entries, decoder)
 }
 
-/// Appends the type and the entries: a listpack of those that `is_compact` in
-/// memory, if they are short and few.
-pub(super) fn put_entries(out: &mut Vec<u8>, entries: &[(f64, Vec<u8>)], is_compact: bool) {
-    let texts: Vec<String> = entries
-        .iter()
-        .map(|(score, _)| double_text(*score))
-        .collect();
+/// Appends the entries, a listpack of those that `is_compact` in memory, if they
+/// are short and few; their type.
+pub(super) fn put_entries(out: &mut Vec<u8>, entries: &[(f64, Vec<u8>)], is_compact: bool) -> u8 {
+    let texts: Vec<String> = if is_compact {
+        let scores = entries.iter().map(|(score, _)| double_text(*score));
+        scores.collect()
+    } else {
+        Vec::new()
+    };
     let parts = || {
         entries
             .iter()
@@ -87,15 +89,15 @@ pub(super) fn put_entries(out: &mut Vec<u8>, entries: &[(f64, Vec<u8>)], is_comp
             .flat_map(|((_, member), text)| [member.as_slice(), text.as_bytes()])
     };
     if is_compact && fits_listpack(parts()) {
-        out.push(TYPE_SORTED_SET_LISTPACK);
-        return put_string(out, &listpack_of(parts()));
+        put_string(out, &listpack_of(parts()));
+        return TYPE_SORTED_SET_LISTPACK;
     }
-    out.push(TYPE_SORTED_SET);
     put_length(out, entries.len() as u64);
     for (score, member) in entries {
         put_string(out, member);
         out.extend_from_slice(&score.to_le_bytes());
     }
+    TYPE_SORTED_SET
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@
 //!   consumers: count, then name | seen at | active at (since 7.2) | count of ids | ids (16 bytes)
 //! ```
 //!
-//! Reads all three versions, writes the last. Pure; runs on any thread. INVARIANT: what is
+//! Reads and writes all three versions. Pure; runs on any thread. INVARIANT: what is
 //! read has been checked as a stream from the disk is.
 
 #![deny(
@@ -43,8 +43,8 @@ fn put_id(out: &mut Vec<u8>, id: StreamId) {
     put_length(out, id.sequence);
 }
 
-/// Appends a stream in the last version.
-pub(super) fn put_stream(out: &mut Vec<u8>, stream: &Stream) {
+/// Appends a stream.
+pub(super) fn put(out: &mut Vec<u8>, stream: &Stream, version: StreamVersion) {
     put_length(out, stream.nodes_len() as u64);
     for (id, node) in stream.nodes() {
         put_string(out, &id.to_be_bytes());
@@ -52,14 +52,18 @@ pub(super) fn put_stream(out: &mut Vec<u8>, stream: &Stream) {
     }
     put_length(out, stream.len());
     put_id(out, stream.last_id());
-    put_id(out, stream.first_id());
-    put_id(out, stream.max_deleted_id());
-    put_length(out, stream.entries_added());
+    if version >= StreamVersion::Counts {
+        put_id(out, stream.first_id());
+        put_id(out, stream.max_deleted_id());
+        put_length(out, stream.entries_added());
+    }
     put_length(out, stream.groups().len() as u64);
     for (name, group) in stream.groups() {
         put_string(out, name);
         put_id(out, group.last_id);
-        put_length(out, group.entries_read.cast_unsigned());
+        if version >= StreamVersion::Counts {
+            put_length(out, group.entries_read.cast_unsigned());
+        }
         put_length(out, group.pending_len() as u64);
         for (id, pending) in group.pending_from(StreamId::MIN) {
             out.extend_from_slice(&id.to_be_bytes());
@@ -70,8 +74,10 @@ pub(super) fn put_stream(out: &mut Vec<u8>, stream: &Stream) {
         for (name, consumer) in group.consumers() {
             put_string(out, name);
             out.extend_from_slice(&consumer.seen_at.0.to_le_bytes());
-            let active = consumer.active_at.map_or(NEVER, |at| at.0);
-            out.extend_from_slice(&active.to_le_bytes());
+            if version >= StreamVersion::Activity {
+                let active = consumer.active_at.map_or(NEVER, |at| at.0);
+                out.extend_from_slice(&active.to_le_bytes());
+            }
             put_length(out, consumer.pending_len() as u64);
             for id in consumer.pending_from(StreamId::MIN) {
                 out.extend_from_slice(&id.to_be_bytes());

@@ -290,6 +290,14 @@ impl<'a> StreamUpdate<'a> {
         matches!(self, Self::Add { .. } | Self::CreateGroup { .. })
     }
 
+    /// Whether it changes entries.
+    pub(crate) const fn is_of_entries(&self) -> bool {
+        matches!(
+            self,
+            Self::Add { .. } | Self::Trim { .. } | Self::Delete { .. }
+        )
+    }
+
     /// Whether its texts are short enough.
     pub(crate) fn check_size(&self) -> Result<(), TypeError> {
         if let Self::Add { fields, .. } = self {

@@ -1,7 +1,7 @@
 //! Damage is found where it is, told, and costs only what needs the damaged
 //! bytes.
 
-use crate::support::{Place, dumped, run, string};
+use crate::support::{Place, done, dumped, run, string};
 use std::path::{Path, PathBuf};
 use thermocline_disk::{BackendChoice, Disk};
 
@@ -108,4 +108,68 @@ fn a_directory_in_use_is_refused() {
     }
     drop(lock);
     assert_eq!(dumped(&directory, &[]).len(), keys().len());
+}
+
+#[test]
+fn repair_salvages_what_is_intact_in_a_damaged_page_and_tells_what_is_not() {
+    // Small values share pages.
+    let keys: Vec<_> = (0..400)
+        .map(|number| {
+            string(
+                &format!("key:{number:03}"),
+                &format!("needle-{number:03}-{}", "x".repeat(60)),
+            )
+        })
+        .collect();
+    let (place, directory) = Place::with(&keys);
+    let (path, at) = find(&place.path("data/tier"), b"needle-200-");
+    flip(&path, at);
+    let new = place.text("new");
+    let repaired = run(&["repair", &directory, &new]);
+    assert_eq!(repaired.code, Some(1), "{}", repaired.messages);
+    let told = repaired.output.lines().last().unwrap_or_default();
+    assert!(told.starts_with("399 keys salvaged"), "{}", repaired.output);
+    assert!(
+        repaired.output.contains(&format!(
+            "lost: 1 key at tier/00000.segment at offset {}",
+            at / 4096 * 4096
+        )),
+        "{}",
+        repaired.output
+    );
+    let salvaged = dumped(&new, &[]);
+    let expected: Vec<_> = keys
+        .iter()
+        .filter(|line| !line.contains("key:200"))
+        .cloned()
+        .collect();
+    assert_eq!(salvaged, expected);
+    let differs = run(&["diff", &directory, &new]);
+    // The damaged directory misses the whole page when it is only read.
+    assert_eq!(differs.code, Some(1));
+    // Not over what is there.
+    assert_eq!(run(&["repair", &directory, &new]).code, Some(2));
+}
+
+#[test]
+fn repair_finds_the_keys_of_a_lost_image_in_the_tier() {
+    let (place, directory) = Place::with(&keys());
+    let image = place.path("data/image/0000000001.image");
+    let length = std::fs::metadata(&image).expect("it is there").len() as usize;
+    // The directory of the image stands at its end.
+    flip(&image, length - 9);
+    let lost = run(&["dump", &directory]);
+    assert_eq!((lost.code, lost.output.lines().count()), (Some(1), 0));
+    let new = place.text("new");
+    let repaired = run(&["repair", &directory, &new]);
+    assert_eq!(repaired.code, Some(1));
+    assert!(
+        repaired
+            .output
+            .contains("shards had no image: 201 keys of them were found in the tier"),
+        "{}",
+        repaired.output
+    );
+    assert_eq!(dumped(&new, &[]).len(), keys().len());
+    done(&["verify", &new]);
 }

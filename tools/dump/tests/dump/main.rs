@@ -1,5 +1,6 @@
 //! The commands as an operator runs them, exit codes included.
 
 mod damage;
+mod files;
 mod support;
 mod trips;

@@ -76,7 +76,7 @@ fn keys_that_are_there_stay_unless_replaced() {
     let kept = done(&["restore", &directory, &file]);
     assert!(
         kept.messages
-            .contains("1 keys restored, 1 left as they were")
+            .contains("1 key restored, 1 left as they were")
     );
     assert_eq!(
         dumped(&directory, &[]),
@@ -166,6 +166,14 @@ fn inspect_shows_each_part() {
     let keys = shown("--keys");
     let biggest = keys.lines().find(|line| line.contains("\"big\""));
     assert!(biggest.is_some_and(|line| line.contains("9999")), "{keys}");
+    assert!(
+        keys.contains("biggest prefixes") && keys.contains("time to live"),
+        "{keys}"
+    );
+    let picture = format!("{directory}.svg");
+    done(&["inspect", &directory, "--svg", &picture]);
+    let drawn = std::fs::read_to_string(&picture).expect("it is drawn");
+    assert!(drawn.contains("biggest prefixes") && drawn.ends_with("</svg>\n"));
     // A client's bytes never reach the terminal as they are.
     assert!(keys.contains(r"\xff\x00\x7f"), "{keys}");
 }

@@ -107,7 +107,12 @@ fn describe_keys(keys: &KeySpec, reply: &mut ReplyBuffer) {
         }
         return;
     }
-    reply.map(3);
+    let has_notes = !keys.notes.is_empty();
+    reply.map(3 + usize::from(has_notes));
+    if has_notes {
+        reply.bulk(b"notes");
+        reply.bulk(keys.notes.as_bytes());
+    }
     reply.bulk(b"flags");
     flags(keys.flags, reply);
     reply.bulk(b"begin_search");
@@ -309,7 +314,7 @@ fn list(invocation: &mut Invocation<'_>) -> CommandResult {
         commands.flat_map(|command| std::iter::once(*command).chain(command.subcommands))
     };
     let names: Vec<&str> = match invocation.arguments.get(2..).unwrap_or_default() {
-        [] => table::all().iter().map(|command| command.name).collect(),
+        [] => every().map(|command| command.name).collect(),
         [filter, kind, value] if filter.eq_ignore_ascii_case(b"filterby") => {
             let found: Vec<&'static Command> = if kind.eq_ignore_ascii_case(b"module") {
                 Vec::new()

@@ -182,6 +182,10 @@ pub(super) fn stats(source: &Source<'_>, report: &mut Report) {
         ("expire_cycle_cpu_milliseconds", &0),
         ("evicted_keys", &found.evicted_keys),
         ("evicted_clients", &statistics.evicted_clients.load(Relaxed)),
+        (
+            "evicted_scripts",
+            &server.scripts.statistics().evicted_scripts,
+        ),
         ("total_eviction_exceeded_time", &0),
         ("current_eviction_exceeded_time", &0),
         ("keyspace_hits", &found.hits),

@@ -47,6 +47,22 @@ pub(super) fn memory(source: &Source<'_>, report: &mut Report) {
         ("used_memory_pending", &found.pending_bytes),
         ("allocator_resident", &rss_bytes),
     ]);
+    let scripts = source.invocation.server.scripts.statistics();
+    report.bytes("used_memory_lua", scripts.machine_bytes);
+    report.fields(&[
+        ("used_memory_vm_eval", &scripts.machine_bytes),
+        ("used_memory_scripts_eval", &scripts.script_bytes),
+        ("number_of_cached_scripts", &scripts.scripts),
+        ("number_of_functions", &scripts.functions),
+        ("number_of_libraries", &scripts.libraries),
+        ("used_memory_vm_functions", &0),
+    ]);
+    report.bytes("used_memory_vm_total", scripts.machine_bytes);
+    report.fields(&[("used_memory_functions", &scripts.library_bytes)]);
+    report.bytes(
+        "used_memory_scripts",
+        scripts.script_bytes + scripts.library_bytes,
+    );
     report.bytes("total_system_memory", limits::total_memory_bytes());
     report.fields(&[
         ("used_memory_lua", &0),
@@ -143,6 +159,11 @@ pub(super) fn persistence(source: &Source<'_>, report: &mut Report) {
         ("log_written_lsn", &found.written_lsn),
         ("log_durable_lsn", &found.durable_lsn),
         ("log_checkpoint_lsn", &found.checkpoint_lsn),
+        ("log_oldest_lsn", &found.oldest_lsn),
+        (
+            "log_retained_bytes",
+            &found.checkpoint_lsn.saturating_sub(found.oldest_lsn),
+        ),
         ("log_history", &format_args!("{:016x}", found.history)),
         ("recovery_ms", &start.duration.as_millis()),
         ("recovery_log_bytes", &start.log_bytes),

@@ -21,6 +21,7 @@ mod memory;
 mod monitor;
 mod persistence;
 mod pubsub;
+mod scripts;
 mod tracking;
 mod transaction;
 
@@ -29,7 +30,9 @@ pub(crate) use monitor::is_refused as is_for_no_monitor;
 pub(crate) use monitor::is_shown as is_shown_to_monitors;
 pub(crate) use monitor::line as monitor_line;
 pub(crate) use pubsub::forbidden_while_subscribed;
+pub(crate) use scripts::busy_text;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use thermocline_base::{Lsn, Random};
@@ -119,6 +122,8 @@ pub(crate) enum Outcome {
 pub(crate) enum Wait {
     /// A checkpoint that begins now: then OK, or its error.
     Checkpoint,
+    /// A backup in this new directory: then what it is made of, or its error.
+    Backup(PathBuf),
     /// Time: then OK.
     Sleep(Duration),
     /// The log up to here, at most so long (`None`: for ever): WAITAOF.
@@ -190,6 +195,7 @@ pub(crate) static ALL: &[Family] = &[
     monitor::COMMANDS,
     persistence::COMMANDS,
     pubsub::COMMANDS,
+    scripts::COMMANDS,
     tracking::COMMANDS,
     transaction::COMMANDS,
 ];

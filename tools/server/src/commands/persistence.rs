@@ -1,8 +1,11 @@
-//! SAVE, BGSAVE, BGREWRITEAOF and LASTSAVE, which all mean the checkpoint; WAIT, WAITAOF
-//! and SHUTDOWN.
+//! SAVE, BGSAVE, BGREWRITEAOF and LASTSAVE, which all mean the checkpoint; BACKUP, WAIT,
+//! WAITAOF and SHUTDOWN.
 //!
 //! Owns their options and status texts.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::time::Duration;
 
 use thermocline_commands::CommandError;
@@ -12,6 +15,7 @@ use super::{CommandResult, Family, Invocation, Outcome, Wait, refuse};
 use crate::server::Server;
 
 pub(super) static COMMANDS: Family = &[
+    ("backup", backup),
     ("bgrewriteaof", rewrite_log),
     ("bgsave", background_save),
     ("lastsave", last_save),
@@ -23,6 +27,14 @@ pub(super) static COMMANDS: Family = &[
 
 fn save(_: &mut Invocation<'_>) -> CommandResult {
     Ok(Outcome::Wait(Wait::Checkpoint))
+}
+
+fn backup(invocation: &mut Invocation<'_>) -> CommandResult {
+    let path = Path::new(OsStr::from_bytes(invocation.arguments[1]));
+    if !path.is_absolute() {
+        return Err(refuse("BACKUP needs the absolute path of a new directory"));
+    }
+    Ok(Outcome::Wait(Wait::Backup(path.to_owned())))
 }
 
 fn background_save(invocation: &mut Invocation<'_>) -> CommandResult {
@@ -87,6 +99,11 @@ fn shutdown(invocation: &mut Invocation<'_>) -> CommandResult {
     }
     if abort {
         return Err(refuse("No shutdown in progress."));
+    }
+    if invocation.server.gate.is_shut() && !no_save {
+        let running = invocation.server.scripts.running();
+        let text = super::busy_text(running.is_some_and(|it| it.is_function));
+        return Err(super::Refusal::Text(text.to_owned()));
     }
     Ok(Outcome::Wait(Wait::Shutdown {
         checkpoint: !no_save,

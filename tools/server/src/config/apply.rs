@@ -109,6 +109,7 @@ fn apply(server: &Server, name: &str, value: &str) {
             settings.set_stream_node_max_entries(value.parse().unwrap_or(0));
         }
         "checkpoint-wal-bytes" => settings.set_checkpoint_wal_bytes(number()),
+        "wal-retention" => settings.set_wal_retention_bytes(number()),
         "checkpoint-interval-ms" => settings.set_checkpoint_interval_ms(number()),
         "appendfsync" if server.config.is_yes("appendonly") => {
             server.store.set_log_policy(log_policy(value));
@@ -145,6 +146,7 @@ fn apply(server: &Server, name: &str, value: &str) {
         "commandlog-large-reply-max-len" => live.large_reply_entries.store(number(), Relaxed),
         "commandlog-slow-execution-max-len" => live.slowlog_entries.store(number(), Relaxed),
         "latency-tracking" => live.latency_tracking.store(value == "yes", Relaxed),
+        "busy-reply-threshold" => live.busy_threshold_ms.store(number(), Relaxed),
         "latency-monitor-threshold" => live.latency_threshold_ms.store(number(), Relaxed),
         "loglevel" => server.log_level.set(value),
         _ => {}

@@ -89,7 +89,6 @@ pub(super) static DIRECTIVES: &[Directive] = &[
     Directive::idle_at_start("bgsave-cpulist", Text, "").alias("bgsave_cpulist"),
     Directive::idle("bind-source-addr", Words, ""),
     Directive::idle_at_start("bio-cpulist", Text, "").alias("bio_cpulist"),
-    Directive::idle("busy-reply-threshold", COUNT, "5000").alias("lua-time-limit"),
     Directive::idle("cluster-allow-pubsubshard-when-down", YesNo, "yes"),
     Directive::idle("cluster-allow-reads-when-down", YesNo, "no"),
     Directive::idle("cluster-allow-replica-migration", YesNo, "yes"),

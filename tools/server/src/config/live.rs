@@ -36,6 +36,8 @@ pub(crate) struct Live {
     pub(crate) latency_tracking: AtomicBool,
     /// Milliseconds from which a latency event is kept; 0 for none.
     pub(crate) latency_threshold_ms: AtomicU64,
+    /// Milliseconds a script may keep others waiting before they are told.
+    pub(crate) busy_threshold_ms: AtomicU64,
     has_password: AtomicBool,
     password: RwLock<String>,
 }
@@ -59,6 +61,7 @@ impl Default for Live {
             large_reply_entries: AtomicU64::new(128),
             latency_tracking: AtomicBool::new(true),
             latency_threshold_ms: AtomicU64::new(0),
+            busy_threshold_ms: AtomicU64::new(5000),
             has_password: AtomicBool::new(false),
             password: RwLock::new(String::new()),
         }

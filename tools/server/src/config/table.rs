@@ -207,6 +207,7 @@ static OWN: &[Directive] = &[
     Directive::live("commandlog-large-request-max-len", COUNT, "128"),
     Directive::live("commandlog-reply-larger-than", THRESHOLD, "1048576"),
     Directive::live("commandlog-request-larger-than", THRESHOLD, "1048576"),
+    Directive::live("busy-reply-threshold", COUNT, "5000").alias("lua-time-limit"),
     Directive::live("commandlog-slow-execution-max-len", COUNT, "128").alias("slowlog-max-len"),
     Directive::start("databases", POSITIVE, "16"),
     Directive::protected("dir", Text, "./thermocline-data"),
@@ -301,6 +302,7 @@ static OWN: &[Directive] = &[
     Directive::live("tracking-table-max-keys", COUNT, "1000000"),
     Directive::start("unixsocket", Text, ""),
     Directive::start("unixsocketperm", Text, "0"),
+    Directive::live("wal-retention", BYTES, "0"),
     Directive::live("zset-max-listpack-entries", COUNT, "128").alias("zset-max-ziplist-entries"),
     Directive::live("zset-max-listpack-value", BYTES, "64").alias("zset-max-ziplist-value"),
 ];

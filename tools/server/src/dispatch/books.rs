@@ -43,7 +43,15 @@ impl Runner {
         let reply_bytes = self.reply.as_bytes().len() - place.offset;
         self.note_slow(number, spent_ns, reply_bytes, words);
         if self.server.hub.hooks() & MONITOR != 0 {
-            self.show_request(number, self.session.database, words);
+            let is_script = !self.script_shown.is_empty()
+                || registry::all()
+                    .get(usize::from(number))
+                    .is_some_and(|command| command.flags.contains(Flag::SkipMonitor));
+            if is_script {
+                self.show_script(number, words);
+            } else {
+                self.show_request(number, self.session.database, words);
+            }
         }
         let is_pushed = std::mem::take(&mut self.session.is_pushing);
         if self.session.replies != Replies::On && !self.session.end_reply() && !is_pushed {
@@ -145,6 +153,9 @@ impl Runner {
         }
         self.started_ns = None;
         self.starved_since_ns = None;
+        if self.script_seed.is_some() {
+            self.end_script();
+        }
     }
 }
 

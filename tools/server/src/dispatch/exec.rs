@@ -8,9 +8,10 @@ use std::sync::Arc;
 
 use thermocline_base::Random;
 use thermocline_commands::table::{Command, Flag};
-use thermocline_commands::{Call, CommandError, ReplyBuffer, Watched};
+use thermocline_commands::{Call, CommandError, Executor, ReplyBuffer, Watched};
 use thermocline_store::Fault;
 
+use super::script::Ended;
 use super::{Runner, Step};
 use crate::commands::{Invocation, Outcome, Refusal, select_argument};
 use crate::hub::{Hub, MONITOR, TRACKING};
@@ -47,31 +48,31 @@ impl Runner {
     }
 
     /// EXEC. After a fault the transaction is still there.
-    pub(super) fn execute(&mut self) -> Result<(), Fault> {
+    pub(super) fn execute(&mut self) -> Result<Ended, Fault> {
         let store = Arc::clone(&self.server.store);
         let Some(transaction) = self.session.transaction.take() else {
             self.reply.refuse(&CommandError::ExecWithoutMulti);
-            return Ok(());
+            return Ok(Ended::Done);
         };
         if transaction.failed {
             self.session.end_transaction(&store);
             self.reply.refuse(&CommandError::ExecAborted);
-            return Ok(());
+            return Ok(Ended::Done);
         }
         let ran = self.run_queue(&transaction);
         match ran {
-            Ok(()) => {
+            Ok(ended @ (Ended::Done | Ended::Changed)) => {
                 self.session.end_transaction(&store);
-                Ok(())
+                Ok(ended)
             }
-            Err(fault) => {
+            again => {
                 self.session.transaction = Some(transaction);
-                Err(fault)
+                again
             }
         }
     }
 
-    fn run_queue(&mut self, transaction: &Transaction) -> Result<(), Fault> {
+    fn run_queue(&mut self, transaction: &Transaction) -> Result<Ended, Fault> {
         let words: Vec<Vec<&[u8]>> = transaction
             .queued
             .iter()
@@ -93,6 +94,9 @@ impl Runner {
             }
             let runs = registry::runner(queued.command);
             needs_statistics |= matches!(runs, Runs::Server(_));
+        }
+        if (calls.iter()).any(|call| Executor::is_scripted(call.command)) {
+            return self.run_scripted_queue(&calls);
         }
         // Taken before any shard is locked: see the invariant of `commands`.
         let snapshot = if needs_statistics {
@@ -160,22 +164,56 @@ impl Runner {
         match lsn {
             Some(lsn) => {
                 self.lsn = lsn;
-                let shows = self.server.hub.hooks() & MONITOR != 0;
-                let chosen = calls.iter().skip(1).map(|call| call.database);
-                let chosen = chosen.chain([self.session.database]);
-                for (call, database) in calls.iter().zip(chosen) {
-                    let number = registry::number(call.command);
-                    if let Some(cell) = self.statistics.cells.get(usize::from(number)) {
-                        cell.calls.add(1);
-                    }
-                    self.answered += 1;
-                    if shows {
-                        self.show_request(number, database, call.arguments);
-                    }
-                }
+                self.book_queue(&calls);
             }
             None => self.reply.null_array(),
         }
-        Ok(())
+        Ok(Ended::Done)
+    }
+
+    /// As [`Runner::run_queue`], of a queue that holds scripts.
+    fn run_scripted_queue(&mut self, calls: &[Call<'_>]) -> Result<Ended, Fault> {
+        if self.server.hub.hooks() & TRACKING != 0 {
+            self.before_tracked_queue(calls);
+        }
+        let watch = std::mem::take(&mut self.session.watch);
+        let names = watch.names();
+        let watched = (!names.is_empty()).then_some(Watched {
+            names: &names,
+            changed: watch.changed(),
+        });
+        let ran = self.run_scripted(calls, true, watched);
+        drop(names);
+        self.session.watch = watch;
+        match ran? {
+            Ended::Done => {
+                let shown = std::mem::take(&mut self.script_shown);
+                self.book_queue(calls);
+                self.show_nested(shown);
+                Ok(Ended::Done)
+            }
+            Ended::Changed => {
+                self.reply.null_array();
+                Ok(Ended::Changed)
+            }
+            again => Ok(again),
+        }
+    }
+
+    /// Books the calls of a transaction that ran.
+    fn book_queue(&mut self, calls: &[Call<'_>]) {
+        let shows = self.server.hub.hooks() & MONITOR != 0;
+        let chosen = calls.iter().skip(1).map(|call| call.database);
+        let chosen = chosen.chain([self.session.database]);
+        for (call, database) in calls.iter().zip(chosen) {
+            let number = registry::number(call.command);
+            if let Some(cell) = self.statistics.cells.get(usize::from(number)) {
+                cell.calls.add(1);
+            }
+            self.answered += 1;
+            if shows {
+                self.show_request(number, database, call.arguments);
+            }
+        }
     }
 }

@@ -12,7 +12,8 @@ use super::books::redacted;
 use crate::commands::{is_shown_to_monitors, monitor_line};
 use crate::hub::Hub;
 use crate::registry;
-use crate::session::CachingMode;
+use crate::server::Server;
+use crate::session::{CachingMode, Session};
 
 impl Runner {
     /// Puts what came into the inbox between the replies.
@@ -52,6 +53,45 @@ impl Runner {
     }
 
     fn remember_keys(&self, command: &Command, words: &[&[u8]]) {
+        let remembering = Remembering {
+            server: &self.server,
+            session: &self.session,
+        };
+        remembering.remember_keys(command, words);
+    }
+
+    /// After a command ran, while some client monitors; `database` is the one chosen then.
+    pub(super) fn show_request(&self, number: u16, database: u8, words: &[&[u8]]) {
+        let client = &self.session.client;
+        let address = match client.address.strip_suffix(":0") {
+            Some(path) if client.is_unix => format!("unix:{path}"),
+            _ => client.address.clone(),
+        };
+        self.show_line(number, database, &address, words);
+    }
+
+    /// Shows those who monitor one command, as coming from `address`.
+    pub(super) fn show_line(&self, number: u16, database: u8, address: &str, words: &[&[u8]]) {
+        let Some(command) = registry::all().get(usize::from(number)) else {
+            return;
+        };
+        if is_shown_to_monitors(command) {
+            let at_us = self.server.unix_us();
+            let words = redacted(command, words);
+            let line = monitor_line(at_us, database, address, &words);
+            self.server.hub.show(line);
+        }
+    }
+}
+
+/// What it takes to remember which keys a client has read.
+pub(super) struct Remembering<'r> {
+    pub(super) server: &'r Server,
+    pub(super) session: &'r Session,
+}
+
+impl Remembering<'_> {
+    pub(super) fn remember_keys(&self, command: &Command, words: &[&[u8]]) {
         let Some(tracking) = &self.session.tracking else {
             return;
         };
@@ -70,23 +110,5 @@ impl Runner {
             }
         }
         hub.post.wake();
-    }
-
-    /// After a command ran, while some client monitors; `database` is the one chosen then.
-    pub(super) fn show_request(&self, number: u16, database: u8, words: &[&[u8]]) {
-        let Some(command) = registry::all().get(usize::from(number)) else {
-            return;
-        };
-        if is_shown_to_monitors(command) {
-            let at_us = self.server.unix_us();
-            let client = &self.session.client;
-            let address = match client.address.strip_suffix(":0") {
-                Some(path) if client.is_unix => format!("unix:{path}"),
-                _ => client.address.clone(),
-            };
-            let words = redacted(command, words);
-            let line = monitor_line(at_us, database, &address, &words);
-            self.server.hub.show(line);
-        }
     }
 }

@@ -11,6 +11,7 @@ mod files;
 mod hostile;
 mod protection;
 mod pubsub;
+mod scripts;
 mod support;
 mod tier;
 mod transcripts;

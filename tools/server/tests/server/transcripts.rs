@@ -132,3 +132,8 @@ fn client_side_caching_is_that_of_valkey() {
 fn logs_pauses_and_lists_are_those_of_valkey() {
     compare(include_str!("transcripts/operations.txt"));
 }
+
+#[test]
+fn scripts_are_those_of_valkey() {
+    compare(include_str!("transcripts/scripts.txt"));
+}

@@ -7,7 +7,7 @@ use super::resp::{Command, Reply};
 
 /// How far two clocks may be apart, in ms: the servers get a command one after
 /// the other, on a machine that may be busy.
-const CLOCK_TOLERANCE_MS: i64 = 5000;
+const CLOCK_TOLERANCE_MS: i64 = 15_000;
 
 /// What of two replies has to be the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +20,8 @@ enum Rule {
     UnorderedPairs,
     /// Integers up to a difference, but negative ones exactly.
     Within(i64),
+    /// Every byte, but times that passed since a consumer or an entry was seen.
+    Idle,
     /// The structure and the number of elements.
     Structure,
     /// Whether it is null, an error (exactly), or what kind of reply.
@@ -30,26 +32,33 @@ fn rule(command: &Command) -> Rule {
     let lower = |at: usize| command.get(at).map(|word| word.to_ascii_lowercase());
     let (name, second) = (lower(0).unwrap_or_default(), lower(1).unwrap_or_default());
     match (name.as_slice(), second.as_slice()) {
+        // Of all commands there are.
+        (b"command", b"info") if command.len() == 2 => Rule::Kind,
         (b"hkeys" | b"hvals" | b"keys", _)
         | (b"smembers" | b"sinter" | b"sunion" | b"sdiff" | b"spop", _) => Rule::Unordered,
-        (b"hgetall", _) | (b"config", b"get") => Rule::UnorderedPairs,
+        (b"hgetall", _) => Rule::UnorderedPairs,
         (b"ttl" | b"expiretime" | b"httl" | b"hexpiretime", _) => {
             Rule::Within(CLOCK_TOLERANCE_MS / 1000)
         }
         (b"pttl" | b"pexpiretime" | b"hpttl" | b"hpexpiretime", _) => {
             Rule::Within(CLOCK_TOLERANCE_MS)
         }
+        (b"xpending", _) | (b"xinfo", b"consumers" | b"stream") => Rule::Idle,
         (b"hrandfield" | b"srandmember" | b"zrandmember", _) => Rule::Structure,
         (
             b"scan" | b"hscan" | b"sscan" | b"zscan" | b"randomkey" | b"dump" | b"hello" | b"info",
             _,
         )
         | (b"time" | b"lastsave", _)
+        | (b"lolwut", _)
         | (b"object", b"idletime" | b"refcount" | b"help")
-        | (b"memory", b"usage" | b"help")
-        | (b"config", b"help")
-        | (b"command", b"")
-        | (b"client", b"id" | b"list" | b"info") => Rule::Kind,
+        | (b"memory", b"usage" | b"help" | b"doctor" | b"stats" | b"malloc-stats")
+        | (b"config", b"help" | b"get")
+        | (b"command", b"" | b"count" | b"list" | b"docs" | b"help")
+        | (b"slowlog" | b"commandlog", b"get" | b"len" | b"help")
+        | (b"latency", b"help" | b"doctor" | b"latest")
+        | (b"pubsub", b"help")
+        | (b"client", b"id" | b"list" | b"info" | b"help") => Rule::Kind,
         _ => Rule::Exact,
     }
 }
@@ -110,6 +119,7 @@ fn agree(rule: Rule, one: &Reply, other: &Reply) -> bool {
         Rule::Unordered => sorted(one, 1) == sorted(other, 1),
         Rule::UnorderedPairs => sorted(one, 2) == sorted(other, 2),
         Rule::Within(difference) => within(one, other, difference),
+        Rule::Idle => idle(one, other),
         Rule::Structure => structure(one, other),
         Rule::Kind => kind(one) == kind(other),
     }
@@ -145,6 +155,28 @@ fn within(one: &Reply, other: &Reply, difference: i64) -> bool {
         }
         _ => one == other,
     }
+}
+
+/// Whether all is the same but the times: values of fields named so, and the last but one
+/// of a pending entry's parts.
+fn idle(one: &Reply, other: &Reply) -> bool {
+    let (ones, others) = (one.elements(), other.elements());
+    if ones.is_empty() || ones.len() != others.len() || kind(one) != kind(other) {
+        return one == other;
+    }
+    let is_pending = matches!(ones.len(), 3 | 4) && ones[0].bytes().contains(&b'-');
+    (0..ones.len()).all(|at| {
+        let is_named = at.checked_sub(1).is_some_and(|before| {
+            let names: [&[u8]; 4] = [b"idle", b"inactive", b"seen-time", b"active-time"];
+            names.contains(&ones[before].bytes())
+        });
+        let is_time = is_named || is_pending && at + 2 == ones.len();
+        if is_time && ones[at].integer().is_some() {
+            within(&ones[at], &others[at], CLOCK_TOLERANCE_MS)
+        } else {
+            idle(&ones[at], &others[at])
+        }
+    })
 }
 
 fn structure(one: &Reply, other: &Reply) -> bool {
@@ -216,6 +248,23 @@ mod tests {
             "*1\r\n$1\r\nb\r\n"
         ));
         assert!(!compared("hrandfield h 2", "*1\r\n$1\r\na\r\n", "*0\r\n"));
+    }
+
+    #[test]
+    fn times_of_pending_entries_and_consumers_are_open_and_no_more() {
+        let pending = |idle: &str, count: &str| {
+            format!("*1\r\n*4\r\n$3\r\n5-1\r\n$1\r\nc\r\n:{idle}\r\n:{count}\r\n")
+        };
+        let line = "xpending x g - + 9";
+        assert!(compared(line, &pending("7", "1"), &pending("9", "1")));
+        assert!(!compared(line, &pending("7", "1"), &pending("7", "2")));
+        assert!(!compared(line, &pending("7", "1"), &pending("90000", "1")));
+        let consumer = |pending: &str, idle: &str| {
+            format!("*1\r\n*4\r\n$7\r\npending\r\n:{pending}\r\n$4\r\nidle\r\n:{idle}\r\n")
+        };
+        let line = "xinfo consumers x g";
+        assert!(compared(line, &consumer("1", "5"), &consumer("1", "6")));
+        assert!(!compared(line, &consumer("1", "5"), &consumer("2", "5")));
     }
 
     #[test]

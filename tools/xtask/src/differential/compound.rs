@@ -4,6 +4,8 @@
 //! Owns these operations, each of several commands. Runs on a session outside
 //! of a transaction.
 
+mod sessions;
+
 use super::DifferentialError;
 use super::generator::Generator;
 use super::pair::{Pair, Session};
@@ -22,7 +24,10 @@ pub(super) fn run(
     pair: &mut Pair,
     session: &mut Session,
 ) -> Result<(), DifferentialError> {
-    match generator.random().below(34) {
+    match generator.random().below(50) {
+        40..=49 => sessions::watch(generator, pair),
+        37..=39 if generator.changes_limits() => convert_integers(generator, pair, session),
+        34..=36 => sessions::publish(generator, pair, session),
         0..=4 => scan_keys(generator, pair, session),
         5..=9 => scan_hash(generator, pair, session),
         24..=27 => scan_members(generator, pair, session),
@@ -158,6 +163,34 @@ fn random_members(
         return Err(disagree(pair, "a member is made up", &question, &answers));
     }
     Ok(())
+}
+
+/// Sets of integers outgrow a small limit. Sets made of others do not meanwhile: which form
+/// these take depends on the order in Valkey's hash tables.
+fn convert_integers(
+    generator: &mut Generator,
+    pair: &mut Pair,
+    session: &mut Session,
+) -> Result<(), DifferentialError> {
+    let key = generator.word("intset");
+    let mut commands = vec![command(&["CONFIG", "SET", "set-max-intset-entries", "4"])];
+    for _ in 0..1 + generator.random().below(4) {
+        let mut add = vec![b"SADD".to_vec(), key.clone()];
+        let slot = if generator.random().chance(6) {
+            "member"
+        } else {
+            "number"
+        };
+        add.extend((0..1 + generator.random().below(4)).map(|_| generator.word(slot)));
+        let encoding = [b"OBJECT".to_vec(), b"ENCODING".to_vec(), key.clone()];
+        commands.extend([add, encoding.to_vec()]);
+    }
+    commands.push(vec![b"SMEMBERS".to_vec(), key.clone()]);
+    if generator.random().chance(3) {
+        commands.push(vec![b"DEL".to_vec(), key]);
+    }
+    commands.push(command(&["CONFIG", "SET", "set-max-intset-entries", "512"]));
+    pair.exchange(session, &commands)
 }
 
 /// What SPOP takes is for the server to choose, unless there is only one.
@@ -340,7 +373,10 @@ fn exchange_payloads(
         ("bigset", &["SMEMBERS"]),
         ("zset", &["ZRANGE", "0", "-1", "WITHSCORES"]),
         ("bigzset", &["ZRANGE", "0", "-1", "WITHSCORES"]),
-    ][generator.random().below(10) as usize];
+        ("stream", &["XINFO", "STREAM"]),
+        ("hll", &["GET"]),
+        ("geo", &["ZRANGE", "0", "-1", "WITHSCORES"]),
+    ][generator.random().below(13) as usize];
     let key = generator.word(slot);
     let mut target = generator.word("key");
     target.extend_from_slice(b":restored");
@@ -370,8 +406,16 @@ fn exchange_payloads(
         ));
     }
     // A small value may be kept in another form than the one it came in.
-    let mut line = vec![read[0].as_bytes().to_vec(), target];
-    line.extend(command(&read[1..]));
+    let line = if slot == "stream" {
+        let mut line = command(&["XINFO", "STREAM"]);
+        line.push(target);
+        line.extend(command(&["FULL", "COUNT", "0"]));
+        line
+    } else {
+        let mut line = vec![read[0].as_bytes().to_vec(), target];
+        line.extend(command(&read[1..]));
+        line
+    };
     pair.exchange(session, &[line])
 }
 

@@ -1,34 +1,24 @@
 //! Makes the commands: templates filled from small pools, now and then
 //! malformed, with transactions that begin and end.
 //!
-//! Owns the pools and what is known of each connection's transaction. Does not
+//! Owns what is known of each connection's transaction; `words` fills the slots, and
+//! `comparable` says which commands have one answer. Does not
 //! see replies: its commands follow from its seed and the day. Pure.
+
+mod comparable;
+mod words;
 
 use super::grammar::Template;
 use super::resp::{Command, command};
-use super::templates::{NEWER_TEMPLATES, RARE, TEMPLATES};
+use super::templates::{RARE, templates};
+use comparable::is_comparable;
 use thermocline_base::{Random, UnixMillis};
+use words::{BIG_HASHES, BIG_STRINGS, big, fill};
 
-/// Keys of each of the small pools.
-const SMALL_KEYS: u64 = 8;
-/// Keys of the large pool of strings: some twenty megabytes.
-const BIG_STRINGS: u64 = 6000;
-/// Keys of the large pool of hashes.
-const BIG_HASHES: u64 = 200;
-/// Keys of the large pool of lists, which templates alone fill.
-const BIG_LISTS: u64 = 100;
-/// Keys of the large pool of sets.
-const BIG_SETS: u64 = 40;
-/// Members of these.
-const BIG_MEMBERS: u64 = 400;
-/// Fields of their hashes.
-const BIG_FIELDS: u64 = 150;
-/// Small relative expire times would pass during the run, as seconds or ms.
-const SAFE_TIME: i64 = 10_000_000;
 /// One command in this many is malformed.
 const MALFORMED_ONE_IN: u64 = 25;
 /// Words that are no proper argument of most commands.
-const JUNK: [&[u8]; 16] = [
+const JUNK: [&[u8]; 28] = [
     b"",
     b"abc",
     b"-1",
@@ -45,7 +35,52 @@ const JUNK: [&[u8]; 16] = [
     b"fields",
     b"nx",
     b"\xff\0\r\n",
+    b"-nan",
+    b"0x10",
+    b"1e400",
+    b"4294967296",
+    b"18446744073709551615",
+    b"-",
+    b"+",
+    b"(",
+    b"[a",
+    b"count",
+    b"withscores",
+    b"maxlen",
 ];
+/// One command in this many is the name of any command with any words.
+const HOSTILE_ONE_IN: u64 = 30;
+/// Commands that are not sent with any words: they would empty everything, change
+/// the connection or the server, or wait.
+const NEVER_HOSTILE: [&str; 25] = [
+    "auth",
+    "bgrewriteaof",
+    "bgsave",
+    "client",
+    "config",
+    "debug",
+    "discard",
+    "exec",
+    "flushall",
+    "flushdb",
+    "hello",
+    "keys",
+    "lolwut",
+    "monitor",
+    "multi",
+    "psubscribe",
+    "quit",
+    "reset",
+    "save",
+    "select",
+    "shutdown",
+    "ssubscribe",
+    "subscribe",
+    "swapdb",
+    "sort",
+];
+/// How often a template is tried to learn the names it starts with.
+const NAMES_TRIED: u64 = 100;
 
 /// See the module.
 pub(super) struct Generator {
@@ -53,19 +88,22 @@ pub(super) struct Generator {
     now: UnixMillis,
     templates: Vec<(u64, Template)>,
     rare: Vec<Template>,
+    /// The names of commands that get any words.
+    names: Vec<Vec<u8>>,
+    changes_limits: bool,
     total_weight: u64,
     /// For each connection, whether a transaction should be open.
     in_transaction: Vec<bool>,
 }
 
 impl Generator {
-    /// A generator that begins at this time of the day; `all`: of all families.
-    pub(super) fn new(random: Random, now: UnixMillis, all: bool) -> Self {
-        let newer = if all { NEWER_TEMPLATES } else { &[] };
-        let templates: Vec<_> = TEMPLATES
-            .iter()
-            .chain(newer)
-            .map(|(weight, text)| (*weight, Template::new(text)))
+    /// A generator that begins at this time of the day. Without `changes_limits` no limit of
+    /// a compact form changes: a server that starts again replays its log by those of its
+    /// start.
+    pub(super) fn new(random: Random, now: UnixMillis, changes_limits: bool) -> Self {
+        let templates: Vec<_> = templates()
+            .filter(|(_, text)| changes_limits || !text.starts_with("config set"))
+            .map(|(weight, text)| (weight, Template::new(text)))
             .collect();
         Self {
             random,
@@ -73,6 +111,8 @@ impl Generator {
             total_weight: templates.iter().map(|(weight, _)| weight).sum(),
             templates,
             rare: RARE.1.iter().map(|text| Template::new(text)).collect(),
+            names: names(),
+            changes_limits,
             in_transaction: Vec::new(),
         }
     }
@@ -126,11 +166,55 @@ impl Generator {
         }
         if self.random.chance(MALFORMED_ONE_IN) {
             let malformed = malform(&mut self.random, made.clone());
-            if !depends_on_time(&malformed) && !depends_on_chance(&malformed) {
+            if is_comparable(&malformed) {
                 return malformed;
             }
         }
+        if self.random.chance(HOSTILE_ONE_IN) {
+            let hostile = self.hostile();
+            if is_comparable(&hostile) {
+                return hostile;
+            }
+        }
+        if !is_comparable(&made) {
+            return command(&["PING"]);
+        }
         self.with_other_case(made)
+    }
+
+    /// A command of any name with any words: keys of any type, options of others.
+    fn hostile(&mut self) -> Command {
+        const SLOTS: [&str; 14] = [
+            "key", "key", "key", "extreme", "num", "field", "member", "element", "id", "score",
+            "bound", "group", "val", "unit",
+        ];
+        let at = self.random.below(self.names.len() as u64) as usize;
+        let mut command = vec![self.names[at].clone()];
+        for position in 0..self.random.below(7) {
+            let word = if self.random.chance(4) && position > 0 {
+                JUNK[self.random.below(JUNK.len() as u64) as usize].to_vec()
+            } else {
+                let slots = if position == 0 { 3 } else { SLOTS.len() as u64 };
+                let slot = SLOTS[self.random.below(slots) as usize];
+                self.word(slot)
+            };
+            command.push(word);
+        }
+        command
+    }
+
+    /// A command that concerns no connection's state.
+    pub(super) fn plain(&mut self) -> Command {
+        const OF_CONNECTIONS: [&[u8]; 10] = [
+            b"multi", b"exec", b"discard", b"watch", b"unwatch", b"reset", b"select", b"hello",
+            b"client", b"config",
+        ];
+        loop {
+            let made = self.choose();
+            if is_comparable(&made) && !OF_CONNECTIONS.contains(&made[0].as_slice()) {
+                return made;
+            }
+        }
     }
 
     fn choose(&mut self) -> Command {
@@ -162,10 +246,32 @@ impl Generator {
         fill(&mut self.random, slot, self.now)
     }
 
+    /// Whether limits of compact forms are changed.
+    pub(super) fn changes_limits(&self) -> bool {
+        self.changes_limits
+    }
+
     /// The generator's randomness, for choices beside the commands.
     pub(super) fn random(&mut self) -> &mut Random {
         &mut self.random
     }
+}
+
+/// The names that templates start with, but those never sent with any words.
+fn names() -> Vec<Vec<u8>> {
+    let mut random = Random::new(1);
+    let mut names = std::collections::BTreeSet::new();
+    for (_, text) in templates() {
+        let template = Template::new(text);
+        for _ in 0..NAMES_TRIED {
+            let mut fill = |_: &mut Random, _: &str| Vec::new();
+            let command = template.expand(&mut random, &mut fill);
+            names.insert(command[0].to_ascii_lowercase());
+        }
+    }
+    let never: Vec<&[u8]> = NEVER_HOSTILE.iter().map(|name| name.as_bytes()).collect();
+    names.retain(|name| !never.contains(&name.as_slice()));
+    names.into_iter().collect()
 }
 
 /// Changes a command so that it may be none.
@@ -188,250 +294,9 @@ fn malform(random: &mut Random, mut command: Command) -> Command {
     command
 }
 
-/// Whether a relative time in it passes during the run, or it waits.
-fn depends_on_time(command: &Command) -> bool {
-    let soon = |word: Option<&Vec<u8>>| {
-        let text = word.and_then(|word| std::str::from_utf8(word).ok());
-        let number = text.and_then(|text| text.parse::<i64>().ok());
-        number.is_some_and(|number| (1..SAFE_TIME).contains(&number))
-    };
-    let name = command[0].to_ascii_lowercase();
-    let third_is_time = [
-        &b"expire"[..],
-        b"pexpire",
-        b"setex",
-        b"psetex",
-        b"hexpire",
-        b"hpexpire",
-        b"restore",
-    ]
-    .contains(&&*name);
-    let after_option = command.windows(2).any(|pair| {
-        let option = &pair[0];
-        let is_time = option.eq_ignore_ascii_case(b"ex") || option.eq_ignore_ascii_case(b"px");
-        is_time && soon(Some(&pair[1]))
-    });
-    let waits = name == b"wait" && command.get(1).is_none_or(|replicas| replicas != b"0");
-    third_is_time && soon(command.get(2)) || after_option || waits || blocks(&name, command)
-}
-
-/// Whether it may wait for longer than a moment.
-fn blocks(name: &[u8], command: &Command) -> bool {
-    let timeout = match name {
-        b"blmpop" => command.get(1),
-        b"blpop" | b"brpop" | b"blmove" | b"brpoplpush" => command.last(),
-        _ => return false,
-    };
-    let text = timeout.and_then(|word| std::str::from_utf8(word).ok());
-    let seconds = text.and_then(|text| text.parse::<f64>().ok());
-    let is_hexadecimal = text.is_some_and(|text| text.starts_with("0x"));
-    // A negative one is refused, as is what is no number.
-    is_hexadecimal || seconds.is_some_and(|seconds| seconds == 0.0 || seconds > 0.05)
-}
-
-/// Whether what it leaves behind is for the server to choose: a random member is gone, or
-/// ranges by member are asked of members that have not all one score.
-fn depends_on_chance(command: &Command) -> bool {
-    let pops_any = command[0].eq_ignore_ascii_case(b"spop") && command.len() == 2;
-    let is_lexical = command.get(1).is_some_and(|key| key.starts_with(b"lex:"));
-    let adds = command[0].eq_ignore_ascii_case(b"zadd");
-    let adds_other_scores = is_lexical && adds && command.get(2).is_none_or(|word| word != b"0");
-    pops_any || adds_other_scores || (is_lexical && adds && command.len() != 4)
-}
-
-fn numbered(prefix: &str, random: &mut Random, count: u64) -> Vec<u8> {
-    format!("{prefix}:{}", random.below(count)).into_bytes()
-}
-
-/// A key that is mostly, not always, of the kind asked for.
-fn key(random: &mut Random, prefix: &str, other: &str) -> Vec<u8> {
-    let prefix = if random.chance(15) { other } else { prefix };
-    numbered(prefix, random, SMALL_KEYS)
-}
-
-fn fill(random: &mut Random, slot: &str, now: UnixMillis) -> Vec<u8> {
-    let text = match slot {
-        "str" => return key(random, "s", "h"),
-        "hash" => return key(random, "h", "s"),
-        "set" => return key(random, "t", "s"),
-        "zset" => return key(random, "z", "s"),
-        "lexset" => return numbered("lex", random, 3),
-        "zsource" => {
-            let prefix = if random.chance(6) { "t" } else { "z" };
-            return key(random, prefix, "s");
-        }
-        "key" => {
-            let prefix = ["s", "h", "q", "t", "z"][random.below(5) as usize];
-            return key(random, prefix, "none");
-        }
-        "hll" => return key(random, "p", "s"),
-        "stream" => return key(random, "x", "h"),
-        "id" => stream_id(random),
-        "after" => format!("({}", stream_id(random)),
-        "last" => "$".to_owned(),
-        "newid" => format!("{}-*", random.below(60)),
-        "group" => format!("g{}", random.below(2)),
-        "consumer" => format!("c{}", random.below(3)),
-        "bits" => format!(
-            "{}{}",
-            ["i", "u"][random.below(2) as usize],
-            1 + random.below(64)
-        ),
-        "lcs" => return numbered("l", random, 4),
-        "bigstr" => return numbered("bs", random, BIG_STRINGS),
-        "list" => return key(random, "q", "s"),
-        "biglist" => return numbered("bq", random, BIG_LISTS),
-        "element" if random.chance(3) => return value(random),
-        "element" => random.below(8).to_string(),
-        "bighash" => return numbered("bh", random, BIG_HASHES),
-        "bigfield" => return numbered("field", random, BIG_FIELDS),
-        "geo" => return key(random, "g", "s"),
-        "place" => format!("p{}", random.below(30)),
-        "lon" => format!("{}.{}", random.below(362) as i64 - 181, random.below(1000)),
-        "lat" => format!("{}.{}", random.below(172) as i64 - 86, random.below(1000)),
-        "nearlon" => format!("{}.{:03}", 10 + random.below(4), random.below(1000)),
-        "nearlat" => format!("{}.{:03}", 40 + random.below(4), random.below(1000)),
-        "metres" => {
-            ["0", "10", "500.5", "3000", "40000", "-1"][random.below(6) as usize].to_owned()
-        }
-        "unit" => ["m", "km", "ft", "MI"][random.below(4) as usize].to_owned(),
-        "bigzset" => return numbered("bz", random, BIG_SETS),
-        "score" => match random.below(10) {
-            0 => ["inf", "-inf", "-0", "0"][random.below(4) as usize].to_owned(),
-            1 => float(random),
-            2 => format!("{}.5", random.below(10)),
-            _ => random.below(20).to_string(),
-        },
-        "bound" => {
-            let bound = match random.below(6) {
-                0 => "-inf".to_owned(),
-                1 => "+inf".to_owned(),
-                2 => format!("{}.5", random.below(10)),
-                _ => (random.below(30) as i64 - 5).to_string(),
-            };
-            let open = if random.chance(4) { "(" } else { "" };
-            format!("{open}{bound}")
-        }
-        "lexmember" => format!("{:b}", random.below(40)),
-        "lexbound" => match random.below(6) {
-            0 => "-".to_owned(),
-            1 => "+".to_owned(),
-            _ => {
-                let open = ["[", "("][random.below(2) as usize];
-                format!("{open}{:b}", random.below(40))
-            }
-        },
-        "bigset" => return numbered("bt", random, BIG_SETS),
-        "bigmember" => return numbered("a member of some length", random, BIG_MEMBERS),
-        "member" => match random.below(12) {
-            0 => String::new(),
-            1 => "m".repeat(65),
-            2 => "007".to_owned(),
-            3..=6 => integer(random),
-            _ => format!("m{}", random.below(10)),
-        },
-        "number" => random.below(30).to_string(),
-        "field" => match random.below(12) {
-            0 => String::new(),
-            1 => "f".repeat(65),
-            2 => "7".to_owned(),
-            _ => format!("f{}", random.below(8)),
-        },
-        "val" => return value(random),
-        "short" => {
-            let letters = random.below(30);
-            let text = (0..letters).map(|_| char::from(b'a' + random.below(4) as u8));
-            text.collect()
-        }
-        "big" => return big(random),
-        "int" => integer(random),
-        "float" => float(random),
-        "num" => (random.below(25) as i64 - 8).to_string(),
-        "offset" => random.below(300).to_string(),
-        "db" => random.below(4).to_string(),
-        "ttl" => (SAFE_TIME + random.below(1000) as i64).to_string(),
-        "pttl" => (1000 * SAFE_TIME + random.below(1_000_000) as i64).to_string(),
-        "at" => (now.0 / 1000 + SAFE_TIME + random.below(1000) as i64).to_string(),
-        "pat" => (now.0 + 1000 * SAFE_TIME + random.below(1_000_000) as i64).to_string(),
-        "past" => (1 + random.below(1000)).to_string(),
-        "glob" => {
-            let globs = [
-                "*", "s*", "h:*", "?:[1-3]", "f*", "[^s]*", "\\*", "bs:12*", "f?",
-            ];
-            globs[random.below(globs.len() as u64) as usize].to_owned()
-        }
-        "name" => ["one", "two", "with space", ""][random.below(4) as usize].to_owned(),
-        other => panic!("no slot is named {other}"),
-    };
-    text.into_bytes()
-}
-
-/// An id that entries of `$newid` have, or a whole millisecond.
-fn stream_id(random: &mut Random) -> String {
-    let ms = random.below(60);
-    match random.below(4) {
-        0 => ms.to_string(),
-        _ => format!("{ms}-{}", random.below(6)),
-    }
-}
-
-fn integer(random: &mut Random) -> String {
-    match random.below(8) {
-        0 => i64::MAX.to_string(),
-        1 => i64::MIN.to_string(),
-        2 => (random.next_u64() as i64).to_string(),
-        _ => (random.below(200) as i64 - 100).to_string(),
-    }
-}
-
-fn float(random: &mut Random) -> String {
-    match random.below(10) {
-        0 => "1e15".to_owned(),
-        1 => "-1.5e-7".to_owned(),
-        2 => "3.0e3".to_owned(),
-        3 => ["inf", "-inf", "nan", "1e5000", "0x10"][random.below(5) as usize].to_owned(),
-        4 => integer(random),
-        _ => format!("{}.{}", random.below(20) as i64 - 10, random.below(1000)),
-    }
-}
-
-fn value(random: &mut Random) -> Vec<u8> {
-    match random.below(24) {
-        0 => Vec::new(),
-        1 => bytes(random, 12),
-        2 => vec![b'x'; 64],
-        3 => vec![b'x'; 65],
-        4 => vec![b'y'; 44],
-        5 => vec![b'y'; 45],
-        6 => bytes(random, 300),
-        7 if random.chance(20) => bytes(random, 20_000),
-        8..=13 => integer(random).into_bytes(),
-        14..=16 => float(random).into_bytes(),
-        _ => format!("v{}", random.below(6)).into_bytes(),
-    }
-}
-
-/// A value of the large pools: half of it compresses well.
-fn big(random: &mut Random) -> Vec<u8> {
-    if random.chance(400) {
-        return bytes(random, 100_000);
-    }
-    let length = 500 + random.below(5000) as usize;
-    if random.chance(2) {
-        let pattern = format!("{{\"id\":{},\"name\":\"value\"}}", random.below(1000));
-        pattern.bytes().cycle().take(length).collect()
-    } else {
-        bytes(random, length)
-    }
-}
-
-fn bytes(random: &mut Random, length: usize) -> Vec<u8> {
-    let words = (0..length.div_ceil(8)).flat_map(|_| random.next_u64().to_le_bytes());
-    words.take(length).collect()
-}
-
 #[cfg(test)]
 mod tests {
+    use super::comparable::depends_on_time;
     use super::*;
     use crate::differential::resp::shown;
 
@@ -478,7 +343,7 @@ mod tests {
             ended += usize::from(name == "exec" || name == "discard");
             names.insert(name);
         }
-        for (_, text) in TEMPLATES.iter().chain(NEWER_TEMPLATES) {
+        for (_, text) in templates() {
             let first = text
                 .split(' ')
                 .find(|word| *word != "(")

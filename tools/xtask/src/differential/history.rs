@@ -3,6 +3,7 @@
 //! Owns what is remembered of them: a bounded number.
 
 use super::resp::{Command, shown};
+use super::sweep;
 use std::collections::VecDeque;
 
 /// Commands that are remembered.
@@ -36,14 +37,35 @@ impl History {
 
     /// The last commands that share a key with this one, the latest last.
     pub(super) fn related(&self, command: &Command) -> String {
-        let keys: Vec<_> = command.iter().filter(|word| is_key(word)).collect();
-        let related = self.commands.iter().rev().filter(|(_, _, other)| {
+        let mut keys: Vec<_> = command.iter().filter(|word| is_key(word)).collect();
+        if command[0].eq_ignore_ascii_case(b"exec") {
+            keys.extend(self.watched());
+        }
+        if keys.is_empty() {
+            // A key of a hostile command may be any word; most often it is the last.
+            keys.extend(command.last());
+        }
+        let related = self.commands.iter().rev().filter(|(_, connection, other)| {
             let on_key = other.iter().any(|word| keys.contains(&word));
-            on_key || other.first().is_some_and(|name| is_global(name))
+            let is_global = other.first().is_some_and(|name| is_global(name));
+            // What a comparison of all keys sent changes nothing.
+            (on_key || is_global) && *connection != sweep::CONNECTION
         });
         let mut lines: Vec<String> = related.take(TOLD).map(line).collect();
         lines.reverse();
         lines.join("\n")
+    }
+
+    /// The keys that the connection of the last command watched before it, and that
+    /// transaction's.
+    fn watched(&self) -> Vec<&Vec<u8>> {
+        let last = self.commands.back().map(|(_, connection, _)| *connection);
+        let of_it = (self.commands.iter().rev())
+            .filter(|(_, connection, _)| Some(*connection) == last)
+            .skip(1);
+        let before = of_it.take_while(|(_, _, other)| !other[0].eq_ignore_ascii_case(b"exec"));
+        let watches = before.filter(|(_, _, other)| other[0].eq_ignore_ascii_case(b"watch"));
+        watches.flat_map(|(_, _, other)| &other[1..]).collect()
     }
 
     /// The last commands on all keys, one a line.
@@ -60,23 +82,13 @@ fn line((index, connection, command): &(u64, usize, Command)) -> String {
 }
 
 /// Whether it looks like a key of the generator: a short prefix, a colon.
-fn is_key(word: &[u8]) -> bool {
+pub(super) fn is_key(word: &[u8]) -> bool {
     word.iter().take(4).any(|byte| *byte == b':')
 }
 
-/// Commands that concern every key, or how those around them are run.
+/// Commands that concern every key.
 fn is_global(name: &[u8]) -> bool {
-    const GLOBAL: [&[u8]; 9] = [
-        b"select",
-        b"swapdb",
-        b"flushdb",
-        b"flushall",
-        b"multi",
-        b"exec",
-        b"discard",
-        b"reset",
-        b"config",
-    ];
+    const GLOBAL: [&[u8]; 3] = [b"swapdb", b"flushdb", b"flushall"];
     GLOBAL
         .iter()
         .any(|global| name.eq_ignore_ascii_case(global))
@@ -102,7 +114,8 @@ mod tests {
         let mut history = History::default();
         history.push(0, &command(&["SET", "s:1", "a"]));
         history.push(1, &command(&["SET", "s:2", "b"]));
-        history.push(2, &command(&["SELECT", "1"]));
+        history.push(2, &command(&["SWAPDB", "1", "2"]));
+        history.push(sweep::CONNECTION, &command(&["PTTL", "s:1"]));
         let get = command(&["GET", "s:1"]);
         history.push(0, &get);
         let told = history.related(&get);
@@ -111,8 +124,8 @@ mod tests {
             told,
             [
                 "  #0 (connection 0) SET s:1 a",
-                "  #2 (connection 2) SELECT 1",
-                "  #3 (connection 0) GET s:1",
+                "  #2 (connection 2) SWAPDB 1 2",
+                "  #4 (connection 0) GET s:1",
             ]
         );
     }

@@ -7,7 +7,7 @@
 use super::DifferentialError;
 use super::compare::differences;
 use super::explained::Explained;
-use super::history::History;
+use super::history::{History, is_key};
 use super::resp::{Client, Command, command, shown};
 use super::server::{Kind, Server, Stop};
 use std::path::Path;
@@ -55,6 +55,9 @@ pub(super) struct Pair {
     history: History,
     explained: Explained,
     replies: u64,
+    /// Differences found, and how many end the run.
+    found: u64,
+    differences: u64,
 }
 
 impl Pair {
@@ -63,6 +66,7 @@ impl Pair {
         valkey: Server,
         thermocline: Server,
         protocol: u8,
+        differences: u64,
     ) -> Result<Self, DifferentialError> {
         Ok(Self {
             valkey,
@@ -71,6 +75,8 @@ impl Pair {
             history: History::default(),
             explained: Explained::parse(include_str!("../../differential-explained.txt"))?,
             replies: 0,
+            found: 0,
+            differences,
         })
     }
 
@@ -117,11 +123,10 @@ impl Pair {
     ) -> Result<(), DifferentialError> {
         send(&mut session.valkey, Kind::Valkey, commands)?;
         send(&mut session.thermocline, Kind::Thermocline, commands)?;
+        let mut differing = Vec::new();
         for command in commands {
             let index = self.history.push(session.number, command);
-            let valkey = read(&mut session.valkey, Kind::Valkey, command)?;
-            let thermocline = read(&mut session.thermocline, Kind::Thermocline, command);
-            let thermocline = thermocline.map_err(|error| self.with_output(&error))?;
+            let [valkey, thermocline] = self.receive(session, command)?;
             let queued = session.follow(command, &valkey);
             self.replies += 1;
             for found in differences(command, &queued, &valkey, &thermocline) {
@@ -136,9 +141,33 @@ impl Pair {
                 if found.command != command {
                     what = format!("{what}, of it {}", shown(found.command));
                 }
-                return Err(self.difference(&what, found.command, &found.one, &found.other));
+                let error = self.difference(&what, found.command, &found.one, &found.other);
+                match error {
+                    DifferentialError::Difference(text) => self.tolerate(text)?,
+                    other => return Err(other),
+                }
+                let keys = found.command.iter().filter(|word| is_key(word));
+                differing.extend(keys.cloned());
             }
         }
+        if differing.is_empty() || session.in_transaction() {
+            return Ok(());
+        }
+        // What differs now would make every later command on these keys differ.
+        differing.insert(0, b"DEL".to_vec());
+        self.ask(session, &differing).map(|_| ())
+    }
+
+    /// Tells a difference and lets the run go on, unless it is the last allowed.
+    ///
+    /// # Errors
+    /// The difference, if it ends the run.
+    pub(super) fn tolerate(&mut self, text: String) -> Result<(), DifferentialError> {
+        self.found += 1;
+        if self.found >= self.differences {
+            return Err(DifferentialError::Difference(text));
+        }
+        println!("differential: difference {}: {text}", self.found);
         Ok(())
     }
 
@@ -149,6 +178,35 @@ impl Pair {
         command: &Command,
     ) -> Result<[Vec<u8>; 2], DifferentialError> {
         self.ask_each(session, [command, command])
+    }
+
+    /// Sends commands to both at once; the replies to each, not compared.
+    pub(super) fn ask_all(
+        &mut self,
+        session: &mut Session,
+        commands: &[Command],
+    ) -> Result<Vec<[Vec<u8>; 2]>, DifferentialError> {
+        if commands.is_empty() {
+            return Ok(Vec::new());
+        }
+        send(&mut session.valkey, Kind::Valkey, commands)?;
+        send(&mut session.thermocline, Kind::Thermocline, commands)?;
+        let replies = commands.iter();
+        let replies = replies.map(|command| self.receive(session, command));
+        replies.collect()
+    }
+
+    /// What both push to the session next.
+    pub(super) fn receive(
+        &mut self,
+        session: &mut Session,
+        awaited: &Command,
+    ) -> Result<[Vec<u8>; 2], DifferentialError> {
+        let valkey = read(&mut session.valkey, Kind::Valkey, awaited);
+        let valkey = valkey.map_err(|error| self.with_output(&error))?;
+        let thermocline = read(&mut session.thermocline, Kind::Thermocline, awaited);
+        let thermocline = thermocline.map_err(|error| self.with_output(&error))?;
+        Ok([valkey, thermocline])
     }
 
     /// Sends a command to Valkey and another to Thermocline; their replies.
@@ -165,12 +223,7 @@ impl Pair {
         )?;
         let sent = std::slice::from_ref(to_thermocline);
         send(&mut session.thermocline, Kind::Thermocline, sent)?;
-        let valkey = read(&mut session.valkey, Kind::Valkey, to_valkey)?;
-        let thermocline = read(&mut session.thermocline, Kind::Thermocline, to_thermocline);
-        Ok([
-            valkey,
-            thermocline.map_err(|error| self.with_output(&error))?,
-        ])
+        self.receive(session, to_thermocline)
     }
 
     /// The error for replies that disagree.
@@ -182,7 +235,8 @@ impl Pair {
         thermocline: &[u8],
     ) -> DifferentialError {
         let related = self.history.related(command);
-        let output = self.keep();
+        let ends = self.found + 1 >= self.differences;
+        let output = if ends { self.keep() } else { String::new() };
         DifferentialError::Difference(format!(
             "{what}\nvalkey:      {}\nthermocline: {}\nthe last commands on its keys:\n{related}\n\
              {output}",
@@ -199,13 +253,17 @@ impl Pair {
     /// Leaves what Thermocline wrote behind, and the last commands with it.
     fn keep(&mut self) -> String {
         let path = self.thermocline.keep();
+        let reference = self.valkey.keep();
         let commands = Path::new(&path).join("commands.log");
         let written = std::fs::write(&commands, self.history.last());
         let last = match written {
             Ok(()) => format!("the last commands are in {}", commands.display()),
             Err(error) => format!("the last commands could not be written: {error}"),
         };
-        format!("the output and the data of thermocline are in {path}\n{last}")
+        format!(
+            "the output and the data of thermocline are in {path}\n\
+             the output of valkey is in {reference}\n{last}"
+        )
     }
 
     /// Stops Thermocline and starts it again; no session may be open.
@@ -214,14 +272,22 @@ impl Pair {
     }
 
     /// Tells what was compared.
-    pub(super) fn report(&self) {
+    ///
+    /// # Errors
+    /// If differences were found on the way.
+    pub(super) fn report(&self, seed: u64) -> Result<(), DifferentialError> {
         println!(
-            "differential: {} replies compared, no difference",
-            self.replies
+            "differential: seed {seed}: {} replies compared, {} unexplained differences",
+            self.replies, self.found
         );
         for (count, reason) in self.explained.counts() {
-            println!("differential: explained {count} times: {reason}");
+            println!("differential: seed {seed}: explained {count} times: {reason}");
         }
+        if self.found > 0 {
+            let text = format!("{} differences were found on the way", self.found);
+            return Err(DifferentialError::Difference(text));
+        }
+        Ok(())
     }
 
     /// Ends Thermocline cleanly, which must work at any time.

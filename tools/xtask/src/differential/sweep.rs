@@ -12,8 +12,10 @@ use std::collections::BTreeSet;
 const DATABASES: usize = 16;
 /// Keys looked at with one write.
 const CHUNK_KEYS: usize = 32;
+/// Bytes of requests after which replies are awaited.
+const CHUNK_BYTES: usize = 32 * 1024;
 /// The number told for its connection.
-const CONNECTION: usize = 99;
+pub(super) const CONNECTION: usize = 99;
 
 type Keys = BTreeSet<Vec<u8>>;
 
@@ -91,6 +93,7 @@ fn on(words: &[&str], key: &[u8]) -> Command {
     line
 }
 
+/// Compares what a few keys are, then all they hold: each with one write.
 fn compare_keys(
     pair: &mut Pair,
     session: &mut Session,
@@ -98,42 +101,68 @@ fn compare_keys(
 ) -> Result<(), DifferentialError> {
     let about = keys.iter().flat_map(|key| {
         [
-            on(&["TYPE"], key),
             on(&["PTTL"], key),
             on(&["OBJECT", "ENCODING"], key),
+            on(&["TYPE"], key),
         ]
     });
     pair.exchange(session, &about.collect::<Vec<_>>())?;
-    for key in keys {
-        let [kind, _] = pair.ask(session, &on(&["TYPE"], key))?;
-        let reads: &[&str] = match kind.as_slice() {
-            b"+hash\r\n" => &["HGETALL", "HLEN"],
-            b"+list\r\n" => &["LRANGE", "LLEN"],
-            b"+set\r\n" => &["SMEMBERS", "SCARD"],
-            b"+zset\r\n" => &["ZRANGEBYSCORE", "ZCARD"],
-            _ => &["GET"],
-        };
-        let read = |name: &&str| {
-            let mut read = on(&[name], key);
-            read.extend(match *name {
-                "LRANGE" => command(&["0", "-1"]),
-                "ZRANGEBYSCORE" => command(&["-inf", "+inf", "WITHSCORES"]),
-                _ => Vec::new(),
-            });
-            read
-        };
-        let reads: Vec<Command> = reads.iter().map(read).collect();
-        pair.exchange(session, &reads)?;
-        if kind != b"+hash\r\n" {
-            continue;
+    let types: Vec<_> = keys.iter().map(|key| on(&["TYPE"], key)).collect();
+    let types = pair.ask_all(session, &types)?;
+    let typed = || keys.iter().zip(types.iter().map(|[valkey, _]| valkey));
+    let hashes: Vec<_> = typed()
+        .filter(|(_, kind)| *kind == b"+hash\r\n")
+        .map(|(key, _)| key)
+        .collect();
+    let fields: Vec<_> = hashes.iter().map(|key| on(&["HKEYS"], key)).collect();
+    let fields = pair.ask_all(session, &fields)?;
+    let times = hashes.iter().zip(&fields);
+    let times = times.filter_map(|(key, [valkey, _])| times_of(key, valkey));
+    let reads = typed().flat_map(|(key, kind)| reads_of(kind, key));
+    let mut batch: Vec<Command> = Vec::new();
+    for read in reads.chain(times) {
+        batch.push(read);
+        let bytes: usize = batch.iter().flatten().map(Vec::len).sum();
+        if bytes > CHUNK_BYTES {
+            pair.exchange(session, &std::mem::take(&mut batch))?;
         }
-        let [fields, _] = pair.ask(session, &on(&["HKEYS"], key))?;
-        let fields = Reply::parse(&fields);
-        let fields = fields.as_ref().map(Reply::elements).unwrap_or_default();
-        let mut times = on(&["HPEXPIRETIME"], key);
-        times.extend(command(&["FIELDS", &fields.len().to_string()]));
-        times.extend(fields.iter().map(|field| field.bytes().to_vec()));
-        pair.exchange(session, &[times])?;
     }
-    Ok(())
+    if batch.is_empty() {
+        return Ok(());
+    }
+    pair.exchange(session, &batch)
+}
+
+/// The commands that read a key of this type whole.
+fn reads_of(kind: &[u8], key: &[u8]) -> Vec<Command> {
+    let reads: &[(&[&str], &[&str])] = match kind {
+        b"+hash\r\n" => &[(&["HGETALL"], &[]), (&["HLEN"], &[])],
+        b"+list\r\n" => &[(&["LRANGE"], &["0", "-1"]), (&["LLEN"], &[])],
+        b"+set\r\n" => &[(&["SMEMBERS"], &[]), (&["SCARD"], &[])],
+        b"+zset\r\n" => &[
+            (&["ZRANGEBYSCORE"], &["-inf", "+inf", "WITHSCORES"]),
+            (&["ZCARD"], &[]),
+        ],
+        b"+stream\r\n" => &[(&["XINFO", "STREAM"], &["FULL", "COUNT", "0"])],
+        _ => &[(&["GET"], &[])],
+    };
+    let read = |(before, after): &(&[&str], &[&str])| {
+        let mut read = on(before, key);
+        read.extend(command(after));
+        read
+    };
+    reads.iter().map(read).collect()
+}
+
+/// The command that reads the expire times of a hash's fields, if it has any.
+fn times_of(key: &[u8], fields: &[u8]) -> Option<Command> {
+    let fields = Reply::parse(fields)?;
+    let fields = fields.elements();
+    if fields.is_empty() {
+        return None;
+    }
+    let mut times = on(&["HPEXPIRETIME"], key);
+    times.extend(command(&["FIELDS", &fields.len().to_string()]));
+    times.extend(fields.iter().map(|field| field.bytes().to_vec()));
+    Some(times)
 }

@@ -54,6 +54,7 @@ fn run(context: &mut Context<'_, '_, '_>, operations: &[FieldOperation]) -> Resu
                 } else {
                     i128::from(value as u64)
                 };
+                let value = too_far_below(value, operation.field).unwrap_or(value);
                 fitted(value, operation.field, overflow).map(|new| (old, new))
             }
             FieldAction::Increment(by, overflow) => {
@@ -83,17 +84,17 @@ fn make_room(context: &mut Context<'_, '_, '_>, last: u64) -> Result<(), Failure
             (byte, entry.value.is_raw_string())
         }
     };
-    if byte.is_none() || !is_raw {
-        let bytes = &[byte.unwrap_or(0)];
-        context.update(
-            0,
-            &Update::StringSetRange {
-                offset: last,
-                bytes,
-            },
-        )?;
+    let update = Update::StringSetRange {
+        offset: last,
+        bytes: &[byte.unwrap_or(0)],
+    };
+    if byte.is_none() {
+        context.update(0, &update)
+    } else if is_raw {
+        Ok(())
+    } else {
+        context.update_unseen(0, &update)
     }
-    Ok(())
 }
 
 /// The bytes from the first of the integer on; zeros behind the string.
@@ -143,6 +144,15 @@ fn signed(raw: u128, field: FieldType) -> i64 {
     }
 }
 
+/// What stands for a value so far below a narrow signed field that its distance to the
+/// greatest is none of 64 bits: Redis and Valkey take it for one above, so it saturates to
+/// the greatest. It wraps to the same bits.
+fn too_far_below(value: i128, field: FieldType) -> Option<i128> {
+    let greatest = (mask(field) >> 1) as i128;
+    let is_far = field.is_signed && greatest - value > i128::from(i64::MAX);
+    (is_far && field.bits < 64).then_some(value + (1 << 64))
+}
+
 /// `value` in the range of the field, as `overflow` has it.
 fn fitted(value: i128, field: FieldType, overflow: Overflow) -> Option<i64> {
     let (least, most) = if field.is_signed {
@@ -186,6 +196,27 @@ fn write(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Replies of Valkey 9.1.2 to `BITFIELD k OVERFLOW SAT SET i<bits> 0 <value> GET i<bits> 0`.
+    #[test]
+    fn a_value_far_below_saturates_as_in_valkey() {
+        for (bits, value, expected) in [
+            (8, i64::MIN, 127),
+            (8, i64::MIN + 127, 127),
+            (8, i64::MIN + 128, -128),
+            (63, i64::MIN, (1 << 62) - 1),
+            (64, i64::MIN, i64::MIN),
+        ] {
+            let field = FieldType {
+                is_signed: true,
+                bits,
+            };
+            let value = i128::from(value);
+            let value = too_far_below(value, field).unwrap_or(value);
+            let kept = fitted(value, field, Overflow::Saturate);
+            assert_eq!(kept, Some(expected), "i{bits} {value}");
+        }
+    }
 
     #[test]
     fn values_are_kept_in_their_range() {

@@ -106,7 +106,7 @@ pub(super) fn ltrim(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
         let range = range(first, last, list.len());
         if range.is_empty() {
             context.delete(0);
-        } else {
+        } else if range.len() < list.len() {
             let (start, stop) = (range.start as u64, range.end as u64);
             change(context, 0, ListUpdate::Trim { start, stop })?;
         }

@@ -99,6 +99,8 @@ pub(super) fn zrangestore(context: &mut Context<'_, '_, '_>) -> Result<(), Failu
     let set = used(context.access, context.keys[1])?;
     let entries: Vec<OwnedEntry> = match set {
         None => Vec::new(),
+        // The order in which they are stored shows in what becomes of -0.
+        Some(set) if asked.is_reversed => set.range_back(asked.ranks(set)).map(owned).collect(),
         Some(set) => set.range(asked.ranks(set)).map(owned).collect(),
     };
     // Only of ranks is it known before how many there are.

@@ -149,8 +149,10 @@ pub(in crate::handlers) fn add_entries(
     // The form follows from what was given, even if nothing of it is taken.
     let is_raised = is_full && matches!(set, Some(SortedSetRef::Packed(_)));
     let entries = changes.entries;
-    if !entries.is_empty() || is_raised {
+    if !entries.is_empty() {
         context.update(0, &Update::SortedSetSet { is_full, entries })?;
+    } else if is_raised {
+        context.update_unseen(0, &Update::SortedSetSet { is_full, entries })?;
     }
     match changes.last {
         Some(score) if options.increment => context.reply.double(score),

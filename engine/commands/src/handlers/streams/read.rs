@@ -241,11 +241,7 @@ fn read_group(
         }
     };
     if !is_served {
-        let known = peek(context, index)?.and_then(|stream| stream.group(group));
-        let is_known = known.is_some_and(|group| group.consumer(consumer).is_some());
-        if !is_known || options.timeout_ms.is_none() {
-            touch(context, index, (group, consumer), false)?;
-        }
+        touch(context, index, (group, consumer), false)?;
         return Ok(false);
     }
     put_key(context, index, options, found);

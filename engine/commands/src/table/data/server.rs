@@ -8,6 +8,10 @@ use crate::table::{Category, Command, Flag, Group, KeyFlag, KeySpec};
 
 /// The entries of this family, sorted by name.
 pub(super) static COMMANDS: &[Command] = &[
+    Command::new("backup", 2, Group::Server, "0.1.0",
+            "Makes a checkpoint and a copy of it in a new directory.")
+        .flags(&[Flag::Admin, Flag::NoAsyncLoading, Flag::NoMulti, Flag::Noscript])
+        .categories(&[Category::Admin, Category::Dangerous, Category::Slow]),
     Command::new("bgrewriteaof", 1, Group::Server, "1.0.0",
             "Asynchronously rewrites the append-only file to disk.")
         .flags(&[Flag::Admin, Flag::NoAsyncLoading, Flag::Noscript])

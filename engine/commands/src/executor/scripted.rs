@@ -1,0 +1,385 @@
+//! Scripts, and transactions that hold any: run in steps, and taken back whole if they lack
+//! something.
+//!
+//! Owns the order of things. The machine of the scripts comes first, then the keys that the
+//! requests name, then the calls; each call of a script takes what it needs beyond that as it
+//! goes ([`Held`]). Whatever is lacking ends the try: all changes are taken back, every lock
+//! is let go, and it begins again, with more keys named from the start or with what was read
+//! meanwhile. What ran is in the log as one frame, or not at all.
+//!
+//! A flush or a swap cannot be taken back: what is lacking after it is an error for the call
+//! that lacks it. All shards are locked by then, so it can only be a cold key that was not
+//! named.
+
+use super::route::{Keys, Names, Route};
+use super::{Call, Done, Executor, Handled, Surroundings, Watched};
+use crate::error::CommandError;
+use crate::reply::ReplyBuffer;
+use crate::scripts::{Host, LogLevel, Stop, is_of_scripts};
+use crate::table::Command;
+use std::sync::atomic::Ordering;
+use thermocline_base::Random;
+use thermocline_store::{Access, Fault, FaultSet, Held, KeyName, Lack, SYSTEM_DATABASE};
+
+/// The key of the system's database that holds the libraries of functions.
+const LIBRARIES: &[u8] = b"libraries";
+
+/// What stands around a script or transaction beside the store.
+pub trait Aside {
+    /// The database that calls run in now: SELECT within a script moves it.
+    fn database(&mut self) -> &mut u8;
+    /// Whether [`Aside::run`] may be asked to run the command. If not, all is taken back,
+    /// and [`Aside::prepare`] called with nothing held.
+    fn is_prepared(&self, command: &Command) -> bool;
+    /// See [`Aside::is_prepared`].
+    fn prepare(&mut self);
+    /// Runs a command that has no handler here; it writes the one reply. `is_nested`: it is
+    /// a script's, and not the session's own.
+    fn run(&mut self, call: &Call<'_>, is_nested: bool, reply: &mut ReplyBuffer);
+    /// A command of a script has run. `reply` is its reply.
+    fn note(&mut self, call: &Call<'_>, reply: &[u8]);
+    /// Why a command of a script may not run now.
+    fn refusal(&mut self, command: &Command) -> Option<CommandError>;
+    /// A script writes to the server's log.
+    fn log(&mut self, level: LogLevel, text: &[u8]);
+    /// Everything since the start was taken back.
+    fn abandon(&mut self);
+}
+
+/// What became of a script or transaction.
+#[derive(Debug)]
+pub enum ScriptRan {
+    /// Its reply is written.
+    Done(Done),
+    /// A watched key has changed: nothing ran and nothing was written.
+    Changed,
+    /// It takes long: it has to be run where it keeps nobody waiting. Nothing is changed or
+    /// written.
+    Long,
+    /// Another has the machine for long.
+    Busy,
+}
+
+/// What is run, and how.
+#[derive(Clone, Copy, Debug)]
+pub struct Scripted<'k> {
+    /// The calls, of which some are of scripts.
+    pub calls: &'k [Call<'k>],
+    /// Whether they are a transaction, whose reply is an array.
+    pub is_transaction: bool,
+    /// The keys that must not have changed.
+    pub watched: Option<Watched<'k>>,
+    /// Whether it may take all the time it wants.
+    pub is_patient: bool,
+    /// Where chance begins; the same at each try, so that a rerun takes the same way.
+    pub seed: u64,
+}
+
+/// What a try begins with.
+#[derive(Default)]
+struct Wanted {
+    keys: Vec<(u8, Box<[u8]>)>,
+    all: bool,
+}
+
+/// What became of a try.
+enum Tried {
+    Ran(Done),
+    Changed,
+    Stopped(Stop),
+}
+
+impl Executor {
+    /// Whether the command runs with the machine of scripts: see
+    /// [`Executor::run_scripted`].
+    #[must_use]
+    pub fn is_scripted(command: &Command) -> bool {
+        is_of_scripts(command)
+    }
+
+    /// Runs a script, or a transaction that holds scripts, or a command on what is kept of
+    /// them.
+    ///
+    /// # Errors
+    /// What is missing; nothing was changed or written.
+    pub fn run_scripted(
+        &self,
+        scripted: Scripted<'_>,
+        reply: &mut ReplyBuffer,
+        faults: &FaultSet,
+        aside: &mut dyn Aside,
+    ) -> Result<ScriptRan, Fault> {
+        let Some(mut slot) = self.scripts.machine() else {
+            return Ok(ScriptRan::Busy);
+        };
+        let machine = self.scripts.made(&mut slot).map_err(Fault::Damaged)?;
+        let mut wanted = Wanted::default();
+        let ran = loop {
+            let mark = reply.checkpoint();
+            let mut random = Random::new(scripted.seed);
+            let mut try_ = Try {
+                executor: self,
+                faults,
+                random: &mut random,
+                aside,
+                held: None,
+            };
+            let tried = try_.run(&scripted, &wanted, machine, reply);
+            let stop = match tried {
+                Tried::Ran(done) => break Ok(ScriptRan::Done(done)),
+                Tried::Changed => break Ok(ScriptRan::Changed),
+                Tried::Stopped(stop) => stop,
+            };
+            // Dropped, what is held is rolled back.
+            drop(try_);
+            reply.rollback(mark);
+            machine.forget_libraries();
+            aside.abandon();
+            match stop {
+                Stop::Fault(fault) => break Err(fault),
+                Stop::Long => break Ok(ScriptRan::Long),
+                Stop::All => wanted.all = true,
+                Stop::Widen(keys) => wanted.keys.extend(keys),
+                Stop::Prepare => aside.prepare(),
+            }
+        };
+        self.scripts.note(machine);
+        drop(slot);
+        self.serve_ready(&mut Random::new(scripted.seed));
+        ran
+    }
+}
+
+/// One try.
+struct Try<'t> {
+    executor: &'t Executor,
+    faults: &'t FaultSet,
+    random: &'t mut Random,
+    aside: &'t mut dyn Aside,
+    held: Option<Held<'t>>,
+}
+
+impl<'t> Try<'t> {
+    fn run(
+        &mut self,
+        scripted: &Scripted<'_>,
+        wanted: &Wanted,
+        machine: &mut crate::scripts::Machine,
+        reply: &mut ReplyBuffer,
+    ) -> Tried {
+        let mut names = Names::new();
+        for call in scripted.calls {
+            add_names(call, &mut names);
+        }
+        names.extend(wanted.keys.iter().map(|(database, key)| KeyName {
+            database: *database,
+            key,
+        }));
+        if let Some(watched) = scripted.watched {
+            names.extend(watched.names.iter().copied());
+        }
+        let mut access = Access::new(&self.executor.store, &names);
+        access.keep_journal();
+        if let Err(fault) = access.acquire(self.faults, wanted.all) {
+            return Tried::Stopped(Stop::Fault(fault));
+        }
+        let watched = scripted.watched;
+        if watched.is_some_and(|watched| watched.changed.load(Ordering::Acquire)) {
+            return Tried::Changed;
+        }
+        self.held = Some(access.suspend());
+        if scripted.is_transaction {
+            reply.array(scripted.calls.len());
+        }
+        for call in scripted.calls {
+            *self.aside.database() = call.database;
+            let performed = if is_of_scripts(call.command) {
+                machine.perform(crate::scripts::Performance {
+                    command: call.command,
+                    words: call.arguments,
+                    is_patient: scripted.is_patient,
+                    host: self,
+                    reply,
+                })
+            } else {
+                self.run_call(call, false, reply)
+            };
+            if let Err(stop) = performed {
+                return Tried::Stopped(stop);
+            }
+        }
+        let lsn = self.held.take().map(Held::finish).unwrap_or_default();
+        Tried::Ran(Done { lsn })
+    }
+
+    /// Runs a command that is none of scripts.
+    fn run_call(
+        &mut self,
+        call: &Call<'_>,
+        is_nested: bool,
+        reply: &mut ReplyBuffer,
+    ) -> Result<(), Stop> {
+        let Some(route) = Route::find(call.command) else {
+            if !self.aside.is_prepared(call.command) {
+                return Err(Stop::Prepare);
+            }
+            self.aside.run(call, is_nested, reply);
+            if let Some(held) = &mut self.held {
+                held.note_aside();
+            }
+            return Ok(());
+        };
+        if route.reach.is_whole() {
+            if !self.held.as_ref().is_some_and(Held::holds_all) {
+                return Err(Stop::All);
+            }
+        }
+        let mut further: Vec<Box<[u8]>> = Vec::new();
+        loop {
+            let mark = reply.checkpoint();
+            match self.run_handled(route, call, &further, reply)? {
+                Handled::Replied => return Ok(()),
+                Handled::Blocks(block) => {
+                    reply.rollback(mark);
+                    reply.nil(block.nil);
+                    return Ok(());
+                }
+                Handled::Further(names) => further = names,
+            }
+        }
+    }
+
+    fn run_handled(
+        &mut self,
+        route: Route,
+        call: &Call<'_>,
+        further: &[Box<[u8]>],
+        reply: &mut ReplyBuffer,
+    ) -> Result<Handled, Stop> {
+        let mut names = Names::new();
+        route.add_names(call, |number| number, &mut names);
+        names.extend(further.iter().map(|key| KeyName {
+            database: call.database,
+            key,
+        }));
+        let keys: Keys = (0..names.len()).collect();
+        let (executor, faults) = (self.executor, self.faults);
+        let random = &mut *self.random;
+        let ran = Self::step(&mut self.held, &names, faults, |access| {
+            let mut surroundings = Surroundings {
+                faults,
+                random,
+                further,
+            };
+            executor.run_handler(route, call, &keys, access, reply, &mut surroundings)
+        });
+        match ran {
+            Err(Stop::Fault(_)) if self.held.as_ref().is_some_and(Held::is_final) => {
+                reply.refuse(&CommandError::ReadWithinTransaction);
+                Ok(Handled::Replied)
+            }
+            ran => ran,
+        }
+    }
+
+    /// Runs a step with its keys at hand.
+    fn step<'k, T>(
+        held: &mut Option<Held<'t>>,
+        names: &'k [KeyName<'k>],
+        faults: &FaultSet,
+        run: impl FnOnce(&mut Access<'t, 'k>) -> Result<T, Fault>,
+    ) -> Result<T, Stop> {
+        let before = held
+            .take()
+            .expect("a try holds something between its steps");
+        let mut access = Access::resume(before, names);
+        let ran = match access.acquire_more(faults) {
+            Ok(()) => run(&mut access).map_err(Stop::Fault),
+            Err(Lack::Fault(fault)) => Err(Stop::Fault(fault)),
+            Err(Lack::Contended) => Err(Stop::Widen(
+                names
+                    .iter()
+                    .map(|name| (name.database, name.key.into()))
+                    .collect(),
+            )),
+        };
+        *held = Some(access.suspend());
+        ran
+    }
+}
+
+fn add_names<'k>(call: &Call<'k>, names: &mut Names<'k>) {
+    if let Some(route) = Route::find(call.command) {
+        return route.add_names(call, |number| number, names);
+    }
+    if call.command.name.starts_with("function|") {
+        names.push(KeyName {
+            database: SYSTEM_DATABASE,
+            key: LIBRARIES,
+        });
+        return;
+    }
+    if is_of_scripts(call.command) {
+        for range in crate::table::request_keys(call.command, call.arguments) {
+            names.extend(range.positions().map(|position| KeyName {
+                database: call.database,
+                key: call.arguments[position],
+            }));
+        }
+    }
+}
+
+impl Host for Try<'_> {
+    fn call(
+        &mut self,
+        command: &'static Command,
+        words: &[&[u8]],
+        reply: &mut ReplyBuffer,
+    ) -> Result<(), Stop> {
+        let call = Call {
+            command,
+            database: *self.aside.database(),
+            arguments: words,
+        };
+        self.run_call(&call, true, reply)?;
+        self.aside.note(&call, reply.as_bytes());
+        Ok(())
+    }
+
+    fn refusal(&mut self, command: &Command) -> Option<CommandError> {
+        self.aside.refusal(command)
+    }
+
+    fn log(&mut self, level: LogLevel, text: &[u8]) {
+        self.aside.log(level, text);
+    }
+
+    fn libraries(&mut self) -> Result<Option<Vec<u8>>, Stop> {
+        let names = [KeyName {
+            database: SYSTEM_DATABASE,
+            key: LIBRARIES,
+        }];
+        Self::step(&mut self.held, &names, self.faults, |access| {
+            let entry = access.peek(0);
+            let text = entry.map(|entry| entry.value.string().map(<[u8]>::to_vec));
+            text.transpose()
+                .map_err(|error| Fault::Damaged(error.to_string()))
+        })
+    }
+
+    fn keep_libraries(&mut self, payload: Option<&[u8]>) -> Result<(), Stop> {
+        let names = [KeyName {
+            database: SYSTEM_DATABASE,
+            key: LIBRARIES,
+        }];
+        Self::step(&mut self.held, &names, self.faults, |access| {
+            match payload {
+                Some(payload) => access.put_string(0, payload, None),
+                None => {
+                    access.delete(0);
+                }
+            }
+            Ok(())
+        })
+    }
+}

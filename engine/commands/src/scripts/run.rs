@@ -1,0 +1,309 @@
+//! One run of a script or function: from its values to its reply, its commands in between.
+//!
+//! Owns the checks that stand before every command of a script. Under the lock of the
+//! machine, any thread.
+
+use super::api::machine_text;
+use super::lua::number_of;
+use super::machine::Machine;
+use super::metadata::ScriptFlags;
+use super::number::general;
+use super::replies::{error_table, to_lua, write, write_error};
+use super::running::{End, Watch};
+use super::{Host, Stop};
+use crate::error::CommandError;
+use crate::reply::ReplyBuffer;
+use crate::table::{self, Command, Flag};
+use mlua::{Function, Lua, MultiValue, Table, Value};
+use std::cell::RefCell;
+use std::sync::Arc;
+use thermocline_store::Fault;
+
+/// What is to be run.
+pub(super) struct Run<'r> {
+    pub(super) function: Function,
+    /// Whether it is a function of a library: it gets keys and arguments as its own.
+    pub(super) is_function: bool,
+    pub(super) keys: &'r [&'r [u8]],
+    pub(super) arguments: &'r [&'r [u8]],
+    pub(super) may_write: bool,
+    pub(super) allows_oom: bool,
+}
+
+impl Run<'_> {
+    /// What the flags say, and the kind of the command.
+    pub(super) fn rights(flags: Option<ScriptFlags>, is_read_only: bool) -> (bool, bool) {
+        let may_write = !is_read_only && flags.is_none_or(ScriptFlags::writes);
+        (may_write, flags.is_some_and(ScriptFlags::allows_oom))
+    }
+}
+
+/// A word of a command, or `None` if the value is none.
+pub(super) fn word(value: &Value) -> Option<Vec<u8>> {
+    match value {
+        Value::String(text) => Some(text.as_bytes().to_vec()),
+        Value::Integer(number) => Some(number.to_string().into_bytes()),
+        Value::Number(number) => Some(general(*number, 17).into_bytes()),
+        _ => None,
+    }
+}
+
+/// The side of the host during a run.
+struct Calls<'h> {
+    host: &'h mut dyn Host,
+    watch: Arc<Watch>,
+    may_write: bool,
+    allows_oom: bool,
+    /// Why the run is abandoned.
+    stop: Option<Stop>,
+}
+
+/// How a command of a script went.
+enum Called {
+    Value(Value),
+    Error(Vec<u8>, bool),
+    /// The script has to end.
+    Dies,
+}
+
+impl Calls<'_> {
+    fn refused(&mut self, words: &[&[u8]]) -> Result<&'static Command, Vec<u8>> {
+        let text = |text: &str| Err(text.as_bytes().to_vec());
+        let command = match table::resolve(words) {
+            Ok(command) => command,
+            Err(CommandError::WrongArity(_)) => {
+                return text("ERR Wrong number of args calling command from script");
+            }
+            Err(error @ CommandError::UnknownSubcommand(_)) => return Err(error.text().to_vec()),
+            Err(_) => return text("ERR Unknown command called from script"),
+        };
+        if command.flags.contains(Flag::Noscript) {
+            return text("ERR This Valkey command is not allowed from script");
+        }
+        let is_write = command.is_write();
+        if !self.may_write && (is_write || matches!(command.name, "publish" | "spublish")) {
+            return text("ERR Write commands are not allowed from read-only scripts.");
+        }
+        let takes_memory = command.flags.contains(Flag::Denyoom);
+        if (is_write || takes_memory)
+            && let Some(error) = self.host.refusal(command)
+            && !(self.allows_oom && error == CommandError::OutOfMemory)
+        {
+            return Err(error.text().to_vec());
+        }
+        Ok(command)
+    }
+
+    fn call(
+        &mut self,
+        lua: &Lua,
+        machine: &MachineParts,
+        given: &MultiValue,
+    ) -> mlua::Result<Called> {
+        if self.stop.is_some() || self.watch.check() != End::No {
+            return Ok(Called::Dies);
+        }
+        if given.is_empty() {
+            let text = b"ERR Please specify at least one argument for this call";
+            return Ok(Called::Error(text.to_vec(), false));
+        }
+        let words: Option<Vec<Vec<u8>>> = given.iter().map(word).collect();
+        let Some(words) = words else {
+            let text = b"ERR Command arguments must be strings or integers";
+            return Ok(Called::Error(text.to_vec(), false));
+        };
+        let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
+        let command = match self.refused(&words) {
+            Ok(command) => command,
+            Err(text) => return Ok(Called::Error(text, true)),
+        };
+        if command.is_write() && self.watch.note_write() != End::No {
+            return Ok(Called::Dies);
+        }
+        let mut reply = ReplyBuffer::new(machine.shared.lock().version);
+        if let Err(stop) = self.host.call(command, &words, &mut reply) {
+            self.stop = Some(stop);
+            return Ok(Called::Dies);
+        }
+        match reply.as_bytes() {
+            [b'-', text @ .., b'\r', b'\n'] => Ok(Called::Error(text.to_vec(), true)),
+            bytes => Ok(Called::Value(to_lua(lua, bytes)?)),
+        }
+    }
+}
+
+/// What a run needs of the machine beside the state of Lua.
+struct MachineParts {
+    shared: Arc<parking_lot::Mutex<super::api::Shared>>,
+    state: Table,
+}
+
+impl Machine {
+    /// Runs it; its reply or error is written.
+    pub(super) fn run(
+        &self,
+        run: &Run<'_>,
+        is_patient: bool,
+        host: &mut dyn Host,
+        reply: &mut ReplyBuffer,
+    ) -> Result<(), Stop> {
+        self.shared.lock().reset();
+        let chance = self.shared.lock().chance;
+        self.watch.begin(is_patient);
+        let calls = RefCell::new(Calls {
+            host,
+            watch: Arc::clone(&self.watch),
+            may_write: run.may_write,
+            allows_oom: run.allows_oom,
+            stop: None,
+        });
+        let parts = MachineParts {
+            shared: Arc::clone(&self.shared),
+            state: self.state.clone(),
+        };
+        let ended = self.lua.scope(|scope| {
+            let invoke = scope.create_function(|lua, given: MultiValue| {
+                let Ok(mut calls) = calls.try_borrow_mut() else {
+                    return Err(mlua::Error::runtime("a command runs already"));
+                };
+                let called = calls.call(lua, &parts, &given)?;
+                Ok(match called {
+                    Called::Value(value) => (true, value),
+                    Called::Error(text, is_counted) => {
+                        let error = error_table(lua, &text, is_counted)?;
+                        (false, Value::Table(error))
+                    }
+                    Called::Dies => {
+                        parts.state.raw_set("dying", true)?;
+                        (false, Value::Nil)
+                    }
+                })
+            })?;
+            self.slots.raw_set("invoke", invoke)?;
+            self.enter(run)
+        });
+        // What the scope made is of no use any more.
+        let _ = self.slots.raw_set("invoke", Value::Nil);
+        let calls = calls.into_inner();
+        for (level, text) in std::mem::take(&mut self.shared.lock().lines) {
+            if calls.stop.is_none() {
+                calls.host.log(level, &text);
+            }
+        }
+        let finished = match (calls.stop, self.watch.end()) {
+            (Some(stop), _) => Err(stop),
+            (None, End::Long) => Err(Stop::Long),
+            (None, End::Aborted) => {
+                let reason = "the server stops".to_owned();
+                Err(Stop::Fault(Fault::Damaged(reason)))
+            }
+            (None, end) => {
+                self.finish(ended, end, reply);
+                Ok(())
+            }
+        };
+        if finished.is_err() {
+            // The next try draws the same.
+            self.shared.lock().chance = chance;
+        }
+        self.tidy();
+        finished
+    }
+
+    fn enter(&self, run: &Run<'_>) -> mlua::Result<(bool, Value)> {
+        let keys = self.list(run.keys)?;
+        let arguments = self.list(run.arguments)?;
+        if run.is_function {
+            let given = (&self.function_globals, &run.function, keys, arguments);
+            return self.run.call(given);
+        }
+        self.eval_names.raw_set("KEYS", keys)?;
+        self.eval_names.raw_set("ARGV", arguments)?;
+        self.run.call((&self.eval_globals, &run.function))
+    }
+
+    fn list(&self, words: &[&[u8]]) -> mlua::Result<Table> {
+        let list = self.lua.create_table()?;
+        for (index, word) in (1_i64..).zip(words) {
+            list.raw_set(index, self.lua.create_string(word)?)?;
+        }
+        Ok(list)
+    }
+
+    /// Writes what came of the run.
+    fn finish(&self, ended: mlua::Result<(bool, Value)>, end: End, reply: &mut ReplyBuffer) {
+        let killed = match end {
+            End::KilledScript => Some("ERR Script killed by user with SCRIPT KILL."),
+            End::KilledFunction => Some("ERR Script killed by user with FUNCTION KILL."),
+            _ => None,
+        };
+        let mark = reply.checkpoint();
+        let version = self.shared.lock().version;
+        let written = match ended {
+            Ok((true, value)) => write(reply, &value, version),
+            Ok((false, caught)) => {
+                let text = error_text(&caught, killed);
+                write_error(reply, &text);
+                Ok(())
+            }
+            Err(error) => Err(error),
+        };
+        if let Err(error) = written {
+            reply.rollback(mark);
+            let text =
+                killed.map_or_else(|| format!("ERR {}", machine_text(&error)), str::to_owned);
+            write_error(reply, text.as_bytes());
+        }
+    }
+
+    /// Runs the text of a library; why it failed.
+    pub(super) fn run_library(&self, chunk: &Function) -> Result<(), Vec<u8>> {
+        /// How long the text may run, in ns.
+        const LOAD_NS: u64 = 500_000_000;
+        const TIMEOUT: &[u8] = b"ERR FUNCTION LOAD timeout";
+        self.shared.lock().reset();
+        self.watch.begin(true);
+        self.watch.begin_load(LOAD_NS);
+        let ran = self.load_library.call::<(bool, Value)>(chunk);
+        let is_late = self.watch.end() == End::Long;
+        self.watch.begin(true);
+        self.tidy();
+        let text = match ran {
+            _ if is_late => TIMEOUT.to_vec(),
+            Ok((true, _)) => return Ok(()),
+            Ok((false, Value::Table(caught))) => match caught.raw_get("err") {
+                Ok(Value::String(text)) => text.as_bytes().to_vec(),
+                _ => b"ERR unknown error".to_vec(),
+            },
+            Ok((false, caught)) => error_text(&caught, None),
+            Err(error) => format!("ERR {}", machine_text(&error)).into_bytes(),
+        };
+        Err([b"ERR Error registering functions: ", text.as_slice()].concat())
+    }
+}
+
+/// The text of what ended a script, with its place in it.
+fn error_text(caught: &Value, killed: Option<&str>) -> Vec<u8> {
+    let Value::Table(table) = caught else {
+        return match (killed, caught) {
+            (Some(killed), _) => killed.as_bytes().to_vec(),
+            (None, Value::String(text)) => [b"ERR ", &*text.as_bytes()].concat(),
+            (None, Value::Error(error)) => format!("ERR {}", machine_text(error)).into_bytes(),
+            _ => b"ERR unknown error".to_vec(),
+        };
+    };
+    let mut text = match (killed, table.raw_get("err")) {
+        (Some(killed), _) => killed.as_bytes().to_vec(),
+        (None, Ok(Value::String(text))) => text.as_bytes().to_vec(),
+        _ => b"ERR unknown error".to_vec(),
+    };
+    if let (Ok(Value::String(source)), Ok(line)) =
+        (table.raw_get("source"), table.raw_get::<Value>("line"))
+    {
+        text.extend_from_slice(b" script: on ");
+        text.extend_from_slice(&source.as_bytes());
+        let line = number_of(&line).unwrap_or_default();
+        text.extend_from_slice(format!(":{line}.").as_bytes());
+    }
+    text
+}

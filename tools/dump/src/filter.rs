@@ -1,0 +1,68 @@
+//! Which keys are meant.
+//!
+//! Owns the filters of the command line. Pure.
+
+use crate::arguments::Kind;
+use clap::Args;
+use thermocline_base::limits::DATABASE_COUNT;
+use thermocline_commands::glob::{self, Case};
+use thermocline_types::ValueKind;
+
+/// Filters that a key has to pass, all of them.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Filter {
+    /// Only keys that match this pattern, as KEYS would
+    #[arg(long = "match", value_name = "PATTERN")]
+    pub pattern: Option<String>,
+    /// Only keys of this type
+    #[arg(long = "type")]
+    pub kind: Option<Kind>,
+    /// Only keys of the database of this number
+    #[arg(long, value_parser = database)]
+    pub database: Option<u8>,
+}
+
+impl Filter {
+    /// Whether the key passes.
+    pub(crate) fn wants(&self, database: u8, key: &[u8], kind: ValueKind) -> bool {
+        self.database.is_none_or(|it| it == database)
+            && self.kind.is_none_or(|it| it.value_kind() == kind)
+            && self.pattern.as_ref().is_none_or(|pattern| {
+                pattern == "*" || glob::matches(pattern.as_bytes(), key, Case::Sensitive)
+            })
+    }
+}
+
+fn database(text: &str) -> Result<u8, String> {
+    text.parse()
+        .ok()
+        .filter(|number| usize::from(*number) < DATABASE_COUNT)
+        .ok_or_else(|| format!("a database is a number below {DATABASE_COUNT}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_database_is_one_of_sixteen() {
+        assert_eq!(database("15"), Ok(15));
+        assert!(database("16").is_err());
+        assert!(database("-1").is_err());
+    }
+
+    #[test]
+    fn a_key_passes_all_filters_or_none() {
+        let all = Filter::default();
+        assert!(all.wants(3, b"\xff", ValueKind::Stream));
+        let some = Filter {
+            pattern: Some("user:*".to_owned()),
+            kind: Some(Kind::Hash),
+            database: Some(1),
+        };
+        assert!(some.wants(1, b"user:7", ValueKind::Hash));
+        assert!(!some.wants(0, b"user:7", ValueKind::Hash));
+        assert!(!some.wants(1, b"use", ValueKind::Hash));
+        assert!(!some.wants(1, b"user:7", ValueKind::Set));
+    }
+}

@@ -1,0 +1,233 @@
+//! A directory that keys are written into, through the store as the daemon does.
+//!
+//! Owns the open store and the waiting for it. One thread, beside the store's
+//! own. What was written is durable once it is closed.
+
+use crate::failure::Failure;
+use crate::input::{Key, Place};
+use std::hash::{BuildHasher, RandomState};
+use std::path::Path;
+use std::sync::Arc;
+use thermocline_base::{Clock, HashSeed, UnixMillis};
+use thermocline_disk::{BackendChoice, Disk};
+use thermocline_store::{
+    Admission, Fault, FaultSet, KeyName, PageReader, Store, StoreOptions, manifest,
+};
+use thermocline_types::{Limits, Value};
+use thermocline_wal::Policy;
+
+/// What the restored data may take in memory, in bytes; the rest sinks.
+const MEMORY_BYTES: u64 = 1 << 30;
+/// How many keys are written together, at most: where keys are there already,
+/// as many reads run at once.
+const BATCH_KEYS: usize = 64;
+/// Up to how many bytes of keys and values are written together, unless one is
+/// larger.
+const BATCH_BYTES: usize = 1 << 20;
+
+/// Randomness of the operating system, which seeds every `RandomState`.
+pub(crate) fn seed(purpose: u64) -> u64 {
+    RandomState::new().hash_one(purpose)
+}
+
+/// The usual limits of the forms of values, with a seed of their own.
+pub(crate) fn limits() -> Limits {
+    Limits {
+        field_seed: HashSeed(seed(0)),
+        ..Limits::default()
+    }
+}
+
+/// Refuses a directory of something else; whether it holds data of ours.
+pub(crate) fn check_directory(directory: &Path) -> Result<bool, Failure> {
+    if !directory.exists() {
+        return Ok(false);
+    }
+    let failed = |source| Failure::File {
+        path: directory.to_owned(),
+        source,
+    };
+    let mut is_empty = true;
+    for entry in directory.read_dir().map_err(failed)? {
+        let name = entry.map_err(failed)?.file_name();
+        if name == manifest::FILE_NAME {
+            return Ok(true);
+        }
+        is_empty &= name == "LOCK";
+    }
+    if is_empty {
+        Ok(false)
+    } else {
+        Err(Failure::NoData {
+            directory: directory.to_owned(),
+            reason: "it is not empty and has no manifest",
+        })
+    }
+}
+
+/// Refuses a directory that is not new.
+pub(crate) fn check_new(directory: &Path) -> Result<(), Failure> {
+    if check_directory(directory)? {
+        return Err(Failure::NotNew(directory.to_owned()));
+    }
+    Ok(())
+}
+
+/// What became of the keys.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Counts {
+    pub(crate) restored: u64,
+    pub(crate) kept: u64,
+    pub(crate) expired: u64,
+}
+
+/// An open store with what a thread needs to use it.
+pub(crate) struct Target {
+    pub(crate) store: Arc<Store>,
+    reader: PageReader,
+    runtime: tokio::runtime::Runtime,
+    pub(crate) counts: Counts,
+}
+
+impl Target {
+    pub(crate) fn open(directory: &Path) -> Result<Self, Failure> {
+        Self::open_at(directory, Clock::system())
+    }
+
+    /// Opens the directory at a time that may differ from today's.
+    pub(crate) fn open_at(directory: &Path, clock: Clock) -> Result<Self, Failure> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()?;
+        let disk = Disk::open(directory, BackendChoice::Auto)?;
+        let options = StoreOptions {
+            log: Some(Policy::EverySecond),
+            tier: true,
+            clock,
+            seed: seed(1),
+        };
+        let (store, _) = Store::open(disk, options)?;
+        store.settings().set_maxmemory_bytes(MEMORY_BYTES);
+        let reader = match PageReader::new(&store, BATCH_KEYS) {
+            Ok(reader) => reader,
+            Err(error) => {
+                store.close(false)?;
+                return Err(error.into());
+            }
+        };
+        Ok(Self {
+            store,
+            reader,
+            runtime,
+            counts: Counts::default(),
+        })
+    }
+
+    /// Makes all durable, with a checkpoint if what was to be done is done.
+    pub(crate) fn close(self, is_complete: bool) -> Result<Counts, Failure> {
+        self.runtime
+            .block_on(self.store.durable(self.store.appended_lsn()));
+        drop(self.reader);
+        self.store.close(is_complete)?;
+        Ok(self.counts)
+    }
+
+    /// Writes the keys in order.
+    pub(crate) fn put(&mut self, keys: Vec<Key>, replace: bool) -> Result<(), Failure> {
+        let mut batch = Vec::new();
+        let mut bytes = 0;
+        for key in keys {
+            bytes += key.key.len() + key.input_bytes;
+            batch.push(key);
+            if batch.len() >= BATCH_KEYS || bytes >= BATCH_BYTES {
+                self.put_batch(std::mem::take(&mut batch), replace)?;
+                bytes = 0;
+            }
+        }
+        self.put_batch(batch, replace)
+    }
+
+    fn put_batch(&mut self, keys: Vec<Key>, replace: bool) -> Result<(), Failure> {
+        let Some(first) = keys.first() else {
+            return Ok(());
+        };
+        self.admit(first.place)?;
+        type Valued = (Value, Option<UnixMillis>);
+        let (names, values): (Vec<(u8, Vec<u8>)>, Vec<Valued>) = keys
+            .into_iter()
+            .map(|key| ((key.database, key.key), (key.value, key.expiry)))
+            .unzip();
+        let names: Vec<_> = names
+            .iter()
+            .map(|(database, key)| KeyName {
+                database: *database,
+                key,
+            })
+            .collect();
+        let store = Arc::clone(&self.store);
+        let mut faults = FaultSet::new();
+        let mut access = loop {
+            match store.access(&names, &faults) {
+                Ok(access) => break access,
+                Err(fault) => self.satisfy(fault, &mut faults)?,
+            }
+        };
+        let now = access.now();
+        for (id, (value, expiry)) in values.into_iter().enumerate() {
+            if expiry.is_some_and(|expiry| expiry <= now) {
+                self.counts.expired += 1;
+            } else if !replace && access.peek(id).is_some() {
+                self.counts.kept += 1;
+            } else {
+                access.put(id, value, expiry);
+                self.counts.restored += 1;
+            }
+        }
+        access.commit();
+        Ok(())
+    }
+
+    /// Waits until a write may begin.
+    pub(crate) fn admit(&self, place: Place) -> Result<(), Failure> {
+        let refused = |reason: String| Err(Failure::Refused { place, reason });
+        loop {
+            match self.store.admit(true) {
+                Admission::Go => return Ok(()),
+                Admission::Wait | Admission::WaitForLog => {
+                    self.runtime.block_on(self.store.memory_freed());
+                }
+                Admission::OutOfMemory => {
+                    return refused("neither memory nor the tier has room for it".to_owned());
+                }
+                Admission::LogFails(reason) | Admission::DiskFails(reason) => {
+                    return refused(reason);
+                }
+            }
+        }
+    }
+
+    /// Does what the fault waits for.
+    pub(crate) fn satisfy(&mut self, fault: Fault, faults: &mut FaultSet) -> Result<(), Failure> {
+        match fault {
+            Fault::Reads(reads) => {
+                let mut done = Vec::new();
+                self.reader.read_all(&reads, &mut done);
+                for fetched in done {
+                    let page = fetched
+                        .page
+                        .map_err(|error| Failure::Damaged(error.to_string()))?;
+                    faults.insert(fetched.request.address, page);
+                }
+            }
+            Fault::Long(longs) => {
+                if let Err(Fault::Damaged(reason)) = self.store.decode_all(longs, faults) {
+                    return Err(Failure::Damaged(reason));
+                }
+            }
+            Fault::Recovering(keys) => self.runtime.block_on(self.store.hydrate(&keys)),
+            Fault::Unsettled => self.runtime.block_on(self.store.settled()),
+            Fault::Damaged(reason) => return Err(Failure::Damaged(reason)),
+        }
+        Ok(())
+    }
+}

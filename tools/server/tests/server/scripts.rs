@@ -1,0 +1,244 @@
+//! Scripts and functions of the real daemon: what survives, who waits, what is taken back.
+
+use std::time::Duration;
+
+use super::support::{Daemon, eventually, field};
+use redis::{Commands, RedisResult, Value};
+
+const LIBRARY: &str = "#!lua name=counters\n\
+    redis.register_function('count', function(keys, by)\n\
+        return redis.call('incrby', keys[1], by[1])\n\
+    end)";
+
+fn eval(client: &mut redis::Connection, script: &str, keys: &[&str]) -> RedisResult<Value> {
+    let mut request = redis::cmd("EVAL");
+    request.arg(script).arg(keys.len());
+    for key in keys {
+        request.arg(key);
+    }
+    request.query(client)
+}
+
+#[test]
+fn functions_and_a_scripts_changes_survive_a_kill() {
+    let mut daemon = Daemon::start(&["--appendfsync", "always"]);
+    let mut client = daemon.client();
+    let name: String = redis::cmd("FUNCTION")
+        .arg(&["LOAD", LIBRARY])
+        .query(&mut client)
+        .unwrap();
+    assert_eq!(name, "counters");
+    for round in 1..=3_i64 {
+        let count: i64 = redis::cmd("FCALL")
+            .arg(&["count", "1", "n", "2"])
+            .query(&mut client)
+            .unwrap();
+        assert_eq!(count, 2 * round);
+        let script = "for i = 1, 100 do redis.call('rpush', KEYS[1], i) end \
+                      return redis.call('llen', KEYS[1])";
+        let length = eval(&mut client, script, &["list"]).unwrap();
+        assert_eq!(length, Value::Int(100 * round));
+        if round == 2 {
+            let mut raw = daemon.connect();
+            assert_eq!(raw.ask("save"), "+OK");
+        }
+        daemon.kill_and_restart();
+        client = daemon.client();
+    }
+    let () = redis::cmd("FUNCTION")
+        .arg("FLUSH")
+        .query(&mut client)
+        .unwrap();
+    daemon.kill_and_restart();
+    let mut raw = daemon.connect();
+    assert_eq!(raw.ask("function list"), "*0");
+    assert_eq!(raw.ask("fcall count 1 n 1"), "-ERR Function not found");
+    assert_eq!(raw.ask("llen list"), ":300");
+}
+
+#[test]
+fn a_dump_of_functions_restores_them() {
+    let daemon = Daemon::start(&[]);
+    let mut client = daemon.client();
+    let () = redis::cmd("FUNCTION")
+        .arg(&["LOAD", LIBRARY])
+        .query(&mut client)
+        .unwrap();
+    let dump: Vec<u8> = redis::cmd("FUNCTION")
+        .arg("DUMP")
+        .query(&mut client)
+        .unwrap();
+    let again: RedisResult<()> = redis::cmd("FUNCTION")
+        .arg("RESTORE")
+        .arg(&dump)
+        .query(&mut client);
+    let text = again.unwrap_err().to_string();
+    assert!(text.contains("Library 'counters' already exists"), "{text}");
+    for policy in ["REPLACE", "FLUSH"] {
+        let () = redis::cmd("FUNCTION")
+            .arg("RESTORE")
+            .arg(&dump)
+            .arg(policy)
+            .query(&mut client)
+            .unwrap();
+    }
+    let count: i64 = redis::cmd("FCALL")
+        .arg(&["count", "1", "n", "5"])
+        .query(&mut client)
+        .unwrap();
+    assert_eq!(count, 5);
+}
+
+#[test]
+fn who_waits_for_a_long_script_is_told_and_may_end_it() {
+    let daemon = Daemon::start(&["--busy-reply-threshold", "50"]);
+    let mut script = daemon.connect();
+    let endless = "while true do pcall(function() while true do end end) end";
+    script.send(format!(
+        "*3\r\n$4\r\neval\r\n${}\r\n{endless}\r\n$1\r\n0\r\n",
+        endless.len()
+    ));
+    let busy =
+        "-BUSY Valkey is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.";
+    let mut other = daemon.connect();
+    eventually(&busy.to_owned(), || other.ask("get a"));
+    // New clients are served whatever thread they come to.
+    for _ in 0..8 {
+        let mut another = daemon.connect();
+        assert_eq!(another.ask("set a 1"), busy);
+        assert_eq!(another.ask("multi"), "+OK");
+        assert_eq!(another.ask("discard"), "+OK");
+    }
+    assert_eq!(other.ask("function kill"), busy);
+    assert_eq!(other.ask("script kill"), "+OK");
+    script.expect("-ERR Script killed by user with SCRIPT KILL. script: on @user_script:1.\r\n");
+    assert_eq!(other.ask("set a 1"), "+OK");
+    assert_eq!(
+        other.ask("script kill"),
+        "-NOTBUSY No scripts in execution right now."
+    );
+}
+
+#[test]
+fn a_script_that_has_written_ends_with_the_server_and_leaves_nothing() {
+    let mut daemon = Daemon::start(&["--busy-reply-threshold", "50"]);
+    let mut script = daemon.connect();
+    let endless = "redis.call('set','a',1) while true do end";
+    script.send(format!(
+        "*3\r\n$4\r\neval\r\n${}\r\n{endless}\r\n$1\r\n0\r\n",
+        endless.len()
+    ));
+    let mut other = daemon.connect();
+    eventually(&true, || {
+        other.ask("script kill").starts_with("-UNKILLABLE")
+    });
+    assert!(other.ask("shutdown").starts_with("-BUSY"));
+    other.send("shutdown nosave\r\n");
+    assert_eq!(daemon.wait().code(), Some(0));
+    daemon.restart();
+    assert_eq!(daemon.connect().ask("exists a"), ":0");
+}
+
+#[test]
+fn scripts_reach_cold_keys_that_they_did_not_declare() {
+    let daemon = Daemon::start(&["--maxmemory", "6mb"]);
+    let mut client = daemon.client();
+    let filler = |index: u64| -> String {
+        let mut state = index;
+        let mut word = || {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(99);
+            format!("{:08x}", state >> 32)
+        };
+        (0..60).map(|_| word()).collect()
+    };
+    for chunk in 0..30_u64 {
+        let mut pipeline = redis::pipe();
+        for index in chunk * 500..(chunk + 1) * 500 {
+            pipeline.set(format!("key:{index}"), filler(index)).ignore();
+        }
+        let () = pipeline.query(&mut client).unwrap();
+    }
+    let () = client.set("n", 0).unwrap();
+    assert_eq!(daemon.connect().ask("save"), "+OK");
+    eventually(&true, || {
+        field(&daemon.connect().bulk("info tiering"), "tier_cold_keys") != "0"
+    });
+    // A write first: each of the reruns that the reads cost has to take it back.
+    let script = "local n = redis.call('incr', 'n') \
+                  local lengths = 0 \
+                  for i = 0, 39 do \
+                      lengths = lengths + #redis.call('get', 'key:' .. (i * 373 + ARGV[1])) \
+                  end \
+                  redis.call('append', 'key:' .. ARGV[1], 'x') \
+                  return {n, lengths}";
+    for round in 0..5_i64 {
+        let found: Vec<i64> = redis::cmd("EVAL")
+            .arg(script)
+            .arg(0)
+            .arg(round)
+            .query(&mut client)
+            .unwrap();
+        assert_eq!(found, [round + 1, 40 * 480]);
+        let value: String = client.get(format!("key:{round}")).unwrap();
+        assert_eq!(value, filler(round.unsigned_abs()) + "x");
+    }
+    let n: i64 = client.get("n").unwrap();
+    assert_eq!(n, 5);
+}
+
+#[test]
+fn a_script_ends_where_its_memory_does() {
+    let daemon = Daemon::start(&[]);
+    let mut client = daemon.client();
+    for script in [
+        "return string.rep('x', 1e10)",
+        "local t = {} for i = 1, 1e9 do t[i] = {i} end",
+        "local s = 'x' while true do s = s .. s end",
+        "local function f() return 1 + f() end return f()",
+        "local t = {} for i = 1, 40 do t = {t, t} end return t",
+        "local t = {} t[1] = t return t",
+    ] {
+        // Whatever becomes of it, the server goes on.
+        let _ = eval(&mut client, script, &[]);
+        let pong: String = redis::cmd("PING").query(&mut client).unwrap();
+        assert_eq!(pong, "PONG", "{script}");
+    }
+}
+
+#[test]
+fn scripts_share_nothing_and_leave_nothing() {
+    let daemon = Daemon::start(&[]);
+    let mut client = daemon.client();
+    for script in [
+        "table.insert(redis, 1)",
+        "rawset(string, 'upper', 1)",
+        "getmetatable('').__index.upper = 1",
+        "string.upper = nil",
+        "setmetatable(_G, {})",
+        "_G.x = 1",
+    ] {
+        let _ = eval(&mut client, script, &[]);
+    }
+    let script = "return ('a'):upper() .. string.upper('b') .. tostring(redis[1])";
+    let found = eval(&mut client, script, &[]).unwrap();
+    assert_eq!(found, Value::BulkString(b"ABnil".to_vec()));
+}
+
+#[test]
+fn clients_that_wait_and_watch_hear_of_scripts() {
+    let daemon = Daemon::start(&[]);
+    let mut waiting = daemon.connect();
+    waiting.send("blpop list 5\r\n");
+    let mut watching = daemon.connect();
+    assert_eq!(watching.ask("watch w"), "+OK");
+    assert_eq!(watching.ask("multi"), "+OK");
+    assert_eq!(watching.ask("get w"), "+QUEUED");
+    std::thread::sleep(Duration::from_millis(50));
+    let mut client = daemon.client();
+    let script = "redis.call('set', 'w', 1) redis.call('rpush', 'list', 'a') return 1";
+    assert_eq!(eval(&mut client, script, &[]).unwrap(), Value::Int(1));
+    waiting.expect("*2\r\n$4\r\nlist\r\n$1\r\na\r\n");
+    assert_eq!(watching.ask("exec"), "*-1");
+}

@@ -1,0 +1,23 @@
+//! The simulation: the whole engine, from commands to the disk, on a disk and a
+//! clock that one seed rules, in one thread.
+//!
+//! Owns the workload, the model it is compared with, and the judgement of what
+//! survives power loss, faults and damage. Does not know sockets. `cargo xtask
+//! sim` runs it.
+//!
+//! Modules, lowest first: [`reply`], [`model`], [`workload`], [`history`],
+//! [`client`], [`life`], [`round`], `bugs` with the feature `seeded-bugs`, [`scene`],
+//! [`damage`], [`sites`].
+
+#[cfg(feature = "seeded-bugs")]
+pub mod bugs;
+pub mod client;
+pub mod damage;
+pub mod history;
+pub mod life;
+pub mod model;
+pub mod reply;
+pub mod round;
+pub mod scene;
+pub mod sites;
+pub mod workload;

@@ -1,0 +1,145 @@
+//! Every call of the disk fails, once and for ever.
+//!
+//! Owns which call meets what, and the judgement: reads go on where the fault is
+//! not one of reads, no acknowledged write is lost, and once the disk is well
+//! writes begin again by themselves. One thread.
+
+use crate::history::Promise;
+use crate::scene::Scene;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use thermocline_disk::{FaultAction, FaultRepeat, Injury};
+
+const SEED: u64 = 21;
+/// How long it may take until writes begin again.
+const HEALING_MS: i64 = 5_000;
+
+/// The faults and which calls can meet them.
+const FAULTS: [(&str, Injury); 10] = [
+    ("EIO", Injury::Fails(5)),
+    ("ENOSPC", Injury::Fails(28)),
+    ("EDQUOT", Injury::Fails(122)),
+    ("short read", Injury::IsShort),
+    ("short write", Injury::IsShort),
+    ("EINTR", Injury::Fails(4)),
+    ("EAGAIN", Injury::Fails(11)),
+    ("EROFS", Injury::Fails(30)),
+    ("EMFILE", Injury::Fails(24)),
+    ("delayed", Injury::TakesMs(700)),
+];
+
+fn can_meet(name: &str, action: FaultAction) -> bool {
+    let is_change = !matches!(action, FaultAction::Read);
+    match name {
+        "short read" => action == FaultAction::Read,
+        "short write" => action == FaultAction::Write,
+        "EMFILE" => action == FaultAction::Open,
+        "ENOSPC" | "EDQUOT" | "EROFS" => is_change,
+        _ => true,
+    }
+}
+
+/// What became of the trials with one fault.
+#[derive(Clone, Debug, Default)]
+pub struct Outcome {
+    /// The fault.
+    pub fault: &'static str,
+    /// Trials.
+    pub trials: u64,
+    /// Of them, those whose fault was met.
+    pub met: u64,
+    /// What was wrong.
+    pub wrong: Vec<String>,
+}
+
+/// Lets one in `one_in` calls of the scene meet each fault, once and for ever,
+/// from the `first` on.
+#[must_use]
+pub fn run(one_in: u64, first: u64) -> Vec<Outcome> {
+    let actions = {
+        let mut scene = Scene::new(SEED);
+        let played = play(&mut scene);
+        debug_assert!(played.is_ok(), "{played:?}");
+        scene.disk.actions()
+    };
+    let step = usize::try_from(one_in.max(1)).unwrap_or(usize::MAX);
+    let first = usize::try_from(first).unwrap_or(0);
+    let mut outcomes = Vec::new();
+    for (fault, injury) in FAULTS {
+        let mut outcome = Outcome {
+            fault,
+            ..Outcome::default()
+        };
+        let sites = actions.iter().enumerate();
+        let sites = sites.filter(|(_, action)| can_meet(fault, **action));
+        for (site, action) in sites.skip(first % step).step_by(step) {
+            for repeat in [FaultRepeat::Once, FaultRepeat::Forever] {
+                outcome.trials += 1;
+                let mut scene = Scene::new(SEED);
+                scene.disk.injure_call(site as u64 + 1, injury, repeat);
+                let result = catch_unwind(AssertUnwindSafe(|| play(&mut scene)));
+                outcome.met += u64::from(scene.disk.faults_met() > 0);
+                let wrong = match result {
+                    Ok(Ok(())) => continue,
+                    Ok(Err(wrong)) => wrong,
+                    Err(_) => "a panic".to_owned(),
+                };
+                let shown = format!("call {site} ({action:?}), {repeat:?}: {wrong}");
+                outcome.wrong.push(shown.chars().take(400).collect());
+            }
+        }
+        outcomes.push(outcome);
+    }
+    outcomes
+}
+
+/// Plays the scene in two processes, with whatever fault its disk is to meet.
+fn play(scene: &mut Scene) -> Result<(), String> {
+    let mut memory = Scene::memory(SEED);
+    for _ in 0..2 {
+        let mut life = scene.start_in_the_end(memory)?;
+        {
+            let mut load = life.load.lock();
+            load.may_fail = true;
+        }
+        let count = life.load.lock().history.len();
+        check(scene, &mut life, count)?;
+        scene.play(&mut life)?;
+        scene.well();
+        life.store().settings().set_maxmemory_bytes(0);
+        life.pass(HEALING_MS);
+        if !life.admits() {
+            return Err(format!(
+                "writes are refused though the disk is well: {:?}",
+                life.store().admit(true)
+            ));
+        }
+        let count = life.load.lock().history.len();
+        check(scene, &mut life, count)?;
+        (memory, _) = life.end();
+        scene.disk.crash();
+    }
+    let mut life = scene.start_in_the_end(memory)?;
+    let promised = life.load.lock().history.promised(Promise::All);
+    check(scene, &mut life, promised)?;
+    let _ = life.end();
+    Ok(())
+}
+
+/// Whether all keys can be read in the end, and hold what at least `count` steps
+/// leave.
+fn check(scene: &Scene, life: &mut crate::life::Life, count: usize) -> Result<(), String> {
+    let mut found = life.read_all();
+    if found.values().any(|seen| seen.entry.is_err()) {
+        scene.well();
+        life.pass(HEALING_MS);
+        found = life.read_all();
+    }
+    let mut reasons = found.iter().map(|(key, seen)| (key, &seen.entry));
+    if let Some((key, Err(reason))) = reasons.find(|(_, entry)| entry.is_err()) {
+        return Err(format!("{key:?} cannot be read: {reason}"));
+    }
+    let mut load = life.load.lock();
+    let count = load.history.find_prefix(&found, count)?;
+    load.history.rebase(count);
+    Ok(())
+}
