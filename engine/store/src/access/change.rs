@@ -18,6 +18,9 @@ use thermocline_base::bugs::{Bug, is_planted};
 use thermocline_base::{DatabaseId, UnixMillis};
 use thermocline_types::{Form, TypeError, Update, Value, ValueRef};
 
+/// What a record holds of a value: its form and bytes.
+type Kept = (u8, SmallVec<[u8; 4]>);
+
 impl<'k> Access<'_, 'k> {
     /// Brings a cold key into memory as it is: its record is clean if
     /// `is_clean`, else about to change.
@@ -60,7 +63,7 @@ impl<'k> Access<'_, 'k> {
             State::Cold(cold) => {
                 self.deaths.push((cold.address, cold.bytes));
                 let nothing = Value::Inline {
-                    form: thermocline_types::Form::StringBytes,
+                    form: Form::StringBytes,
                     bytes: Vec::new(),
                 };
                 if let Value::Object(object) = std::mem::replace(&mut cold.value, nothing) {
@@ -198,8 +201,8 @@ impl<'k> Access<'_, 'k> {
         let old = self.peek_key(id);
         update.check(old.map(|entry| entry.value))?;
         let expiry = old.and_then(|entry| entry.expiry);
-        self.note_before(id);
         let is_large = matches!(old.map(|entry| entry.value), Some(ValueRef::Object(_)));
+        self.note_before(id);
         if matches!(self.keys[id].state, State::Cold(_)) {
             self.install(id, false);
         }
@@ -263,7 +266,7 @@ impl<'k> Access<'_, 'k> {
         is_raw && table.overwrite(position, offset, bytes)
     }
 
-    fn keep(&mut self, id: usize, value: Value) -> (u8, SmallVec<[u8; 4]>) {
+    fn keep(&mut self, id: usize, value: Value) -> Kept {
         let guard = self.keys[id].guard;
         self.guards[guard].shard.objects.keep(value)
     }
@@ -282,11 +285,7 @@ impl<'k> Access<'_, 'k> {
 
     /// Changes a hot key's object where it lies. What its record holds from now on; `None`
     /// if the collection is empty now.
-    fn change_object(
-        &mut self,
-        id: usize,
-        update: &Update<'_>,
-    ) -> Result<Option<(u8, SmallVec<[u8; 4]>)>, TypeError> {
+    fn change_object(&mut self, id: usize, update: &Update<'_>) -> Result<Option<Kept>, TypeError> {
         let Some(position) = self.position(id) else {
             return Ok(None);
         };

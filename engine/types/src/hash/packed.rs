@@ -84,10 +84,41 @@ impl<'a> Iterator for Entries<'a> {
 
 /// The entry of `field` in `body`.
 pub(crate) fn find<'a>(body: &'a [u8], field: &[u8]) -> Option<(Range<usize>, HashEntry<'a>)> {
-    // Names of one hash often have one length and begin alike: their ends tell most apart.
-    let (length, last) = (field.len(), field.last());
-    Entries::new(body)
-        .find(|(_, entry)| entry.0.len() == length && entry.0.last() == last && entry.0 == field)
+    let mut at = 0_usize;
+    loop {
+        let rest = body.get(at..).filter(|rest| !rest.is_empty())?;
+        if let Some(passed_bytes) = passed(rest, field) {
+            at = at.saturating_add(passed_bytes);
+            continue;
+        }
+        let mut reader = Reader::new(rest);
+        let entry = next_entry(&mut reader).ok()?;
+        let end = at.saturating_add(reader.offset());
+        if entry.0 == field {
+            return Some((at..end, entry));
+        }
+        at = end;
+    }
+}
+
+/// The bytes of the first entry, if they are easily counted and its field is another one:
+/// names of one hash often have one length and begin alike, so ends tell most apart.
+#[inline]
+fn passed(rest: &[u8], field: &[u8]) -> Option<usize> {
+    let (flags, field_bytes) = (*rest.first()?, *rest.get(1)?);
+    let value_at = usize::from(field_bytes).wrapping_add(2);
+    let value_bytes = *rest.get(value_at)?;
+    if flags > FLAG_EXPIRY || (field_bytes | value_bytes) >= 0x80 {
+        return None;
+    }
+    let may_be_it = usize::from(field_bytes) == field.len()
+        && (field.is_empty() || rest.get(value_at.wrapping_sub(1)) == field.last());
+    let expiry_bytes = usize::from(flags).wrapping_mul(8);
+    let end = value_at
+        .wrapping_add(1)
+        .wrapping_add(usize::from(value_bytes))
+        .wrapping_add(expiry_bytes);
+    (!may_be_it && end <= rest.len()).then_some(end)
 }
 
 /// What [`set`] and [`remove`] took out of a body.

@@ -99,6 +99,11 @@ fn child_of(children: &[Child], after: impl Fn(Entry<'_>) -> bool) -> usize {
     children[1..].partition_point(|child| after(child.low.entry()))
 }
 
+/// Which of the children an entry is under, or would be.
+fn child_at(children: &[Child], entry: Entry<'_>) -> usize {
+    child_of(children, |low| entries::order(low, entry).is_le())
+}
+
 /// See the module.
 #[derive(Clone, Debug)]
 pub(crate) struct Tree {
@@ -175,6 +180,38 @@ impl Tree {
             self.root = node;
         }
         true
+    }
+
+    /// Gives an entry that is there another score if it then stands between the same entries
+    /// of one leaf: most that are counted up do. Whether it has been done.
+    pub(crate) fn rescore(&mut self, entry: Entry<'_>, score: f64) -> bool {
+        let mut node = &*self.root;
+        let at = loop {
+            match node {
+                Node::Leaf(body) => break entries::place_to_rescore(body, entry, score),
+                Node::Branch(children) => node = &children[child_at(children, entry)].node,
+            }
+        };
+        let Some(at) = at else {
+            return false;
+        };
+        let mut node = &mut self.root;
+        loop {
+            let before_bytes = node.own_bytes();
+            let inner = Arc::make_mut(node);
+            // A copy of what a capture shares has no room to spare.
+            self.heap_bytes = self.heap_bytes + inner.own_bytes() - before_bytes;
+            match inner {
+                Node::Leaf(body) => {
+                    entries::rescore(body, at, score);
+                    return true;
+                }
+                Node::Branch(children) => {
+                    let at = child_at(children, entry);
+                    node = &mut children[at].node;
+                }
+            }
+        }
     }
 
     /// How many entries are `before`: those that are come first in the order.
@@ -288,7 +325,7 @@ fn insert(node: &mut Arc<Node>, entry: Entry<'_>, heap_bytes: &mut usize) -> Opt
             split_leaf(body)
         }
         Node::Branch(children) => {
-            let at = child_of(children, |low| entries::order(low, entry).is_le());
+            let at = child_at(children, entry);
             let child = &mut children[at];
             let right = insert(&mut child.node, entry, heap_bytes);
             child.count += 1;
@@ -360,7 +397,7 @@ fn remove(node: &mut Arc<Node>, entry: Entry<'_>, heap_bytes: &mut usize) -> boo
             removed
         }
         Node::Branch(children) => {
-            let at = child_of(children, |low| entries::order(low, entry).is_le());
+            let at = child_at(children, entry);
             let child = &mut children[at];
             let removed = remove(&mut child.node, entry, heap_bytes);
             if removed {
