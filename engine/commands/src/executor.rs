@@ -88,20 +88,21 @@ enum Tried {
 }
 
 impl Executor {
-    /// An executor on `store`; `waiters` and `scripts` are those of all executors on it.
+    /// An executor on `store`; `waiters` are those of all executors on it.
     #[must_use]
-    pub const fn new(
-        store: Arc<Store>,
-        waiters: Arc<Waiters>,
-        scripts: Arc<Scripts>,
-        string_max_bytes: usize,
-    ) -> Self {
+    pub fn new(store: Arc<Store>, waiters: Arc<Waiters>, string_max_bytes: usize) -> Self {
         Self {
             store,
             waiters,
-            scripts,
+            scripts: Arc::new(Scripts::new(thermocline_base::Clock::default())),
             string_max_bytes,
         }
+    }
+
+    /// Has it share `scripts` with all executors on its store.
+    #[must_use]
+    pub fn with_scripts(self, scripts: Arc<Scripts>) -> Self {
+        Self { scripts, ..self }
     }
 
     /// Whether a handler here runs the command; the others are the server's.

@@ -148,6 +148,10 @@ impl Log {
         if is_planted(Bug::TornTransaction) {
             return self.append_torn(effects);
         }
+        self.append_together(effects)
+    }
+
+    fn append_together(&self, effects: &[u8]) -> Lsn {
         if effects.len() < self.payload_max_bytes {
             return self.append_frame(&[&[payload::WHOLE], effects]).end;
         }
@@ -176,7 +180,7 @@ impl Log {
         for effect in effect::effects(effects).flatten() {
             let mut one = Vec::new();
             effect.encode_into(&mut one);
-            end = self.append_frame(&[&[payload::WHOLE], &one]).end;
+            end = self.append_together(&one);
         }
         end
     }

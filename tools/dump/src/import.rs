@@ -22,7 +22,6 @@ use std::path::Path;
 use std::sync::Arc;
 use thermocline_base::limits::{DATABASE_COUNT, STRING_MAX_BYTES};
 use thermocline_base::{Clock, Random, UnixMillis};
-use thermocline_commands::Scripts;
 use thermocline_commands::blocking::Waiters;
 use thermocline_commands::executor::{Call, Executor};
 use thermocline_commands::reply::{ReplyBuffer, Version};
@@ -51,7 +50,6 @@ pub(crate) fn run(arguments: &Import, messages: &mut dyn Write) -> Result<Outcom
     let executor = Executor::new(
         Arc::clone(&target.store),
         Arc::new(Waiters::default()),
-        Arc::new(Scripts::new(clock.clone())),
         STRING_MAX_BYTES,
     );
     let mut import = Replay {

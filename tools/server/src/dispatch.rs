@@ -454,7 +454,7 @@ impl Runner {
 pub(crate) fn executor_for(server: &Server, bulk_bytes: u64) -> Executor {
     let bulk_bytes = usize::try_from(bulk_bytes).unwrap_or(usize::MAX);
     let (store, waiters) = (Arc::clone(&server.store), Arc::clone(&server.waiters));
-    Executor::new(store, waiters, Arc::clone(&server.scripts), bulk_bytes)
+    Executor::new(store, waiters, bulk_bytes).with_scripts(Arc::clone(&server.scripts))
 }
 
 /// Whether a transaction queues the command; the others act at once.

@@ -73,7 +73,7 @@ mod tests {
             match runner(entry) {
                 Runs::Executor => assert!(by_executor || is_container, "{}", entry.name),
                 Runs::Transaction | Runs::Script | Runs::Server(_) => {
-                    assert!(!by_executor, "{}", entry.name)
+                    assert!(!by_executor, "{}", entry.name);
                 }
             }
             assert_eq!(name(number(entry)), entry.name);

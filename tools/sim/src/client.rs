@@ -6,8 +6,8 @@
 use crate::model::{Entry, Key, Request, Value};
 use crate::reply::Reply;
 use std::sync::Arc;
-use thermocline_base::{Clock, KeyHash, Lsn, Random};
-use thermocline_commands::{Call, Executor, ReplyBuffer, Scripts, Version, table};
+use thermocline_base::{KeyHash, Lsn, Random};
+use thermocline_commands::{Call, Executor, ReplyBuffer, Version, table};
 use thermocline_store::{Admission, Fault, FaultSet, PageReader, Store, StoreError};
 
 const STRING_MAX_BYTES: usize = 512 << 20;
@@ -52,13 +52,7 @@ impl Client {
     /// If there is no room for its reads.
     pub fn new(store: &Arc<Store>) -> Result<Self, StoreError> {
         Ok(Self {
-            executor: Executor::new(
-                Arc::clone(store),
-                Arc::default(),
-                // None runs here.
-                Arc::new(Scripts::new(Clock::default())),
-                STRING_MAX_BYTES,
-            ),
+            executor: Executor::new(Arc::clone(store), Arc::default(), STRING_MAX_BYTES),
             reader: PageReader::new(store, 16)?,
             store: Arc::clone(store),
             random: Random::new(1),

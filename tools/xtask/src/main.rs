@@ -134,7 +134,6 @@ fn ci(fuzz_seconds: u32) -> Result<(), StepError> {
         ["sim", "--rounds", "200"].as_slice(),
         &["sim", "--damage", "--rounds", "60"],
         &["sim", "--sites", "--rounds", "30"],
-        &["sim", "--bugs", "--rounds", "150"],
     ] {
         task(words)?;
     }

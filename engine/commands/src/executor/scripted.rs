@@ -229,10 +229,8 @@ impl<'t> Try<'t> {
             }
             return Ok(());
         };
-        if route.reach.is_whole() {
-            if !self.held.as_ref().is_some_and(Held::holds_all) {
-                return Err(Stop::All);
-            }
+        if route.reach.is_whole() && !self.held.as_ref().is_some_and(Held::holds_all) {
+            return Err(Stop::All);
         }
         let mut further: Vec<Box<[u8]>> = Vec::new();
         loop {

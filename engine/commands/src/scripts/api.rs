@@ -127,7 +127,10 @@ pub(super) fn natives(lua: &Lua, shared: &SharedState) -> mlua::Result<Table> {
         })
     })?;
     natives.raw_set("register_function", register)?;
-    natives.raw_set("handler", lua.create_function(handler)?)?;
+    natives.raw_set(
+        "handler",
+        lua.create_function(|lua, caught: Value| handler(lua, &caught))?,
+    )?;
     Ok(natives)
 }
 
@@ -266,10 +269,10 @@ fn named_registration(named: &Table) -> Result<Registered, String> {
 }
 
 /// Makes a table of whatever ended a script: the text, and where in the script it was.
-fn handler(lua: &Lua, caught: Value) -> mlua::Result<Table> {
+fn handler(lua: &Lua, caught: &Value) -> mlua::Result<Table> {
     let made = lua.create_table()?;
     let mut is_counted = Value::Nil;
-    let text: Vec<u8> = match &caught {
+    let text: Vec<u8> = match caught {
         Value::Table(table) => {
             is_counted = table.raw_get("ignore_error_stats_update")?;
             match table.raw_get("err")? {
@@ -280,7 +283,7 @@ fn handler(lua: &Lua, caught: Value) -> mlua::Result<Table> {
         Value::String(text) => [b"ERR ", &*text.as_bytes()].concat(),
         Value::Error(error) => format!("ERR {}", machine_text(error)).into_bytes(),
         Value::Integer(_) | Value::Number(_) => {
-            format!("ERR {}", super::lua::number_text(&caught)).into_bytes()
+            format!("ERR {}", super::lua::number_text(caught)).into_bytes()
         }
         other => format!("ERR {}", type_name(other)).into_bytes(),
     };

@@ -28,6 +28,11 @@ pub(super) fn digest(text: &[u8]) -> Sha {
     sha
 }
 
+/// The digest as it is kept, whatever letters it was given in.
+fn key(sha: &[u8]) -> Option<Sha> {
+    sha.to_ascii_lowercase().try_into().ok()
+}
+
 /// A compiled script.
 #[derive(Clone)]
 pub(super) struct Script {
@@ -62,18 +67,17 @@ impl ScriptCache {
     }
 
     pub(super) fn contains(&self, sha: &[u8]) -> bool {
-        self.key(sha)
-            .is_some_and(|sha| self.scripts.contains_key(&sha))
+        key(sha).is_some_and(|sha| self.scripts.contains_key(&sha))
     }
 
     /// The script of that digest, in capitals or not; not a use of it.
     pub(super) fn peek(&self, sha: &[u8]) -> Option<&Script> {
-        self.scripts.get(&self.key(sha)?)
+        self.scripts.get(&key(sha)?)
     }
 
     /// The script of that digest, for a run.
     pub(super) fn get(&mut self, sha: &[u8]) -> Option<Script> {
-        let sha = self.key(sha)?;
+        let sha = key(sha)?;
         let script = self.scripts.get_mut(&sha)?;
         if let Some(used) = &mut script.used {
             self.by_use.remove(used);
@@ -82,11 +86,6 @@ impl ScriptCache {
             self.by_use.insert(self.uses, sha);
         }
         Some(script.clone())
-    }
-
-    #[expect(clippy::unused_self, reason = "reads as a question to the cache")]
-    fn key(&self, sha: &[u8]) -> Option<Sha> {
-        sha.to_ascii_lowercase().try_into().ok()
     }
 
     /// Keeps a script that is not kept yet. `is_evictable`: EVAL brought it.

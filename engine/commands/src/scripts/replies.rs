@@ -309,7 +309,7 @@ impl Writer<'_> {
 /// As C casts a double to an integer on the machines that the reference runs on.
 fn truncated(number: f64) -> i64 {
     const BOUND: f64 = 9_223_372_036_854_775_808.0;
-    if number >= -BOUND && number < BOUND {
+    if (-BOUND..BOUND).contains(&number) {
         number as i64
     } else {
         i64::MIN

@@ -36,11 +36,6 @@ pub(crate) struct Client {
     directory: tempfile::TempDir,
 }
 
-/// Scripts that nobody else runs.
-fn scripts() -> Arc<thermocline_commands::Scripts> {
-    Arc::new(thermocline_commands::Scripts::new(Clock::default()))
-}
-
 fn open(directory: &Path, time: &SimulatedTime) -> Arc<Store> {
     let disk = Disk::open(directory, BackendChoice::Posix).expect("the directory opens");
     let options = StoreOptions {
@@ -65,12 +60,7 @@ impl Client {
             .enable_time()
             .build();
         Self {
-            executor: Executor::new(
-                Arc::clone(&store),
-                Arc::default(),
-                scripts(),
-                STRING_MAX_BYTES,
-            ),
+            executor: Executor::new(Arc::clone(&store), Arc::default(), STRING_MAX_BYTES),
             store,
             runtime: runtime.expect("a runtime starts"),
             time,
@@ -89,12 +79,7 @@ impl Client {
         self.runtime.block_on(self.store.settled());
         self.store.close(true).expect("the store closes");
         self.store = open(self.directory.path(), &self.time);
-        self.executor = Executor::new(
-            Arc::clone(&self.store),
-            Arc::default(),
-            scripts(),
-            STRING_MAX_BYTES,
-        );
+        self.executor = Executor::new(Arc::clone(&self.store), Arc::default(), STRING_MAX_BYTES);
     }
 
     /// Moves the time forward.

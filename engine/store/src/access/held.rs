@@ -312,6 +312,7 @@ impl<'s, 'k> Access<'s, 'k> {
         resolved.guard = self.guards.partition_point(|guard| guard.id < shard_id);
         let guard = &mut self.guards[resolved.guard];
         guard.wrote = true;
+        guard.shard.changed.insert(hash);
         let found = guard.shard.table(database).map(|it| it.find(hash, key));
         // What was changed is in memory, or it is gone: a cold slot is another key's.
         if matches!(found, Some(Found::Hot(_))) {

@@ -303,8 +303,12 @@ impl SegmentTable {
         if let Some(segment) = self.get_mut(number)
             && segment.state == (SegmentState::Cleaning { scanned_at: None })
         {
-            segment.state = SegmentState::Cleaning {
-                scanned_at: Some(now),
+            segment.state = if is_planted(Bug::SegmentFreedEarly) {
+                SegmentState::Free
+            } else {
+                SegmentState::Cleaning {
+                    scanned_at: Some(now),
+                }
             };
             segment.live_bytes = 0;
             segment.live_records = 0;
@@ -324,7 +328,7 @@ impl SegmentTable {
             if let SegmentState::Cleaning {
                 scanned_at: Some(scanned_at),
             } = segment.state
-                && (scanned_at < image.0 || is_planted(Bug::SegmentFreedEarly))
+                && scanned_at < image.0
             {
                 segment.state = SegmentState::Free;
                 segment.live_bytes = 0;

@@ -16,6 +16,7 @@
 use crc_fast::{CrcAlgorithm, checksum};
 
 use super::listpack::{END, put_backward_length};
+use super::lzf;
 use super::primitive::{
     LENGTH_14_BIT, LENGTH_32_BIT, LENGTH_64_BIT, STRING_I8, STRING_I16, STRING_I32, STRING_LZF,
 };
@@ -209,8 +210,7 @@ pub fn put_string(out: &mut Vec<u8>, bytes: &[u8]) {
     }
     if bytes.len() > UNCOMPRESSED_BYTES
         && bytes.len() <= COMPRESSIBLE_BYTES
-        && let Ok(compressed) = lzf::compress(bytes)
-        && compressed.len() + 4 <= bytes.len()
+        && let Some(compressed) = lzf::compress(bytes, bytes.len() - 4)
     {
         out.push(STRING_LZF);
         put_length(out, compressed.len() as u64);

@@ -54,10 +54,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_libraries_are_valkeys_bytes() {
-        let expected = b"P\0\xb1\x17\xd1-\xc5.\x11\xf4";
+    fn no_libraries_are_a_footer() {
         let dumped = dump_libraries([]);
-        assert_eq!(dumped[..2], expected[..2]);
+        assert!(dumped.starts_with(b"P\0") && dumped.len() == 10);
         assert_eq!(restore_libraries(&dumped, 100), Ok(vec![]));
     }
 
@@ -70,7 +69,9 @@ mod tests {
             Ok(texts.map(<[u8]>::to_vec).to_vec())
         );
         assert!(restore_libraries(&dumped, 100).is_err());
-        dumped[3] ^= 1;
+        if let Some(byte) = dumped.get_mut(3) {
+            *byte ^= 1;
+        }
         assert_eq!(
             restore_libraries(&dumped, 1000),
             Err(RdbError::VersionOrChecksum)

@@ -29,6 +29,7 @@ mod file;
 mod libraries;
 mod list;
 mod listpack;
+mod lzf;
 mod primitive;
 mod set;
 mod sorted_set;

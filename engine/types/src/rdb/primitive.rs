@@ -170,7 +170,7 @@ impl<'a> Decoder<'a> {
 /// lllooooo o8                 copy l+2 bytes from o+1 bytes back (l = 1..6)
 /// 111ooooo l8 o8              the same with l = 7 + l8
 /// ```
-fn decompress(compressed: &[u8], size_bytes: usize) -> Option<Vec<u8>> {
+pub(super) fn decompress(compressed: &[u8], size_bytes: usize) -> Option<Vec<u8>> {
     let mut out: Vec<u8> = Vec::new();
     let mut rest = compressed;
     while let Some((control, after)) = rest.split_first() {
