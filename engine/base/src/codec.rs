@@ -86,16 +86,26 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// [`CodecError::Truncated`] if fewer are left.
+    #[inline]
     pub fn bytes(&mut self, count: usize) -> Result<&'a [u8], CodecError> {
-        let taken = self.rest().get(..count).ok_or(CodecError::Truncated {
-            offset: self.offset,
-            needed_bytes: count,
-            left_bytes: self.left_bytes(),
-        })?;
-        self.offset = self.offset.saturating_add(count);
+        let end = self.offset.saturating_add(count);
+        let Some(taken) = self.bytes.get(self.offset..end) else {
+            return Err(self.truncated(count));
+        };
+        self.offset = end;
         Ok(taken)
     }
 
+    #[cold]
+    const fn truncated(&self, needed_bytes: usize) -> CodecError {
+        CodecError::Truncated {
+            offset: self.offset,
+            needed_bytes,
+            left_bytes: self.left_bytes(),
+        }
+    }
+
+    #[inline]
     fn array<const N: usize>(&mut self) -> Result<[u8; N], CodecError> {
         let mut array = [0; N];
         array.copy_from_slice(self.bytes(N)?);
@@ -106,6 +116,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// [`CodecError::Truncated`] at the end.
+    #[inline]
     pub fn u8(&mut self) -> Result<u8, CodecError> {
         Ok(u8::from_le_bytes(self.array()?))
     }
@@ -130,6 +141,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// [`CodecError::Truncated`] if fewer are left.
+    #[inline]
     pub fn u64(&mut self) -> Result<u64, CodecError> {
         Ok(u64::from_le_bytes(self.array()?))
     }
@@ -138,6 +150,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// [`CodecError::Truncated`] if fewer are left.
+    #[inline]
     pub fn i64(&mut self) -> Result<i64, CodecError> {
         Ok(i64::from_le_bytes(self.array()?))
     }
@@ -147,7 +160,20 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// [`CodecError::Truncated`] at the end, [`CodecError::Overlong`] above
     /// 64 bits.
+    #[inline]
     pub fn varint(&mut self) -> Result<u64, CodecError> {
+        // Nearly all of them: lengths of small things.
+        if let Some(&byte) = self.bytes.get(self.offset)
+            && byte < 0x80
+        {
+            self.offset = self.offset.saturating_add(1);
+            return Ok(u64::from(byte));
+        }
+        self.long_varint()
+    }
+
+    #[cold]
+    fn long_varint(&mut self) -> Result<u64, CodecError> {
         let start = self.offset;
         let mut value = 0_u64;
         for shift in (0..70).step_by(7) {
@@ -168,6 +194,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// As [`Reader::varint`], and [`CodecError::Truncated`] if fewer are left.
+    #[inline]
     pub fn length(&mut self) -> Result<usize, CodecError> {
         let offset = self.offset;
         let length = usize::try_from(self.varint()?).unwrap_or(usize::MAX);
@@ -185,6 +212,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// As [`Reader::length`].
+    #[inline]
     pub fn length_prefixed(&mut self) -> Result<&'a [u8], CodecError> {
         let length = self.length()?;
         self.bytes(length)

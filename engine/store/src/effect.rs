@@ -164,6 +164,25 @@ impl<'a> Effect<'a> {
         }
     }
 
+    /// Appends the bytes of an update of the key, which `update` appends: none are kept
+    /// aside to learn their length.
+    pub fn encode_update_into(
+        out: &mut Vec<u8>,
+        key: KeyRef<'_>,
+        update: impl FnOnce(&mut Vec<u8>),
+    ) {
+        put_key(out, UPDATE, key);
+        let start = out.len();
+        update(out);
+        let end = out.len();
+        put_varint(out, end.saturating_sub(start) as u64);
+        // The length stands before what it counts.
+        let length_bytes = out.len().saturating_sub(end);
+        if let Some(tail) = out.get_mut(start..) {
+            tail.rotate_right(length_bytes);
+        }
+    }
+
     /// Reads the next effect of a payload.
     ///
     /// # Errors
@@ -389,5 +408,12 @@ mod tests {
         assert!(Effect::Delete { key }.replaces_key());
         assert!(!Effect::Expire { key, expiry: None }.replaces_key());
         assert!(!Effect::Update { key, update: b"" }.replaces_key());
+        for update in [&b""[..], b"short", &[7; 300]] {
+            let (mut one, mut other) = (vec![1], vec![1]);
+            Effect::Update { key, update }.encode_into(&mut one);
+            let append = |out: &mut Vec<u8>| out.extend_from_slice(update);
+            Effect::encode_update_into(&mut other, key, append);
+            assert_eq!(one, other);
+        }
     }
 }

@@ -51,6 +51,19 @@ impl Objects {
         self.slots.get(Self::number(value))?.as_deref()
     }
 
+    /// Changes the object that a record's value bytes name; `None` if there is none.
+    pub(crate) fn change<R>(
+        &mut self,
+        value: &[u8],
+        change: impl FnOnce(&mut Object) -> R,
+    ) -> Option<R> {
+        let object = self.slots.get_mut(Self::number(value))?.as_deref_mut()?;
+        let before = object.heap_bytes();
+        let result = change(object);
+        self.heap_bytes = self.heap_bytes - before + object.heap_bytes();
+        Some(result)
+    }
+
     /// Takes the object that a record's value bytes name.
     pub(crate) fn remove(&mut self, value: &[u8]) -> Option<Box<Object>> {
         let number = Self::number(value);

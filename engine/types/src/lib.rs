@@ -29,5 +29,5 @@ pub use listpack::Element;
 pub use set::{FullSet, SetForm, SetRef};
 pub use sorted_set::{FullSortedSet, SortedSetRef};
 pub use stream::{Stream, StreamId, StreamUpdate};
-pub use update::{Update, apply};
+pub use update::{Update, apply, apply_in_place};
 pub use value::{Form, Limits, Object, TypeError, Value, ValueKind, ValueRef};

@@ -149,6 +149,7 @@ pub(crate) fn next<'a>(reader: &mut Reader<'a>) -> Result<Element<'a>, CodecErro
     Ok(element)
 }
 
+#[inline]
 fn next_data<'a>(reader: &mut Reader<'a>) -> Result<Element<'a>, CodecError> {
     let first = reader.u8()?;
     Ok(match first {
@@ -220,6 +221,7 @@ impl<'a> Entries<'a> {
 impl<'a> Iterator for Entries<'a> {
     type Item = (Range<usize>, Element<'a>);
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         if self.start >= self.end {
             return None;

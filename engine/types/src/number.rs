@@ -97,6 +97,10 @@ pub fn precise_double_text(value: f64) -> String {
     if !value.is_finite() || value == 0.0 {
         return double_text(value);
     }
+    if value.abs() < 1e17 && value.fract() == 0.0 {
+        // Whole and of at most 17 digits: all of them, and no more.
+        return itoa::Buffer::new().format(value as i64).to_owned();
+    }
     let scientific = format!("{:.16e}", value.abs());
     let (digits, power) = scientific.split_once('e').unwrap_or((&scientific, "0"));
     let power: i32 = power.parse().unwrap_or(0);
@@ -266,6 +270,8 @@ mod tests {
             (0.1, "0.10000000000000001"),
             (1.1, "1.1000000000000001"),
             (3.0, "3"),
+            (-1e16, "-10000000000000000"),
+            (99_999_999_999_999_984.0, "99999999999999984"),
             (-0.0, "-0"),
             (3.5e-5, "3.4999999999999997e-05"),
             (1e-7, "9.9999999999999995e-08"),

@@ -366,6 +366,58 @@ pub fn apply(
     }
 }
 
+/// As [`apply`], to a large value where it lies. A list that is small afterwards is
+/// returned, and what is left in its place must go.
+///
+/// # Errors
+/// As [`apply`]; the value is then as it was.
+pub fn apply_in_place(
+    object: &mut Object,
+    update: &Update<'_>,
+    limits: &Limits,
+) -> Result<Option<Value>, TypeError> {
+    update.check(Some(ValueRef::Object(object)))?;
+    match (object, update) {
+        (Object::String { bytes, raw }, Update::StringAppend(added)) => {
+            Arc::make_mut(bytes).extend_from_slice(added);
+            *raw = true;
+        }
+        (Object::String { bytes, raw }, Update::StringSetRange { offset, bytes: set }) => {
+            string::set_range(Arc::make_mut(bytes), *offset, set)?;
+            *raw = true;
+        }
+        (Object::Hash(full), _) => change_full(full, update),
+        (Object::Set(full), Update::SetAdd { members, .. }) => {
+            for member in members {
+                full.insert(member);
+            }
+        }
+        (Object::Set(full), Update::SetRemove { members }) => {
+            for member in members {
+                full.remove(member);
+            }
+        }
+        (Object::SortedSet(full), Update::SortedSetSet { entries, .. }) => {
+            for entry in entries {
+                full.set(*entry);
+            }
+        }
+        (Object::SortedSet(full), Update::SortedSetRemove { members }) => {
+            for member in members {
+                full.remove(member);
+            }
+        }
+        (Object::List(list), Update::List(update)) => {
+            let limit = NodeLimit(limits.list_max_listpack_size);
+            return Ok(update.apply_in_place(list, limit));
+        }
+        (Object::Stream(stream), Update::Stream(update)) => update.apply(stream, limits),
+        // Other pairs were refused.
+        _ => {}
+    }
+    Ok(None)
+}
+
 fn change_stream(current: Option<Value>, update: &StreamUpdate<'_>, limits: &Limits) -> Value {
     let mut object = match current {
         Some(Value::Object(object)) => object,
@@ -444,12 +496,9 @@ fn change_hash(current: Option<Value>, update: &Update<'_>, limits: &Limits) -> 
         }
         _ => {}
     }
-    let mut prefix = Vec::new();
-    PackedHash::put(&mut prefix, count, &[]);
-    body.splice(0..0, prefix);
     Value::Inline {
         form: Form::HashPacked,
-        bytes: body,
+        bytes: packed::with_count(count, body),
     }
 }
 
@@ -481,4 +530,4 @@ fn change_full(full: &mut FullHash, update: &Update<'_>) {
     clippy::unwrap_used,
     clippy::arithmetic_side_effects
 )]
-mod tests;
+pub(crate) mod tests;

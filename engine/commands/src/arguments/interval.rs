@@ -80,8 +80,17 @@ impl<'a> Interval<'a> {
         match *self {
             Self::Ranks(first, last) => rank_range(first, last, len),
             Self::Scores(least, greatest) => {
-                let start = position(&|(score, _)| least.is_after(score));
-                let end = position(&|(score, _)| !greatest.is_before(score));
+                // Bounds that every score meets need no look.
+                let start = if least.is(f64::NEG_INFINITY) {
+                    0
+                } else {
+                    position(&|(score, _)| least.is_after(score))
+                };
+                let end = if greatest.is(f64::INFINITY) {
+                    len
+                } else {
+                    position(&|(score, _)| !greatest.is_before(score))
+                };
                 start..end.max(start)
             }
             Self::Members(least, greatest) => {
@@ -112,6 +121,11 @@ fn rank_range(first: i64, last: i64, len: usize) -> Range<usize> {
 }
 
 impl ScoreBound {
+    /// Whether it is this score, which is inside.
+    fn is(&self, score: f64) -> bool {
+        self.score == score && !self.is_excluded
+    }
+
     /// As the lower end: whether the score is below.
     fn is_after(&self, score: f64) -> bool {
         score < self.score || (self.is_excluded && score == self.score)
@@ -240,6 +254,9 @@ mod tests {
             ("0", "(1", 0..1),
             ("(1", "(1", 3..3),
             ("5", "1", 4..4),
+            ("-inf", "+inf", 0..4),
+            ("(-inf", "(+inf", 0..4),
+            ("1", "inf", 1..4),
         ] {
             let interval = Interval::parse_scores(least.as_bytes(), greatest.as_bytes());
             assert_eq!(ranks(interval), expected, "{least} {greatest}");

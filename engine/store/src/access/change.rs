@@ -5,6 +5,7 @@
 //! the key. Does not append. Under the shards' locks, any thread.
 
 use super::{Access, EFFECTS, KeyId};
+use crate::address::Address;
 use crate::effect::{Effect, KeyRef};
 use crate::image::RangeSet;
 use crate::objects::OBJECT_FORM;
@@ -15,7 +16,10 @@ use crate::waiting::Ticket;
 use smallvec::SmallVec;
 use thermocline_base::bugs::{Bug, is_planted};
 use thermocline_base::{DatabaseId, UnixMillis};
-use thermocline_types::{TypeError, Update, Value};
+use thermocline_types::{Form, TypeError, Update, Value, ValueRef};
+
+/// What a record holds of a value: its form and bytes.
+type Kept = (u8, SmallVec<[u8; 4]>);
 
 impl<'k> Access<'_, 'k> {
     /// Brings a cold key into memory as it is: its record is clean if
@@ -59,7 +63,7 @@ impl<'k> Access<'_, 'k> {
             State::Cold(cold) => {
                 self.deaths.push((cold.address, cold.bytes));
                 let nothing = Value::Inline {
-                    form: thermocline_types::Form::StringBytes,
+                    form: Form::StringBytes,
                     bytes: Vec::new(),
                 };
                 if let Value::Object(object) = std::mem::replace(&mut cold.value, nothing) {
@@ -142,7 +146,7 @@ impl<'k> Access<'_, 'k> {
     /// As [`Access::put`] with a string of at most `STRING_MAX_BYTES` that was
     /// set whole.
     pub fn put_string(&mut self, key: KeyId, bytes: &[u8], expiry: Option<UnixMillis>) {
-        const FORM: u8 = thermocline_types::Form::StringBytes as u8;
+        const FORM: u8 = Form::StringBytes as u8;
         if bytes.len() > thermocline_types::value::STRING_INLINE_MAX_BYTES {
             if let Ok(value) = Value::from_string(bytes.to_vec()) {
                 self.put(key, value, expiry);
@@ -197,22 +201,30 @@ impl<'k> Access<'_, 'k> {
         let old = self.peek_key(id);
         update.check(old.map(|entry| entry.value))?;
         let expiry = old.and_then(|entry| entry.expiry);
+        let is_large = matches!(old.map(|entry| entry.value), Some(ValueRef::Object(_)));
         self.note_before(id);
-        let current = self.take_value(id);
-        let value = thermocline_types::apply(current, update, &self.store.limits())?;
-        if value.as_ref().is_empty_collection() {
-            self.delete_key(id);
-            return Ok(());
+        if matches!(self.keys[id].state, State::Cold(_)) {
+            self.install(id, false);
         }
-        let mut encoded = Vec::new();
-        update.encode_into(&mut encoded);
-        self.log(id, |key| Effect::Update {
-            key,
-            update: &encoded,
-        });
-        let guard = self.keys[id].guard;
-        let (form, bytes) = self.guards[guard].shard.objects.keep(value);
-        self.put_record(id, form, &bytes, expiry);
+        if self.overwrite(id, update) {
+            self.log_update(id, update);
+        } else {
+            let copy = self.copy_on_tier(id);
+            let changed = if is_large {
+                self.change_object(id, update)?
+            } else {
+                let current = self.copied_value(id);
+                let value = thermocline_types::apply(current, update, &self.store.limits())?;
+                (!value.as_ref().is_empty_collection()).then(|| self.keep(id, value))
+            };
+            let Some((form, bytes)) = changed else {
+                self.delete_key(id);
+                return Ok(());
+            };
+            self.deaths.extend(copy);
+            self.log_update(id, update);
+            self.put_record(id, form, &bytes, expiry);
+        }
         self.changed(id);
         if update.may_serve() {
             self.may_serve(id);
@@ -247,24 +259,90 @@ impl<'k> Access<'_, 'k> {
         Ok(())
     }
 
-    /// The key's value as one's own; the record keeps only the shell of one,
-    /// to be replaced or deleted next.
-    fn take_value(&mut self, id: usize) -> Option<Value> {
-        if matches!(self.keys[id].state, State::Cold(_)) {
-            self.install(id, false);
+    fn log_update(&mut self, id: usize, update: &Update<'_>) {
+        if self.may_log() {
+            let resolved = &self.keys[id];
+            let key = KeyRef {
+                database: resolved.database,
+                key: resolved.key,
+            };
+            Effect::encode_update_into(&mut self.effects, key, |out| update.encode_into(out));
         }
-        let position = self.position(id)?;
+    }
+
+    /// Writes bytes into a small string where it lies: bitmaps are changed so, byte by byte.
+    /// False if the update is another one or needs another record; nothing has changed then.
+    fn overwrite(&mut self, id: usize, update: &Update<'_>) -> bool {
+        let Update::StringSetRange { offset, bytes } = update else {
+            return false;
+        };
+        let Some(position) = self.position(id) else {
+            return false;
+        };
         let resolved = &self.keys[id];
         let shard = &mut *self.guards[resolved.guard].shard;
+        let Some(table) = shard.table_mut(resolved.database) else {
+            return false;
+        };
+        let record = table.record(position);
+        let is_raw = record.is_some_and(|record| record.parts().form == Form::StringRaw as u8);
+        let offset = usize::try_from(*offset).unwrap_or(usize::MAX);
+        is_raw && table.overwrite(position, offset, bytes)
+    }
+
+    fn keep(&mut self, id: usize, value: Value) -> Kept {
+        let guard = self.keys[id].guard;
+        self.guards[guard].shard.objects.keep(value)
+    }
+
+    /// The copy that the tier has of a hot key's record, and about how many bytes it takes
+    /// there.
+    fn copy_on_tier(&mut self, id: usize) -> Option<(Address, u32)> {
+        let position = self.position(id)?;
+        let resolved = &self.keys[id];
+        let shard = &self.guards[resolved.guard].shard;
+        let record = shard.table(resolved.database)?.record(position)?;
+        let address = record.address()?;
+        let hint = (self.store).copy_bytes_hint(address, &record.parts(), &shard.objects);
+        Some((address, hint))
+    }
+
+    /// Changes a hot key's object where it lies. What its record holds from now on; `None`
+    /// if the collection is empty now.
+    fn change_object(&mut self, id: usize, update: &Update<'_>) -> Result<Option<Kept>, TypeError> {
+        let Some(position) = self.position(id) else {
+            return Ok(None);
+        };
+        let limits = self.store.limits();
+        let resolved = &self.keys[id];
+        let shard = &mut *self.guards[resolved.guard].shard;
+        let table = shard.table(resolved.database);
+        let Some(record) = table.and_then(|table| table.record(position)) else {
+            return Ok(None);
+        };
+        let number: SmallVec<[u8; 4]> = record.parts().value.into();
+        let changed = shard.objects.change(&number, |object| {
+            let small = thermocline_types::apply_in_place(object, update, &limits)?;
+            let is_empty = small.is_none() && ValueRef::Object(object).is_empty_collection();
+            Ok::<_, TypeError>((small, is_empty))
+        });
+        match changed.transpose()? {
+            None | Some((None, true)) => Ok(None),
+            Some((None, false)) => Ok(Some((OBJECT_FORM, number))),
+            Some((Some(small), _)) if small.as_ref().is_empty_collection() => Ok(None),
+            Some((Some(small), _)) => {
+                shard.objects.remove(&number);
+                Ok(Some(shard.objects.keep(small)))
+            }
+        }
+    }
+
+    /// A copy of the hot key's value, which is no object.
+    fn copied_value(&mut self, id: usize) -> Option<Value> {
+        let position = self.position(id)?;
+        let resolved = &self.keys[id];
+        let shard = &self.guards[resolved.guard].shard;
         let parts = shard.table(resolved.database)?.record(position)?.parts();
-        if let Some(address) = parts.address {
-            let bytes = self.store.copy_bytes_hint(address, &parts, &shard.objects);
-            self.deaths.push((address, bytes));
-        }
-        if parts.form == OBJECT_FORM {
-            let number: SmallVec<[u8; 4]> = parts.value.into();
-            return shard.objects.remove(&number).map(Value::Object);
-        }
         Some(shard.objects.value(&parts).capture())
     }
 
@@ -332,11 +410,8 @@ impl<'k> Access<'_, 'k> {
     where
         'k: 'e,
     {
-        if !self.store.log.is_kept() {
+        if !self.may_log() {
             return;
-        }
-        if self.effects.capacity() == 0 {
-            self.effects = EFFECTS.take();
         }
         let resolved = &self.keys[id];
         let key = KeyRef {
@@ -344,6 +419,15 @@ impl<'k> Access<'_, 'k> {
             key: resolved.key,
         };
         effect(key).encode_into(&mut self.effects);
+    }
+
+    /// Whether effects are kept, for which there is a buffer then.
+    fn may_log(&mut self) -> bool {
+        let is_kept = self.store.log.is_kept();
+        if is_kept && self.effects.capacity() == 0 {
+            self.effects = EFFECTS.take();
+        }
+        is_kept
     }
 
     pub(crate) fn log_effect(&mut self, effect: &Effect<'_>) {

@@ -40,6 +40,7 @@ impl Index {
             homes_left -= 1;
             let head = self.head(at as u32);
             let segment = &self.segments[head as usize];
+            let left = count.max(1) - visited;
             let mut offer = |slot: Slot| {
                 let stored = slot.stored(hasher);
                 if u64::from(stored) >= at {
@@ -47,7 +48,15 @@ impl Index {
                     visited += 1;
                 }
             };
-            if segment.next == NO_SEGMENT {
+            let is_chained = segment.next != NO_SEGMENT;
+            if !is_chained
+                && at <= u64::from(segment.low)
+                && segment.occupied().take(left + 1).count() <= left
+            {
+                // All of it is asked for: one pass instead of one a home.
+                segment.occupied().for_each(|(_, _, slot)| offer(slot));
+                at = u64::from(segment.low) + segment.width();
+            } else if !is_chained {
                 let home = segment.home(at as u32);
                 segment.of_home(home).for_each(|(_, _, slot)| offer(slot));
                 at = segment.home_end(home);

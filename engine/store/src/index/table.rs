@@ -249,6 +249,14 @@ impl KeyTable {
         }
     }
 
+    /// Writes these bytes over those of the value from `offset` on, in the record at
+    /// `position`, which is no longer clean. Whether its slot is hot and the value has them
+    /// all.
+    pub fn overwrite(&mut self, position: Position, offset: usize, with: &[u8]) -> bool {
+        // SAFETY: as in `mark_writing`; `with` is no part of the record, for `&mut self`.
+        (self.raw(position)).is_some_and(|raw| unsafe { raw.borrow_mut() }.overwrite(offset, with))
+    }
+
     /// Remembers that the tier holds an identical copy of the record at
     /// `position` at `address`, so that it is clean; nothing happens if its
     /// slot is not hot.

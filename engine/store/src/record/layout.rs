@@ -404,6 +404,19 @@ impl RecordMut<'_> {
         true
     }
 
+    /// Writes these bytes over those of the value from `offset` on; the record is no longer
+    /// clean. Whether the value has them all.
+    pub(crate) fn overwrite(&mut self, offset: usize, with: &[u8]) -> bool {
+        let (bytes, offsets) = self.bytes();
+        let start = offsets.value.saturating_add(offset);
+        let Some(place) = bytes.get_mut(start..start.saturating_add(with.len())) else {
+            return false;
+        };
+        place.copy_from_slice(with);
+        bytes[1] &= !(FLAG_CLEAN | FLAG_WRITING);
+        true
+    }
+
     /// Remembers in a record that has an address that the tier holds an
     /// identical copy at this one. Whether that could be done.
     pub(crate) fn set_address(&mut self, address: Address) -> bool {
@@ -509,6 +522,30 @@ mod tests {
             prop_assert_eq!(record.parts(), parts);
             prop_assert_eq!((record.key(), record.record_bytes()), (&key[..], memory.len() * 8));
         }
+    }
+
+    #[test]
+    fn a_value_is_overwritten_within_its_bounds() {
+        let parts = RecordParts {
+            address: Some(address(7)),
+            is_clean: true,
+            ..RecordParts::new(1, b"key", b"value")
+        };
+        let mut memory = place(&parts);
+        let raw = write(&parts, &mut memory);
+        // SAFETY: the record lies in `memory`, and no other view is alive.
+        let overwrite = |offset, with| unsafe { raw.borrow_mut() }.overwrite(offset, with);
+        // SAFETY: as above.
+        let read = || unsafe { raw.borrow() }.parts();
+        assert!(!overwrite(3, b"xyz") && !overwrite(usize::MAX, b"x"));
+        assert_eq!(read(), parts);
+        assert!(overwrite(3, b"xy"));
+        let changed = RecordParts {
+            is_clean: false,
+            value: b"valxy",
+            ..parts
+        };
+        assert_eq!(read(), changed);
     }
 
     #[test]

@@ -21,12 +21,18 @@ use std::sync::Arc;
 use thermocline_base::{DatabaseId, HashSeed, Random, UnixMillis};
 
 /// Nodes are split so that they hold this many bytes on average at most; a node
-/// about to be split then holds some 2 KiB.
-const NODE_LOAD_BYTES: usize = 1400;
+/// about to be split then holds some 700. More would make a look at a node, which walks
+/// its entries, dearer than a miss of the cache; fewer would waste memory.
+const NODE_LOAD_BYTES: usize = 512;
 
-/// A single entry counts for no more than this, else one huge value would ask
-/// for thousands of empty nodes.
-const ENTRY_LOAD_MAX_BYTES: usize = 2048;
+/// A single entry counts for no less and no more than this: many tiny ones make a long
+/// walk too, and one huge value would ask for many empty nodes.
+const ENTRY_LOAD_BYTES: std::ops::RangeInclusive<usize> = 16..=NODE_LOAD_BYTES;
+
+/// What an entry of so many bytes counts for.
+fn load_bytes(entry_bytes: usize) -> usize {
+    entry_bytes.clamp(*ENTRY_LOAD_BYTES.start(), *ENTRY_LOAD_BYTES.end())
+}
 
 /// Nodes a chunk of the directory refers to.
 const CHUNK_NODES: usize = 256;
@@ -180,7 +186,7 @@ impl FullHash {
 
     fn forget(&mut self, removed: Removed) {
         self.fields -= 1;
-        self.load_bytes -= removed.entry_bytes.min(ENTRY_LOAD_MAX_BYTES);
+        self.load_bytes -= load_bytes(removed.entry_bytes);
         self.expiring -= usize::from(removed.expiry.is_some());
     }
 
@@ -197,9 +203,30 @@ impl FullHash {
         if let Some(removed) = removed {
             self.forget(removed);
         }
+        self.count_in(added_bytes, entry.2);
+        removed.is_none()
+    }
+
+    /// Sets a field without an expiry unless it is there; whether it was not. Copies
+    /// nothing where it is.
+    pub(crate) fn set_if_absent(&mut self, field: &[u8], value: &[u8]) -> bool {
+        let at = self.node_of(self.hash(field));
+        if packed::find(&self.node(at).body, field).is_some() {
+            return false;
+        }
+        let added_bytes = self.change(at, |node| {
+            node.count += 1;
+            packed::append(&mut node.body, (field, value, None))
+        });
+        self.count_in(added_bytes, None);
+        true
+    }
+
+    /// Counts an entry that was added, and makes room for more.
+    fn count_in(&mut self, entry_bytes: usize, expiry: Option<UnixMillis>) {
         self.fields += 1;
-        self.load_bytes += added_bytes.min(ENTRY_LOAD_MAX_BYTES);
-        if let Some(expiry) = entry.2 {
+        self.load_bytes += load_bytes(entry_bytes);
+        if let Some(expiry) = expiry {
             self.earliest = if self.expiring == 0 {
                 expiry
             } else {
@@ -210,28 +237,29 @@ impl FullHash {
         while self.load_bytes > self.nodes * NODE_LOAD_BYTES {
             self.split();
         }
-        removed.is_none()
     }
 
     /// Removes a field; whether it was there.
     pub fn remove(&mut self, field: &[u8]) -> bool {
         let at = self.node_of(self.hash(field));
-        if packed::find(&self.node(at).body, field).is_none() {
+        let found = packed::find(&self.node(at).body, field);
+        let Some((bytes, (.., expiry))) = found else {
             return false;
-        }
-        let removed = self.change(at, |node| {
-            let removed = packed::remove(&mut node.body, field);
-            node.count -= usize::from(removed.is_some());
-            removed
+        };
+        let entry_bytes = bytes.len();
+        self.change(at, |node| {
+            node.body.drain(bytes);
+            node.count -= 1;
         });
-        if let Some(removed) = removed {
-            self.forget(removed);
-        }
+        self.forget(Removed {
+            entry_bytes,
+            expiry,
+        });
         // A quarter full, well under where it splits, so that it cannot swing.
         while self.nodes > 1 && self.load_bytes * 4 < self.nodes * NODE_LOAD_BYTES {
             self.merge();
         }
-        removed.is_some()
+        true
     }
 
     /// Adds one node and moves to it the fields of its source that belong there.
@@ -308,19 +336,17 @@ impl FullHash {
         let mut nodes_left = count.saturating_mul(10).max(16);
         loop {
             let at = self.node_of(cursor.reverse_bits());
+            // The range of this node begins at the top bits and is this long.
+            let bits = self.bits_of(at);
+            let span = 1_u64.checked_shl(64 - bits).unwrap_or(0);
+            let begin = cursor & !span.wrapping_sub(1);
             for (_, entry) in Entries::new(&self.node(at).body) {
-                if self.hash(entry.0).reverse_bits() >= cursor {
+                if cursor == begin || self.hash(entry.0).reverse_bits() >= cursor {
                     visited += 1;
                     visit(entry);
                 }
             }
-            // The range of this node begins at the top bits and is this long.
-            let bits = self.bits_of(at);
-            if bits == 0 {
-                return 0;
-            }
-            let span = 1_u64 << (64 - bits);
-            cursor = (cursor & !(span - 1)).wrapping_add(span);
+            cursor = begin.wrapping_add(span);
             nodes_left -= 1;
             if cursor == 0 || visited >= count || nodes_left == 0 {
                 return cursor;

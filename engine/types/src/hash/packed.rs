@@ -16,7 +16,7 @@
 
 use super::HashEntry;
 use std::ops::Range;
-use thermocline_base::codec::{put_length_prefixed, put_varint};
+use thermocline_base::codec::{put_length_prefixed, put_varint, varint_bytes};
 use thermocline_base::{CodecError, Reader, UnixMillis};
 
 /// Flag bit of an entry that carries an expiry.
@@ -37,6 +37,7 @@ pub(crate) fn put_entry(out: &mut Vec<u8>, (field, value, expiry): HashEntry<'_>
 }
 
 /// Reads one entry.
+#[inline]
 pub(crate) fn next_entry<'a>(reader: &mut Reader<'a>) -> Result<HashEntry<'a>, CodecError> {
     let flags = reader.u8()?;
     if flags & !FLAG_EXPIRY != 0 {
@@ -70,6 +71,7 @@ impl<'a> Entries<'a> {
 impl<'a> Iterator for Entries<'a> {
     type Item = (Range<usize>, HashEntry<'a>);
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         if self.reader.is_empty() {
             return None;
@@ -82,7 +84,41 @@ impl<'a> Iterator for Entries<'a> {
 
 /// The entry of `field` in `body`.
 pub(crate) fn find<'a>(body: &'a [u8], field: &[u8]) -> Option<(Range<usize>, HashEntry<'a>)> {
-    Entries::new(body).find(|(_, entry)| entry.0 == field)
+    let mut at = 0_usize;
+    loop {
+        let rest = body.get(at..).filter(|rest| !rest.is_empty())?;
+        if let Some(passed_bytes) = passed(rest, field) {
+            at = at.saturating_add(passed_bytes);
+            continue;
+        }
+        let mut reader = Reader::new(rest);
+        let entry = next_entry(&mut reader).ok()?;
+        let end = at.saturating_add(reader.offset());
+        if entry.0 == field {
+            return Some((at..end, entry));
+        }
+        at = end;
+    }
+}
+
+/// The bytes of the first entry, if they are easily counted and its field is another one:
+/// names of one hash often have one length and begin alike, so ends tell most apart.
+#[inline]
+fn passed(rest: &[u8], field: &[u8]) -> Option<usize> {
+    let (flags, field_bytes) = (*rest.first()?, *rest.get(1)?);
+    let value_at = usize::from(field_bytes).wrapping_add(2);
+    let value_bytes = *rest.get(value_at)?;
+    if flags > FLAG_EXPIRY || (field_bytes | value_bytes) >= 0x80 {
+        return None;
+    }
+    let may_be_it = usize::from(field_bytes) == field.len()
+        && (field.is_empty() || rest.get(value_at.wrapping_sub(1)) == field.last());
+    let expiry_bytes = usize::from(flags).wrapping_mul(8);
+    let end = value_at
+        .wrapping_add(1)
+        .wrapping_add(usize::from(value_bytes))
+        .wrapping_add(expiry_bytes);
+    (!may_be_it && end <= rest.len()).then_some(end)
 }
 
 /// What [`set`] and [`remove`] took out of a body.
@@ -94,29 +130,60 @@ pub(crate) struct Removed {
     pub(crate) expiry: Option<UnixMillis>,
 }
 
-fn replace(body: &mut Vec<u8>, at: Range<usize>, with: Vec<u8>) {
-    let grows_bytes = with.len().saturating_sub(at.len());
-    if body.capacity().saturating_sub(body.len()) < grows_bytes {
+/// Makes room for so many more bytes at the end.
+pub(crate) fn reserve(body: &mut Vec<u8>, added_bytes: usize) {
+    if body.capacity().saturating_sub(body.len()) < added_bytes {
         // An eighth of slack: a node is small, so doubling would waste more
         // memory than the copies it saves.
-        body.reserve_exact(grows_bytes.saturating_add(body.len() >> 3));
+        body.reserve_exact(added_bytes.saturating_add(body.len() >> 3));
     }
-    body.splice(at, with);
+}
+
+/// Appends `entry`, whose field is not there; the bytes it takes.
+pub(crate) fn append(body: &mut Vec<u8>, entry: HashEntry<'_>) -> usize {
+    let before = body.len();
+    reserve(body, entry_bytes(entry));
+    put_entry(body, entry);
+    body.len().saturating_sub(before)
+}
+
+/// The bytes that an entry takes.
+fn entry_bytes((field, value, expiry): HashEntry<'_>) -> usize {
+    let prefixed = |bytes: &[u8]| bytes.len().saturating_add(varint_bytes(bytes.len() as u64));
+    let expiry_bytes = if expiry.is_some() { 8 } else { 0 };
+    prefixed(field)
+        .saturating_add(prefixed(value))
+        .saturating_add(expiry_bytes)
+        .saturating_add(1)
 }
 
 /// Puts `entry` in the place of the one with its field, or at the end.
 pub(crate) fn set(body: &mut Vec<u8>, entry: HashEntry<'_>) -> Option<Removed> {
-    let mut encoded = Vec::new();
-    put_entry(&mut encoded, entry);
-    let found = find(body, entry.0).map(|(at, old)| (at, old.2));
-    let at = found
-        .as_ref()
-        .map_or(body.len()..body.len(), |(at, _)| at.clone());
-    replace(body, at, encoded);
-    found.map(|(at, expiry)| Removed {
+    let Some((at, (.., expiry))) = find(body, entry.0) else {
+        append(body, entry);
+        return None;
+    };
+    let removed = Removed {
         entry_bytes: at.len(),
         expiry,
-    })
+    };
+    let added_bytes = entry_bytes(entry);
+    // The new one is written at the end and moved to its place from there:
+    // nothing is allocated but for what the body grows by.
+    let end = body.len();
+    reserve(body, added_bytes);
+    put_entry(body, entry);
+    if added_bytes == at.len() {
+        body.copy_within(end.., at.start);
+        body.truncate(end);
+    } else {
+        if let Some(tail) = body.get_mut(at.start..) {
+            tail.rotate_right(added_bytes);
+        }
+        let start = at.start.saturating_add(added_bytes);
+        body.drain(start..start.saturating_add(at.len()));
+    }
+    Some(removed)
 }
 
 /// Takes out the entry of `field`.
@@ -199,6 +266,15 @@ impl<'a> PackedHash<'a> {
         put_varint(out, count as u64);
         out.extend_from_slice(body);
     }
+}
+
+/// The bytes of a small collection: how many entries, then the body of them.
+pub(crate) fn with_count(count: usize, mut body: Vec<u8>) -> Vec<u8> {
+    let end = body.len();
+    put_varint(&mut body, count as u64);
+    let count_bytes = body.len().saturating_sub(end);
+    body.rotate_right(count_bytes);
+    body
 }
 
 /// Whether two of them are the same.

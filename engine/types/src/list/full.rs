@@ -69,13 +69,17 @@ impl List {
         list
     }
 
-    /// The one node of a list that is no quicklist and takes at most `most_bytes`.
-    pub(super) fn into_small_node(self, most_bytes: usize) -> Result<Node, Self> {
-        let fits = match self.nodes.front() {
+    /// Whether it is no quicklist and takes at most `most_bytes`, or is empty.
+    pub(super) fn is_small(&self, most_bytes: usize) -> bool {
+        match self.nodes.front() {
             None => true,
             Some(node) => !self.is_quicklist && node.body.len() <= most_bytes,
-        };
-        if !fits {
+        }
+    }
+
+    /// The one node of a list that [is small](Self::is_small).
+    pub(super) fn into_small_node(self, most_bytes: usize) -> Result<Node, Self> {
+        if !self.is_small(most_bytes) {
             return Err(self);
         }
         let node = Arc::unwrap_or_clone(self.nodes).pop_front();

@@ -13,6 +13,7 @@ pub use full::List;
 pub use node::NodeLimit;
 pub use update::{End, ListUpdate};
 
+use crate::hash::packed::with_count;
 use crate::listpack::{self, Element};
 use crate::value::{Form, Object, Value};
 use node::{Node, NodeElements};
@@ -169,33 +170,47 @@ impl<'a> ListRef<'a> {
     }
 }
 
+/// Whether the value of the list lies in place.
+pub(crate) fn is_small(list: &List) -> bool {
+    list.is_small(INLINE_MAX_BYTES)
+}
+
 /// The value of a list: small ones in place.
 pub(crate) fn into_value(list: List) -> Value {
     match list.into_small_node(INLINE_MAX_BYTES) {
-        Ok(node) => {
-            let mut bytes = Vec::with_capacity(node.body.len() + 2);
-            put_varint(&mut bytes, node.count as u64);
-            bytes.extend_from_slice(&node.body);
-            Value::Inline {
-                form: Form::ListPacked,
-                bytes,
-            }
-        }
+        Ok(node) => inline_value(node),
         Err(list) => Value::Object(Box::new(Object::List(list))),
     }
 }
 
 /// The list of a small one's bytes.
 pub(crate) fn from_inline(bytes: Vec<u8>) -> List {
+    List::of_node(inline_node(bytes))
+}
+
+/// The one node that a small list's bytes are.
+pub(crate) fn inline_node(mut bytes: Vec<u8>) -> Node {
     let packed = PackedList::trusted(&bytes);
     let (count, prefix_bytes) = (packed.count, bytes.len() - packed.body.len());
-    let mut body = bytes;
-    body.drain(..prefix_bytes);
-    List::of_node(Node {
+    bytes.drain(..prefix_bytes);
+    Node {
         count,
         is_plain: false,
-        body,
-    })
+        body: bytes,
+    }
+}
+
+/// The value of a list that is one node, and small.
+pub(crate) fn inline_value(node: Node) -> Value {
+    Value::Inline {
+        form: Form::ListPacked,
+        bytes: with_count(node.count, node.body),
+    }
+}
+
+/// Whether a listpack of so many bytes lies in place.
+pub(crate) const fn fits_inline(body_bytes: usize) -> bool {
+    body_bytes <= INLINE_MAX_BYTES
 }
 
 /// Appends the serialised form of a list that is an object; which form it is.

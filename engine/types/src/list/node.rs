@@ -175,13 +175,9 @@ impl Node {
             // memory than the copies it saves.
             self.body.reserve_exact(bytes + self.body.len() / 8);
         }
-        if at == self.body.len() {
-            listpack::put(&mut self.body, text);
-        } else {
-            let mut entry = Vec::with_capacity(bytes);
-            listpack::put(&mut entry, text);
-            self.body.splice(at..at, entry);
-        }
+        // Written at the end and turned to its place: nothing is allocated for it.
+        listpack::put(&mut self.body, text);
+        self.body[at..].rotate_right(bytes);
         self.count += 1;
     }
 

@@ -1,6 +1,7 @@
 //! Lists against a plain deque: contents, counts, forms and captures.
 
 use super::*;
+use crate::update::tests::apply_both;
 use crate::update::{Update, apply};
 use crate::value::{Limits, ValueRef};
 use proptest::prelude::*;
@@ -206,7 +207,7 @@ proptest! {
             let before = model.clone();
             let Update::List(change) = &update else { unreachable!() };
             apply_to_model(&mut model, change);
-            let changed = apply(value.take(), &update, &limits).unwrap();
+            let changed = apply_both(value.take(), &update, &limits).unwrap();
             check(&changed, &model);
             if let Some(capture) = capture {
                 prop_assert_eq!(elements(&capture), before);

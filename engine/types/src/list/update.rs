@@ -4,7 +4,9 @@
 //! included. Does not know commands: which element is meant is an index by
 //! then. Runs on whichever thread holds the shard.
 
-use super::{List, NodeLimit, from_inline, into_value};
+use super::node::Node;
+use super::{List, NodeLimit, fits_inline, inline_node, inline_value, into_value, is_small};
+use crate::listpack::entry_bytes;
 use crate::string;
 use crate::value::{Object, TypeError, Value, ValueRef};
 use thermocline_base::Reader;
@@ -236,7 +238,10 @@ impl<'a> ListUpdate<'a> {
     /// The list after the update, which was checked.
     pub(crate) fn apply(&self, current: Option<Value>, limit: NodeLimit) -> Value {
         let mut list = match current {
-            Some(Value::Inline { bytes, .. }) => from_inline(bytes),
+            Some(Value::Inline { bytes, .. }) => match self.change_small(bytes, limit) {
+                Ok(node) => return inline_value(node),
+                Err(node) => List::of_node(node),
+            },
             Some(Value::Object(object)) => match *object {
                 Object::List(list) => list,
                 _ => List::default(),
@@ -245,6 +250,46 @@ impl<'a> ListUpdate<'a> {
         };
         self.change(&mut list, limit);
         into_value(list)
+    }
+
+    /// A push or pop, the commonest changes, of a small list that stays small: without a
+    /// chain of one node. The node as it was if it is another one.
+    fn change_small(&self, bytes: Vec<u8>, limit: NodeLimit) -> Result<Node, Node> {
+        let mut node = inline_node(bytes);
+        match self {
+            Self::Push { end, elements } => {
+                let text_bytes: usize = elements.iter().map(|element| element.len()).sum();
+                let entry_bytes = elements.iter().map(|element| entry_bytes(element));
+                let body_bytes = entry_bytes.fold(node.body.len(), usize::saturating_add);
+                let node_bytes = node.bytes().saturating_add(text_bytes);
+                let count = node.count.saturating_add(elements.len());
+                if limit.is_exceeded(node_bytes, count) || !fits_inline(body_bytes) {
+                    return Err(node);
+                }
+                for element in elements {
+                    let at = if *end == End::Head { 0 } else { node.count };
+                    node.insert(at, element);
+                }
+            }
+            Self::Pop { end, count } => {
+                let count = usize::try_from(*count).unwrap_or(usize::MAX);
+                let count = count.min(node.count);
+                let left = node.count.saturating_sub(count);
+                node.remove(match end {
+                    End::Head => 0..count,
+                    End::Tail => left..node.count,
+                });
+            }
+            _ => return Err(node),
+        }
+        Ok(node)
+    }
+
+    /// As [`Self::apply`] to a list that is an object; its value if it is small now, and
+    /// the object is left empty.
+    pub(crate) fn apply_in_place(&self, list: &mut List, limit: NodeLimit) -> Option<Value> {
+        self.change(list, limit);
+        is_small(list).then(|| into_value(std::mem::take(list)))
     }
 
     fn change(&self, list: &mut List, limit: NodeLimit) {

@@ -48,8 +48,7 @@ impl FullSet {
 
     /// Adds a member; whether it is new.
     pub fn insert(&mut self, member: &[u8]) -> bool {
-        // A look first: setting what is there would copy its node.
-        !self.contains(member) && self.0.set((member, &[], None))
+        self.0.set_if_absent(member, &[])
     }
 
     /// Takes a member out; whether it was there.

@@ -65,7 +65,7 @@ impl<'a> SetRef<'a> {
             Self::Integers(integers) => {
                 parse_integer(member).is_some_and(|number| integers.find(number).is_ok())
             }
-            Self::Packed(packed) => packed.iter().any(|one| one == member),
+            Self::Packed(packed) => packed.contains(member),
             Self::Full(full) => full.contains(member),
         }
     }

@@ -74,6 +74,15 @@ impl<'a> PackedSet<'a> {
         self.count == 0
     }
 
+    /// Whether `member` is in it.
+    #[must_use]
+    pub fn contains(&self, member: &[u8]) -> bool {
+        // As in the search for a field: ends tell most members apart.
+        let (length, last) = (member.len(), member.last());
+        self.iter()
+            .any(|one| one.len() == length && one.last() == last && one == member)
+    }
+
     /// The members in the order they were added.
     pub fn iter(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
         let mut reader = Reader::new(self.body);

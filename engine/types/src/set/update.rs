@@ -11,9 +11,10 @@
 )]
 
 use super::{FullSet, IntegerSet, Member, PackedSet, SetRef, integers};
+use crate::hash::packed::with_count;
 use crate::number::parse_integer;
 use crate::value::{Form, Limits, Object, Value};
-use thermocline_base::codec::{put_length_prefixed, put_varint};
+use thermocline_base::codec::put_length_prefixed;
 use thermocline_base::{CodecError, HashSeed, Reader};
 
 /// The forms of a set, the most compact first.
@@ -202,15 +203,10 @@ impl Working {
                 form: Form::SetIntegers,
                 bytes,
             },
-            Self::Packed { count, mut body } => {
-                let mut prefix = Vec::new();
-                put_varint(&mut prefix, count as u64);
-                body.splice(0..0, prefix);
-                Value::Inline {
-                    form: Form::SetPacked,
-                    bytes: body,
-                }
-            }
+            Self::Packed { count, body } => Value::Inline {
+                form: Form::SetPacked,
+                bytes: with_count(count, body),
+            },
             Self::Full(full) => Value::Object(Box::new(Object::Set(full))),
         }
     }
@@ -244,7 +240,8 @@ pub(crate) fn remove(current: Option<Value>, members: &[&[u8]]) -> Value {
 #[allow(clippy::unwrap_used, clippy::arithmetic_side_effects)]
 mod tests {
     use super::*;
-    use crate::update::{Update, apply};
+    use crate::update::Update;
+    use crate::update::tests::apply_both;
     use proptest::prelude::*;
     use std::collections::BTreeSet;
 
@@ -320,7 +317,7 @@ mod tests {
                 let mut bytes = Vec::new();
                 update.encode_into(&mut bytes);
                 prop_assert_eq!(Update::decode(&bytes).unwrap(), update.clone());
-                let changed = apply(value.take(), &update, &limits()).unwrap();
+                let changed = apply_both(value.take(), &update, &limits()).unwrap();
                 let mut serialized = Vec::new();
                 let form = changed.serialize_into(&mut serialized);
                 let read = Value::deserialize(form, &serialized).unwrap();

@@ -15,15 +15,17 @@
     clippy::arithmetic_side_effects
 )]
 
+use crate::hash::packed::reserve;
 use std::cmp::Ordering;
 use std::ops::Range;
-use thermocline_base::codec::put_length_prefixed;
+use thermocline_base::codec::{put_length_prefixed, varint_bytes};
 use thermocline_base::{CodecError, Reader};
 
 /// A score and the member that has it.
 pub type Entry<'a> = (f64, &'a [u8]);
 
 /// The order of sorted sets.
+#[inline]
 pub(crate) fn order(one: Entry<'_>, other: Entry<'_>) -> Ordering {
     let scores = one.0.partial_cmp(&other.0).unwrap_or(Ordering::Equal);
     scores.then_with(|| one.1.cmp(other.1))
@@ -36,6 +38,7 @@ pub(crate) fn put(out: &mut Vec<u8>, (score, member): Entry<'_>) {
 }
 
 /// Reads one entry, whose score is a number.
+#[inline]
 pub(crate) fn next<'a>(reader: &mut Reader<'a>) -> Result<Entry<'a>, CodecError> {
     let score = f64::from_bits(reader.u64()?);
     if score.is_nan() {
@@ -62,6 +65,7 @@ impl<'a> Entries<'a> {
 impl<'a> Iterator for Entries<'a> {
     type Item = (Range<usize>, Entry<'a>);
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         if self.reader.is_empty() {
             return None;
@@ -80,35 +84,97 @@ pub(crate) fn position(body: &[u8], before: &impl Fn(Entry<'_>) -> bool) -> usiz
         .count()
 }
 
-fn reserve(body: &mut Vec<u8>, added_bytes: usize) {
-    if body.capacity().saturating_sub(body.len()) < added_bytes {
-        // An eighth of slack, as in the nodes of a hash.
-        body.reserve_exact(added_bytes.saturating_add(body.len() >> 3));
+/// A place among entries, found by [`seek`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Place {
+    /// Where the entry before it starts, if there is one.
+    before: Option<usize>,
+    /// Where it is, in bytes.
+    at: usize,
+}
+
+/// Where the first entry is that is not before `entry`.
+fn seek(body: &[u8], entry: Entry<'_>) -> Place {
+    let mut place = Place {
+        before: None,
+        at: 0,
+    };
+    while let Some(rest) = body.get(place.at..).filter(|rest| !rest.is_empty()) {
+        let bytes = lower(rest, entry.0).or_else(|| {
+            let mut reader = Reader::new(rest);
+            let is_before = next(&mut reader).is_ok_and(|found| order(found, entry).is_lt());
+            is_before.then(|| reader.offset())
+        });
+        let Some(bytes) = bytes else {
+            break;
+        };
+        place.before = Some(place.at);
+        place.at = place.at.saturating_add(bytes);
     }
+    place
+}
+
+/// The bytes of the first entry, if they are easily counted and its score is below this one.
+#[inline]
+fn lower(rest: &[u8], score: f64) -> Option<usize> {
+    let (found, after) = rest.split_first_chunk()?;
+    let member_bytes = *after.first()?;
+    let end = usize::from(member_bytes)
+        .wrapping_add(1)
+        .wrapping_add(size_of::<f64>());
+    let is_passed = f64::from_le_bytes(*found) < score && member_bytes < 0x80;
+    (is_passed && end <= rest.len()).then_some(end)
+}
+
+/// The entry that starts at `at`.
+fn entry_at(body: &[u8], at: usize) -> Option<(Range<usize>, Entry<'_>)> {
+    let (range, entry) = Entries::new(body.get(at..)?).next()?;
+    Some((at..at.saturating_add(range.end), entry))
 }
 
 /// Puts an entry that is not there in its place.
 pub(crate) fn insert(body: &mut Vec<u8>, entry: Entry<'_>) {
-    let mut encoded = Vec::new();
-    put(&mut encoded, entry);
-    let place = Entries::new(body)
-        .find(|(_, other)| order(*other, entry).is_gt())
-        .map_or(body.len(), |(at, _)| at.start);
-    reserve(body, encoded.len());
-    body.splice(place..place, encoded);
+    let place = seek(body, entry).at;
+    let member_bytes = entry.1.len();
+    let added_bytes = member_bytes
+        .saturating_add(varint_bytes(member_bytes as u64))
+        .saturating_add(size_of::<f64>());
+    reserve(body, added_bytes);
+    put(body, entry);
+    if let Some(tail) = body.get_mut(place..) {
+        tail.rotate_right(added_bytes.min(tail.len()));
+    }
 }
 
 /// Takes out the entry with this score and member; whether it was there.
 pub(crate) fn remove(body: &mut Vec<u8>, entry: Entry<'_>) -> bool {
-    let found = Entries::new(body)
-        .map(|(at, other)| (at, order(other, entry)))
-        .find(|(_, order)| order.is_ge());
-    match found {
-        Some((at, Ordering::Equal)) => {
-            body.drain(at);
-            true
-        }
-        _ => false,
+    let found = entry_at(body, seek(body, entry).at);
+    let Some((at, _)) = found.filter(|(_, found)| order(*found, entry).is_eq()) else {
+        return false;
+    };
+    body.drain(at);
+    true
+}
+
+/// Where the score of this entry is, if it may become `score` where it stands: between the
+/// entries before and after it, both of which there are.
+pub(crate) fn place_to_rescore(body: &[u8], entry: Entry<'_>, score: f64) -> Option<usize> {
+    let place = seek(body, entry);
+    let (_, before) = entry_at(body, place.before?)?;
+    let (range, found) = entry_at(body, place.at)?;
+    let (_, after) = entry_at(body, range.end)?;
+    let rescored = (score, entry.1);
+    let stays = order(found, entry).is_eq()
+        && order(before, rescored).is_lt()
+        && order(rescored, after).is_lt();
+    stays.then_some(place.at)
+}
+
+/// Writes another score at a [place](place_to_rescore).
+pub(crate) fn rescore(body: &mut [u8], at: usize, score: f64) {
+    let end = at.saturating_add(size_of::<f64>());
+    if let Some(place) = body.get_mut(at..end) {
+        place.copy_from_slice(&score.to_le_bytes());
     }
 }
 

@@ -78,6 +78,10 @@ impl FullSortedSet {
             if old.to_bits() == score.to_bits() {
                 return;
             }
+            if self.tree.rescore((old, member), score) {
+                self.scores.set((member, &score.to_le_bytes(), None));
+                return;
+            }
             self.tree.remove((old, member));
         }
         self.scores.set((member, &score.to_le_bytes(), None));

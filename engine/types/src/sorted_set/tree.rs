@@ -5,7 +5,7 @@
 //! sorted set is written down. Runs on whichever thread holds the shard; a clone
 //! may be read on any other.
 //!
-//! A leaf is packed entries of at most some 8 KiB; a branch refers to its
+//! A leaf is packed entries of at most some 2 KiB, which are walked; a branch refers to its
 //! children, each with the number of entries under it and a lower bound of
 //! them. So a rank, a place in the order and a change take one way from the
 //! root. A clone copies one pointer; the first change after it copies the nodes
@@ -19,9 +19,9 @@ use super::entries::{self, Entries, Entry};
 use std::sync::Arc;
 
 /// A leaf above this is split, if it has two entries.
-const LEAF_MAX_BYTES: usize = 8192;
+const LEAF_MAX_BYTES: usize = 2048;
 /// A branch above this is split.
-const BRANCH_MAX_CHILDREN: usize = 128;
+const BRANCH_MAX_CHILDREN: usize = 64;
 /// Leaves that are made of entries in order are filled up to this.
 const LEAF_FILL_BYTES: usize = LEAF_MAX_BYTES / 4 * 3;
 /// Branches that are made of nodes in order have this many children.
@@ -97,6 +97,11 @@ impl Node {
 /// Which of the children a place that is `after` some bounds lies in.
 fn child_of(children: &[Child], after: impl Fn(Entry<'_>) -> bool) -> usize {
     children[1..].partition_point(|child| after(child.low.entry()))
+}
+
+/// Which of the children an entry is under, or would be.
+fn child_at(children: &[Child], entry: Entry<'_>) -> usize {
+    child_of(children, |low| entries::order(low, entry).is_le())
 }
 
 /// See the module.
@@ -175,6 +180,38 @@ impl Tree {
             self.root = node;
         }
         true
+    }
+
+    /// Gives an entry that is there another score if it then stands between the same entries
+    /// of one leaf: most that are counted up do. Whether it has been done.
+    pub(crate) fn rescore(&mut self, entry: Entry<'_>, score: f64) -> bool {
+        let mut node = &*self.root;
+        let at = loop {
+            match node {
+                Node::Leaf(body) => break entries::place_to_rescore(body, entry, score),
+                Node::Branch(children) => node = &children[child_at(children, entry)].node,
+            }
+        };
+        let Some(at) = at else {
+            return false;
+        };
+        let mut node = &mut self.root;
+        loop {
+            let before_bytes = node.own_bytes();
+            let inner = Arc::make_mut(node);
+            // A copy of what a capture shares has no room to spare.
+            self.heap_bytes = self.heap_bytes + inner.own_bytes() - before_bytes;
+            match inner {
+                Node::Leaf(body) => {
+                    entries::rescore(body, at, score);
+                    return true;
+                }
+                Node::Branch(children) => {
+                    let at = child_at(children, entry);
+                    node = &mut children[at].node;
+                }
+            }
+        }
     }
 
     /// How many entries are `before`: those that are come first in the order.
@@ -288,7 +325,7 @@ fn insert(node: &mut Arc<Node>, entry: Entry<'_>, heap_bytes: &mut usize) -> Opt
             split_leaf(body)
         }
         Node::Branch(children) => {
-            let at = child_of(children, |low| entries::order(low, entry).is_le());
+            let at = child_at(children, entry);
             let child = &mut children[at];
             let right = insert(&mut child.node, entry, heap_bytes);
             child.count += 1;
@@ -360,7 +397,7 @@ fn remove(node: &mut Arc<Node>, entry: Entry<'_>, heap_bytes: &mut usize) -> boo
             removed
         }
         Node::Branch(children) => {
-            let at = child_of(children, |low| entries::order(low, entry).is_le());
+            let at = child_at(children, entry);
             let child = &mut children[at];
             let removed = remove(&mut child.node, entry, heap_bytes);
             if removed {

@@ -12,8 +12,8 @@
 
 use super::entries::{self, Entries, Entry};
 use super::{FullSortedSet, PackedSortedSet};
+use crate::hash::packed::with_count;
 use crate::value::{Form, Limits, Object, Value};
-use thermocline_base::codec::put_varint;
 use thermocline_base::{HashSeed, Reader};
 
 /// A sorted set while it is changed.
@@ -97,15 +97,10 @@ impl Working {
 
     fn into_value(self) -> Value {
         match self {
-            Self::Packed { count, mut body } => {
-                let mut prefix = Vec::new();
-                put_varint(&mut prefix, count as u64);
-                body.splice(0..0, prefix);
-                Value::Inline {
-                    form: Form::SortedSetPacked,
-                    bytes: body,
-                }
-            }
+            Self::Packed { count, body } => Value::Inline {
+                form: Form::SortedSetPacked,
+                bytes: with_count(count, body),
+            },
             Self::Full(full) => Value::Object(Box::new(Object::SortedSet(full))),
         }
     }
@@ -156,7 +151,8 @@ pub(crate) fn packed(entries: &[Entry<'_>]) -> Value {
 )]
 mod tests {
     use super::*;
-    use crate::update::{Update, apply};
+    use crate::update::Update;
+    use crate::update::tests::apply_both;
     use proptest::prelude::*;
     use std::collections::BTreeMap;
 
@@ -233,7 +229,7 @@ mod tests {
                 let mut bytes = Vec::new();
                 update.encode_into(&mut bytes);
                 prop_assert_eq!(&Update::decode(&bytes).unwrap(), &update);
-                let changed = apply(value.take(), &update, &limits()).unwrap();
+                let changed = apply_both(value.take(), &update, &limits()).unwrap();
                 let mut serialized = Vec::new();
                 let form = changed.serialize_into(&mut serialized);
                 assert_reads(&changed, &model);

@@ -1,6 +1,7 @@
 //! Tests of streams against a plain model.
 
 use super::*;
+use crate::update::tests::apply_both;
 use crate::value::{Form, Limits, Value};
 use crate::{Update, apply};
 use std::collections::BTreeMap;
@@ -143,7 +144,7 @@ fn behaves_as_a_plain_map_and_reads_back_after_every_change() {
             let mut encoded = Vec::new();
             update.encode_into(&mut encoded);
             assert_eq!(Update::decode(&encoded), Ok(update.clone()));
-            value = apply(Some(value), &update, &limits()).expect("applies");
+            value = apply_both(Some(value), &update, &limits()).expect("applies");
             let changed = value.as_ref().stream().expect("is a stream");
             let expected: Vec<_> = model.clone().into_iter().collect();
             assert_eq!(all(changed), expected, "{update:?}");

@@ -6,6 +6,32 @@ use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use thermocline_base::{HashSeed, Random};
 
+/// As [`apply`], and a large value is changed where it lies too: to the same one.
+pub(crate) fn apply_both(
+    current: Option<Value>,
+    update: &Update<'_>,
+    limits: &Limits,
+) -> Result<Value, TypeError> {
+    let twin = match &current {
+        Some(Value::Object(object)) => Some(object.clone()),
+        _ => None,
+    };
+    let changed = apply(current, update, limits);
+    let Some(mut twin) = twin else {
+        return changed;
+    };
+    let small = apply_in_place(&mut twin, update, limits);
+    let in_place = small.map(|small| small.unwrap_or(Value::Object(twin)));
+    let serialized = |value: &Result<Value, TypeError>| {
+        value.as_ref().map_err(|error| *error).map(|value| {
+            let mut bytes = Vec::new();
+            (value.serialize_into(&mut bytes), bytes)
+        })
+    };
+    assert_eq!(serialized(&in_place), serialized(&changed));
+    changed
+}
+
 type Model = BTreeMap<Vec<u8>, (Vec<u8>, Option<UnixMillis>)>;
 
 #[derive(Clone, Debug)]
@@ -75,7 +101,7 @@ fn step(value: &mut Option<Value>, model: &mut Model, change: &Change, limits: &
         assert_eq!(checked, Err(TypeError::NoValue));
         return;
     }
-    *value = Some(apply(value.take(), &decoded, limits).expect("was checked"));
+    *value = Some(apply_both(value.take(), &decoded, limits).expect("was checked"));
 }
 
 fn contents(value: &Value) -> Model {
@@ -206,7 +232,7 @@ proptest! {
             prop_assert_eq!(&Update::decode(&encoded).unwrap(), &update);
             let captured: Option<Value> = value.clone();
             let before = model_of(captured.as_ref());
-            value = Some(apply(value, &update, &Limits::default()).unwrap());
+            value = Some(apply_both(value, &update, &Limits::default()).unwrap());
             prop_assert_eq!(before, model_of(captured.as_ref()));
             prop_assert_eq!(&model_of(value.as_ref()), &model);
             let mut out = Vec::new();

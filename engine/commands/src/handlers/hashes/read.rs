@@ -61,13 +61,16 @@ fn whole(context: &mut Context<'_, '_, '_>, part: Part) -> Result<(), Failure> {
     } else {
         reply.array(count);
     }
-    for (field, value, _) in hash.into_iter().flat_map(|hash| hash.iter(now)) {
-        if part != Part::Values {
-            reply.bulk(field);
-        }
-        if part != Part::Fields {
-            reply.bulk(value);
-        }
+    if let Some(hash) = hash {
+        // Walked from inside: an iterator of either form is slow to ask step by step.
+        hash.iter(now).for_each(|(field, value, _)| {
+            if part != Part::Values {
+                reply.bulk(field);
+            }
+            if part != Part::Fields {
+                reply.bulk(value);
+            }
+        });
     }
     Ok(())
 }

@@ -76,9 +76,13 @@ pub(super) fn held<'k>(
     let mut held = fields.to_vec();
     held.sort_unstable();
     held.dedup();
-    held.retain(|field| hash.contains(field, thermocline_types::hash::SHOW_EXPIRED));
-    let live = held.iter().filter(|field| hash.contains(field, now));
-    let live = live.count();
+    let mut live = 0;
+    held.retain(|field| {
+        let entry = hash.get(field, thermocline_types::hash::SHOW_EXPIRED);
+        let is_live = |(.., expiry): HashEntry<'_>| expiry.is_none_or(|expiry| now <= expiry);
+        live += usize::from(entry.is_some_and(is_live));
+        entry.is_some()
+    });
     (held, live)
 }
 

@@ -40,8 +40,9 @@ pub(super) fn smismember(context: &mut Context<'_, '_, '_>) -> Result<(), Failur
 pub(super) fn smembers(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
     let set = used(context.access, context.keys[0])?;
     context.reply.set(set.map_or(0, |set| set.len()));
-    for member in set.into_iter().flat_map(|set| set.iter()) {
-        context.reply.bulk(&member);
+    if let Some(set) = set {
+        // Walked from inside: an iterator of every form is slow to ask step by step.
+        set.iter().for_each(|member| context.reply.bulk(&member));
     }
     Ok(())
 }

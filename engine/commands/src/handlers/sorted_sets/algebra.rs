@@ -316,7 +316,9 @@ fn intersection(
 /// The members of all sources.
 fn union(mut sources: Vec<Source<'_>>, aggregate: Aggregate) -> Vec<OwnedEntry> {
     sources.sort_by_key(Source::len);
-    let mut scores: HashMap<Vec<u8>, f64> = HashMap::new();
+    // As many as the largest has, at least.
+    let members = sources.last().map_or(0, Source::len);
+    let mut scores: HashMap<Vec<u8>, f64> = HashMap::with_capacity(members);
     for source in &sources {
         let Some(members) = source.members else {
             continue;
