@@ -46,6 +46,12 @@ impl Stage<'_> {
             eventually(&String::new(), || raw.bulk(&query));
             return;
         }
+        if request == "WAITS" {
+            let query = format!("client list id {}", self.numbers[name]);
+            let mut raw = self.daemon.connect();
+            eventually(&true, || raw.bulk(&query).contains(" flags=b "));
+            return;
+        }
         let request = self.with_numbers(request);
         let mut bytes = Vec::new();
         for part in request.split(" | ") {
