@@ -149,7 +149,9 @@ fn share(from: &Disk, to: &Disk, name: &str, report: &mut BackupReport) -> Resul
     copy(from, to, name, u64::MAX, report)
 }
 
-/// Copies the first `limit_bytes` bytes of a file; on return they are durable.
+/// Copies the first `limit_bytes` bytes of a file; on return they are durable. What is
+/// behind them reads as zeros: a segment of the log that is shorter than its header says
+/// was cut.
 fn copy(
     from: &Disk,
     to: &Disk,
@@ -159,7 +161,8 @@ fn copy(
 ) -> Result<(), StoreError> {
     let source = from.open_file(name, OpenMode::Read, false)?;
     let copy = to.open_file(name, OpenMode::CreateNew, false)?;
-    let end = source.size_bytes()?.min(limit_bytes);
+    let source_bytes = source.size_bytes()?;
+    let end = source_bytes.min(limit_bytes);
     let mut buffer = AlignedBuffer::new(COPY_BYTES);
     let mut at = 0;
     while at < end {
@@ -171,6 +174,7 @@ fn copy(
         copy.write_all_at(at, &buffer[..read])?;
         at += read as u64;
     }
+    copy.truncate(source_bytes)?;
     copy.sync_data()?;
     report.copied_files += 1;
     report.copied_bytes += at;

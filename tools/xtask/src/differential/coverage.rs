@@ -26,15 +26,103 @@ const LEFT_OUT: &[(&str, &str)] = &[
     ),
     ("client|pause", "it would stop every connection"),
     ("client|unpause", "it goes with CLIENT PAUSE"),
+    (
+        "eval",
+        "it is compared with a recording alone: Valkey 9.1.2 ends on some scripts",
+    ),
+    (
+        "eval_ro",
+        "it is compared with a recording alone: Valkey 9.1.2 ends on some scripts",
+    ),
+    (
+        "evalsha",
+        "it is compared with a recording alone: Valkey 9.1.2 ends on some scripts",
+    ),
+    (
+        "evalsha_ro",
+        "it is compared with a recording alone: Valkey 9.1.2 ends on some scripts",
+    ),
     ("failover", "it needs a replica"),
+    (
+        "fcall",
+        "it is compared with a recording alone: Valkey 9.1.2 ends on some scripts",
+    ),
+    (
+        "fcall_ro",
+        "it is compared with a recording alone: Valkey 9.1.2 ends on some scripts",
+    ),
+    (
+        "function|delete",
+        "it is compared with a recording alone: Valkey 9.1.2 ends on some scripts",
+    ),
+    (
+        "function|dump",
+        "it is compared with a recording alone: Valkey 9.1.2 ends on some scripts",
+    ),
+    (
+        "function|flush",
+        "it is compared with a recording alone: Valkey 9.1.2 ends on some scripts",
+    ),
+    (
+        "function|help",
+        "it is compared with a recording alone: Valkey 9.1.2 ends on some scripts",
+    ),
+    (
+        "function|kill",
+        "it is compared with a recording alone: Valkey 9.1.2 ends on some scripts",
+    ),
+    (
+        "function|list",
+        "it is compared with a recording alone: Valkey 9.1.2 ends on some scripts",
+    ),
+    (
+        "function|load",
+        "it is compared with a recording alone: Valkey 9.1.2 ends on some scripts",
+    ),
+    (
+        "function|restore",
+        "it is compared with a recording alone: Valkey 9.1.2 ends on some scripts",
+    ),
+    (
+        "function|stats",
+        "it is compared with a recording alone: Valkey 9.1.2 ends on some scripts",
+    ),
     ("monitor", "it would show what other connections send"),
     ("psubscribe", "it is in a compound operation"),
     ("psync", "it makes the connection a replica's"),
-    ("quit", "it ends the connection"),
     ("punsubscribe", "it is in a compound operation"),
+    ("quit", "it ends the connection"),
     ("randomkey", "it is in a compound operation"),
     ("replconf", "it makes the connection a replica's"),
     ("replicaof", "it would empty the server"),
+    (
+        "script|debug",
+        "it is compared with a recording alone: Valkey 9.1.2 ends on some scripts",
+    ),
+    (
+        "script|exists",
+        "it is compared with a recording alone: Valkey 9.1.2 ends on some scripts",
+    ),
+    (
+        "script|flush",
+        "it is compared with a recording alone: Valkey 9.1.2 ends on some scripts",
+    ),
+    (
+        "script|help",
+        "it is compared with a recording alone: Valkey 9.1.2 ends on some scripts",
+    ),
+    (
+        "script|kill",
+        "it is compared with a recording alone: Valkey 9.1.2 ends on some scripts",
+    ),
+    (
+        "script|load",
+        "it is compared with a recording alone: Valkey 9.1.2 ends on some scripts",
+    ),
+    (
+        "script|show",
+        "it is compared with a recording alone: Valkey 9.1.2 ends on some scripts",
+    ),
     ("shutdown", "it ends the server; restarts use it"),
     ("slaveof", "it would empty the server"),
     ("ssubscribe", "it is in a compound operation"),
