@@ -14,7 +14,6 @@ use crate::resolve::Cold;
 use crate::tier::{Corruption, PagePlace, TierRecord, page};
 use hashbrown::HashMap;
 use smallvec::SmallVec;
-use std::cell::RefCell;
 use std::sync::Arc;
 use thermocline_base::{DatabaseId, KeyHash, UnixMillis};
 use thermocline_disk::AlignedBuffer;
@@ -91,8 +90,8 @@ pub enum Fault {
 #[derive(Debug, Default)]
 pub struct FaultSet {
     pages: HashMap<Address, FetchedPage>,
-    /// Taken by the access that uses them: what it changes is shared with nobody.
-    decoded: RefCell<Vec<DecodedValue>>,
+    /// An access takes captures of them: until they are forgotten, what it changes is copied.
+    decoded: Vec<DecodedValue>,
     bytes: usize,
     now: Option<UnixMillis>,
     leaves_no_trace: bool,
@@ -179,7 +178,7 @@ impl FaultSet {
 
     /// Adds a value decoded from pages that are here.
     pub fn insert_decoded(&mut self, decoded: DecodedValue) {
-        let all = self.decoded.get_mut();
+        let all = &mut self.decoded;
         all.retain(|other| other.long != decoded.long);
         all.push(decoded);
     }
@@ -192,22 +191,22 @@ impl FaultSet {
         address: Address,
         place: PagePlace,
     ) -> Option<Decoded> {
-        let all = self.decoded.borrow();
-        let found = all.iter().find(|it| {
+        let found = self.decoded.iter().find(|it| {
             (it.long.database, it.long.address, it.long.place) == (database, address, place)
                 && *it.long.key == *key
         })?;
         Some(found.value.capture())
     }
 
-    /// Lets go of what was decoded, now that an access has it.
-    pub(crate) fn forget_decoded(&self) {
-        self.decoded.borrow_mut().clear();
+    /// Lets go of what was decoded: to be called once a command has run, and not before. One
+    /// that had its keys may still turn out to need more, and begins again.
+    pub fn forget_decoded(&mut self) {
+        self.decoded.clear();
     }
 
     /// Forgets what was read at `address`.
     pub fn remove(&mut self, address: Address) {
-        (self.decoded.get_mut()).retain(|other| other.long.address != address);
+        self.decoded.retain(|other| other.long.address != address);
         if let Some(old) = self.pages.remove(&address) {
             self.bytes -= old.bytes.len();
         }
@@ -246,7 +245,7 @@ impl FaultSet {
     /// Forgets everything, before the next command.
     pub fn clear(&mut self) {
         self.pages.clear();
-        self.decoded.get_mut().clear();
+        self.decoded.clear();
         self.bytes = 0;
     }
 }

@@ -341,6 +341,7 @@ impl Connection {
     pub(crate) fn advance(&mut self) {
         self.window.advance();
         self.stalled_fetches = 0;
+        self.runner.faults.forget_decoded();
     }
 
     /// Decodes what was read behind the requests that are still to be run.

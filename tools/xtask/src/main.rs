@@ -145,7 +145,7 @@ fn ci(fuzz_seconds: u32) -> Result<(), StepError> {
     let daemon = daemon.to_string_lossy();
     task(&["clients", "--binary", &daemon])?;
     task(&["interop", "--binary", &daemon])?;
-    for (commands, restarts) in [("1000000", "0"), ("60000", "10")] {
+    for (commands, restarts) in [("200000", "0"), ("60000", "10")] {
         task(&[
             "differential",
             "--thermocline",

@@ -50,7 +50,6 @@ impl Access<'_, '_> {
         if resolved.is_err() {
             self.guards.clear();
         } else {
-            faults.forget_decoded();
             self.remove_expired();
         }
         resolved
