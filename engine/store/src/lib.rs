@@ -3,13 +3,12 @@
 //!
 //! Owns the records in memory ([`record`]), the index that finds a key hot or
 //! cold ([`index`]), the formats and the segment table of the tier ([`tier`]),
-//! the changes that the log carries ([`effect`]) and those that wait after a
-//! restart ([`pending`]), the [`manifest`] and the [`image`] it names. Does not
-//! parse commands, speak protocols or decide what a value means.
+//! the changes that the log carries ([`effect`]), the [`manifest`] and the [`image`]
+//! it names. Does not parse commands, speak protocols or decide what a value means.
 //!
 //! Modules, lowest first: [`address`], [`record`], [`index`], [`effect`],
-//! [`pending`], [`observe`], [`tier`], [`manifest`], [`image`], then the running store and,
-//! beside it, [`offline`].
+//! [`observe`], [`tier`], [`manifest`], [`image`], then the running store and,
+//! beside it, [`pending`] and [`offline`].
 
 pub mod access;
 pub mod address;

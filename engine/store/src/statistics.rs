@@ -51,7 +51,7 @@ pub struct Statistics {
     pub pending_bytes: u64,
     /// Effects of the log's tail that wait since the start, those of one frame on one key
     /// counted once.
-    pub pending_keys: u64,
+    pub pending_effects: u64,
     /// Shards that have not come up since the start.
     pub shards_not_loaded: u64,
     /// The sum of all memory that is counted, in bytes.
@@ -188,7 +188,7 @@ impl Statistics {
         self.evicted_keys += shard.counters.evicted;
         self.promotions += shard.counters.promotions;
         self.demotions += shard.counters.demotions;
-        self.pending_keys += shard.references.len() as u64;
+        self.pending_effects += shard.references.len() as u64;
         self.pending_bytes += shard.references.memory_bytes() as u64;
         self.shards_not_loaded += u64::from(!shard.is_loaded);
         self.record_bytes += shard.objects.heap_bytes() as u64;

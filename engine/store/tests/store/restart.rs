@@ -113,7 +113,7 @@ fn a_tail_longer_than_memory_is_read_by_need_and_in_passes() {
     let mut opened = open(2);
     let mut waited = false;
     for number in (0..KEYS).rev() {
-        waited |= opened.store.statistics().pending_keys > 0;
+        waited |= opened.store.statistics().pending_effects > 0;
         let expected = match number % 3 {
             0 => [value(number, 1), b" and more".to_vec()].concat(),
             _ => [value(number, 2), b" and then".to_vec()].concat(),
@@ -128,7 +128,7 @@ fn a_tail_longer_than_memory_is_read_by_need_and_in_passes() {
     let long = opened.get(0, b"long");
     assert!(long == Some((Held::String(vec![7; 2_000_000]), None)));
     assert_eq!(opened.len(0), u64::from(KEYS) + 1);
-    assert_eq!(opened.store.statistics().pending_keys, 0);
+    assert_eq!(opened.store.statistics().pending_effects, 0);
     opened.close(false);
 }
 

@@ -88,7 +88,7 @@ fn settle_watched(opened: &Opened) -> u64 {
     loop {
         let statistics = opened.store.statistics();
         most = most.max(statistics.used_bytes);
-        if statistics.pending_keys == 0 && statistics.shards_not_loaded == 0 {
+        if statistics.pending_effects == 0 && statistics.shards_not_loaded == 0 {
             return most;
         }
         std::thread::yield_now();
@@ -193,7 +193,7 @@ fn effects_far_apart_meet_on_their_key_in_order() {
     let mut opened = open_small(directory.path(), 3);
     let mut waited = false;
     for number in (0..KEYS).step_by(10) {
-        waited |= opened.store.statistics().pending_keys > 0;
+        waited |= opened.store.statistics().pending_effects > 0;
         opened.append(0, &number.to_le_bytes(), b"live");
     }
     assert!(waited, "the tail was not waited for");

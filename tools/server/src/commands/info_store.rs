@@ -172,7 +172,7 @@ pub(super) fn persistence(source: &Source<'_>, report: &mut Report) {
             "recovery_was_clean",
             &i32::from(start.was_sealed || start.is_new),
         ),
-        ("recovery_pending_keys", &found.pending_keys),
+        ("recovery_pending_effects", &found.pending_effects),
         ("recovery_shards_not_loaded", &found.shards_not_loaded),
     ]);
 }

@@ -115,7 +115,7 @@ fn doctor(invocation: &mut Invocation<'_>) -> CommandResult {
                  counted.\n",
             );
         }
-        if found.pending_keys > 0 {
+        if found.pending_effects > 0 {
             report
                 .push_str(" * Restart: effects of the log still wait for their keys to be read.\n");
         }

@@ -159,7 +159,7 @@ fn wait_for_right_answer(server: &mut Server, begin: Instant) -> Result<f64, Ben
 fn wait_until_settled(client: &mut Client, begin: Instant) -> Result<f64, BenchError> {
     loop {
         let information = client.info()?;
-        if information.number("recovery_pending_keys") == 0
+        if information.number("recovery_pending_effects") == 0
             && information.number("recovery_shards_not_loaded") == 0
         {
             return Ok(begin.elapsed().as_secs_f64() * 1000.0);
