@@ -134,6 +134,8 @@ fn ci(fuzz_seconds: u32) -> Result<(), StepError> {
         ["sim", "--rounds", "200"].as_slice(),
         &["sim", "--damage", "--rounds", "60"],
         &["sim", "--sites", "--rounds", "30"],
+        // That the simulation finds what it is there for.
+        &["sim", "--bugs", "--rounds", "150"],
     ] {
         task(words)?;
     }
