@@ -224,6 +224,13 @@ impl SimulatedDisk {
         }
     }
 
+    /// Damages the directory: the file is gone.
+    pub fn lose(&self, name: &str) {
+        let mut world = self.world.lock();
+        world.visible.remove(name);
+        world.durable.remove(name);
+    }
+
     fn pass_between(world: &Mutex<World>) {
         let between = world.lock().between.clone();
         if let Some(Between(between)) = between {
