@@ -52,6 +52,9 @@ enum Task {
     Replay(replay::Options),
     /// Kills the daemon under load and checks what survived.
     Crash(crash::Options),
+    /// Cuts the power of a real file system under the daemon; needs root, FUSE and
+    /// `qemu-storage-daemon`.
+    Powercut(crash::power::Options),
     /// Runs the whole engine on a simulated disk and clock, from one seed.
     Sim(sim::Options),
     /// Fills the daemon's disk to the last byte; needs root, for a loop device.
@@ -88,6 +91,7 @@ fn run(task: Task) -> Result<(), StepError> {
         Task::Bench(options) => bench::run(&options).map_err(StepError::from),
         Task::Replay(options) => replay::run(&options).map_err(StepError::from),
         Task::Crash(options) => crash::run(&options).map_err(StepError::from),
+        Task::Powercut(options) => crash::power::run(&options).map_err(StepError::from),
         Task::Sim(options) => sim::run(&options),
         Task::FullDisk(options) => full_disk::run(&options).map_err(StepError::from),
         Task::Clients(options) => clients::run_all(&options).map_err(StepError::from),
