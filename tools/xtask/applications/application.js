@@ -58,4 +58,4 @@ function run(test) {
   );
 }
 
-module.exports = { PORT, check, killAndRestartDaemon, run, sleep, until };
+module.exports = { PORT, check, killAndRestartDaemon, run, until };

@@ -82,8 +82,8 @@ async function retriesAndDelays() {
     await delayed.waitUntilFinished(events, 60000);
     check(times.delayed - added >= 690, true);
 
-    const first = await queue.add("once", {}, { delay: 300, deduplication: { id: "one" } });
-    const second = await queue.add("once", {}, { delay: 300, deduplication: { id: "one" } });
+    const first = await queue.add("once", {}, { delay: 1500, deduplication: { id: "one" } });
+    const second = await queue.add("once", {}, { delay: 1500, deduplication: { id: "one" } });
     check(second.id, first.id);
     await first.waitUntilFinished(events, 60000);
     check(tries.once, 1);

@@ -46,7 +46,7 @@ def canvas():
 def control():
     worker = until("the worker's ping", lambda: app.control.ping(timeout=1))
     check(len(worker), 1)
-    revoked = add.apply_async((1, 1), countdown=2)
+    revoked = add.apply_async((1, 1), countdown=4)
     app.control.revoke(revoked.id)
     check(type(revoked.get(timeout=60, propagate=False)).__name__, "TaskRevokedError")
 

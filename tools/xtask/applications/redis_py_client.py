@@ -60,9 +60,11 @@ def locks(client):
     for thread in threads:
         thread.join()
     check(client.get("shared"), str(25 * WORKERS))
-    lock = client.lock("lock", timeout=0.1)
+    lock = client.lock("lock", timeout=300)
     check(lock.acquire(), True)
-    check(lock.extend(0.2), True)
+    check(lock.extend(300), True)
+    check(client.ttl("lock") > 300, True)
+    client.pexpire("lock", 1)
     until("the end of the lock", lambda: not lock.locked())
     try:
         lock.release()
@@ -78,11 +80,9 @@ def streams(client):
 
     def consume(number):
         own = connect()
-        while True:
-            reply = own.xreadgroup("group", f"consumer {number}", {"log": ">"}, count=20, block=500)
+        while sum(map(len, taken)) < ENTRIES:
+            reply = own.xreadgroup("group", f"consumer {number}", {"log": ">"}, count=20, block=50)
             entries = reply["log"][0] if reply else []
-            if not entries:
-                return
             for entry, fields in entries:
                 taken[number].append(int(fields["number"]))
                 # The first consumer forgets what it took.

@@ -56,7 +56,7 @@ def failures():
 
 
 def later_and_after():
-    job = QUEUE.enqueue_in(datetime.timedelta(seconds=2), rq_jobs.add, 20, 22)
+    job = QUEUE.enqueue_in(datetime.timedelta(seconds=3), rq_jobs.add, 20, 22)
     check(job.id in ScheduledJobRegistry(queue=QUEUE), True)
     first = QUEUE.enqueue(rq_jobs.add, 1, 2)
     second = QUEUE.enqueue(rq_jobs.add, 3, 4, depends_on=first)
