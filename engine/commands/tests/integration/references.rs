@@ -1,8 +1,8 @@
 //! XDELEX, XACKDEL and the words `KEEPREF`, `DELREF` and `ACKED` of XADD and XTRIM, against
 //! what Redis 8.2.3 replies and tells of.
 //!
-//! Not in the recording: these words with `~`. There Redis trims nothing at all; here what can
-//! go goes.
+//! Not in the recording: `DELREF` and `ACKED` with `~`, for which 8.2 trims nothing at all. Here,
+//! as in later versions, what can go goes.
 
 use super::events::{ALL, Recorder};
 use super::harness::Client;
