@@ -4,6 +4,7 @@
 //! (cargo, clippy, cargo-fuzz) and knows nothing of what the crates do. One
 //! thread; every step prints what it runs, and the first failure ends the run.
 
+mod applications;
 mod bench;
 mod clients;
 mod crash;
@@ -61,6 +62,9 @@ enum Task {
     FullDisk(full_disk::Options),
     /// Uses the daemon as applications do, with their client libraries.
     Clients(clients::Options),
+    /// Runs task queues, caches and clients of Python and Node.js on the daemon, with
+    /// little memory, and through a kill of it.
+    Applications(applications::Options),
     /// Trades RDB and append-only files with other servers, and makes backups.
     Interop(interop::Options),
     /// Runs the tests of the crates with unsafe code under AddressSanitizer.
@@ -95,6 +99,7 @@ fn run(task: Task) -> Result<(), StepError> {
         Task::Sim(options) => sim::run(&options),
         Task::FullDisk(options) => full_disk::run(&options).map_err(StepError::from),
         Task::Clients(options) => clients::run_all(&options).map_err(StepError::from),
+        Task::Applications(options) => applications::run_all(&options).map_err(StepError::from),
         Task::Interop(options) => interop::run_all(&options).map_err(StepError::from),
         Task::Sanitize => sanitize::run_all(),
         Task::Fuzz { seconds } => fuzz::run_all(seconds),
@@ -150,6 +155,7 @@ fn ci(fuzz_seconds: u32) -> Result<(), StepError> {
         .join(DAEMON);
     let daemon = daemon.to_string_lossy();
     task(&["clients", "--binary", &daemon])?;
+    task(&["applications", "--binary", &daemon])?;
     task(&["interop", "--binary", &daemon])?;
     for (commands, restarts) in [("200000", "0"), ("60000", "10")] {
         task(&[
