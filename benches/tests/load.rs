@@ -177,3 +177,40 @@ fn a_client_gets_errors_as_answers() {
     let error = client.order(&[b"NONSENSE"]).expect_err("refused");
     assert!(error.to_string().contains("ERR unknown"), "{error}");
 }
+
+#[test]
+fn an_open_loop_keeps_its_pace_and_counts_from_what_was_due() {
+    let keys = Keys::default();
+    let port = serve(&keys);
+    let workload = Workload {
+        connections: 3,
+        pipeline: 4,
+        pace_per_second: Some(2000.0),
+        ..Workload::pass(Order::all(200), Values::Fixed { bytes: 8 }, Mix::SET)
+    };
+    let outcome = workload.run(port).expect("an outcome");
+    assert_eq!((outcome.requests, outcome.errors), (200, 0));
+    // The last is due after 99.5 ms: no load can have ended before.
+    assert!(outcome.elapsed >= Duration::from_millis(99));
+    let ended = Workload {
+        order: Order::Uniform { keys: 200 },
+        mix: Mix::GET,
+        duration: Some(Duration::from_millis(50)),
+        ..workload
+    };
+    let outcome = ended.run(port).expect("an outcome");
+    assert_eq!((outcome.wrong, outcome.missing), (0, 0));
+    // At most what was due in 50 ms, and a little for a late end.
+    assert!(outcome.requests > 0);
+}
+
+#[test]
+fn what_is_to_expire_is_written_so() {
+    let port = serve(&Keys::default());
+    let workload = Workload {
+        expiry_seconds: Some(|_| 60),
+        ..Workload::pass(Order::all(3), Values::Fixed { bytes: 8 }, Mix::SET)
+    };
+    // The small server knows no EX, and so shows that it was sent.
+    assert_eq!(workload.run(port).expect("an outcome").errors, 3);
+}

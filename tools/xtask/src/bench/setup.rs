@@ -34,7 +34,7 @@ pub(crate) fn thermocline(binary: Option<&Path>, profile: Profile) -> Result<Pro
     let kind = Kind::Thermocline;
     if let Some(path) = binary {
         let path = existing(path)?;
-        return Ok(Program { kind, path });
+        return Ok(Program::new(kind, path));
     }
     let mut arguments = vec!["build", "--locked", "-p", "thermocline-server"];
     let mut folder = "debug";
@@ -44,7 +44,7 @@ pub(crate) fn thermocline(binary: Option<&Path>, profile: Profile) -> Result<Pro
     }
     cargo(&arguments)?;
     let path = target_directory()?.join(folder).join("thermocline");
-    Ok(Program { kind, path })
+    Ok(Program::new(kind, path))
 }
 
 /// Cargo's target folder, wherever the environment puts it.
