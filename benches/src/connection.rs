@@ -238,6 +238,7 @@ impl Connection {
         let id = pending.id;
         match (pending.is_set, reply) {
             (true, Reply::Simple(_)) => {
+                outcome.sets += 1;
                 outcome.set_latency.record(latency);
                 if let Some(acknowledged) = workload.acknowledged {
                     acknowledged.insert(id);

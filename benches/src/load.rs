@@ -14,7 +14,7 @@ use rustix::event::Timespec;
 use rustix::event::epoll::{self, EventData, EventFlags};
 use std::io;
 use std::net::{Ipv4Addr, TcpStream};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::ScopedJoinHandle;
 use std::time::{Duration, Instant};
 use thermocline_base::Random;
@@ -87,6 +87,8 @@ pub struct Workload<'a> {
     pub threads: usize,
     /// The end of the load, unless its order ends first.
     pub duration: Option<Duration>,
+    /// The end of the load too, once it is true.
+    pub stop: Option<&'a AtomicBool>,
     /// Of the random order and mix.
     pub seed: u64,
     /// Whether a key that a GET does not find is written next.
@@ -115,6 +117,7 @@ impl Workload<'_> {
             pace_per_second: None,
             threads: 2,
             duration: None,
+            stop: None,
             seed: 1,
             set_missing: false,
             expiry_seconds: None,
@@ -191,7 +194,7 @@ impl Workload<'_> {
                     Some(until_next) => wait = wait.min(until_next),
                     None => schedule = None,
                 }
-                if self.duration.is_some_and(|limit| begin.elapsed() >= limit) {
+                if self.is_over(begin) {
                     schedule = None;
                 }
             }
@@ -215,7 +218,7 @@ impl Workload<'_> {
             {
                 return Err(LoadError::Silent);
             }
-            let stopping = self.duration.is_some_and(|limit| begin.elapsed() >= limit);
+            let stopping = self.is_over(begin);
             for event in &events {
                 let index = event.data.u64() as usize;
                 if let Some(connection) = connections.get_mut(index) {
@@ -227,6 +230,13 @@ impl Workload<'_> {
             }
         }
         Ok(outcome)
+    }
+
+    /// Whether the time is up or the end was called.
+    fn is_over(&self, begin: Instant) -> bool {
+        // ORDERING: only the flag itself is shared.
+        self.stop.is_some_and(|stop| stop.load(Ordering::Relaxed))
+            || self.duration.is_some_and(|limit| begin.elapsed() >= limit)
     }
 
     /// Sends what is due, to the connections in turn; gives the time until the
@@ -296,6 +306,8 @@ pub enum LoadError {
 pub struct Outcome {
     /// Requests answered.
     pub requests: u64,
+    /// Those of them that were acknowledged SETs.
+    pub sets: u64,
     /// GETs whose value was another.
     pub wrong: u64,
     /// GETs that found nothing.
@@ -329,6 +341,7 @@ impl Outcome {
 
     fn add(&mut self, other: &Self) {
         self.requests += other.requests;
+        self.sets += other.sets;
         self.wrong += other.wrong;
         self.missing += other.missing;
         self.errors += other.errors;

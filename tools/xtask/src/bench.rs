@@ -16,6 +16,7 @@ mod hot;
 mod larger;
 mod machine;
 mod many;
+mod measure;
 pub(crate) mod report;
 mod restart;
 pub(crate) mod setup;
@@ -33,8 +34,11 @@ use thiserror::Error;
 /// The options of the task.
 #[derive(Args)]
 pub(crate) struct Options {
-    /// Which benchmarks; all where none is named.
+    /// Which benchmarks; all measures where none is named.
     names: Vec<Name>,
+    /// Which measures, by their numbers (`1,2,10a`), or `all`.
+    #[arg(long, value_delimiter = ',')]
+    measure: Vec<String>,
     /// Multiplies numbers of keys and memory, and shortens what is timed.
     #[arg(long, default_value_t = 1.0)]
     scale: f64,
@@ -47,6 +51,12 @@ pub(crate) struct Options {
     /// The peer, a `valkey-server` 9.1; looked for where none is given.
     #[arg(long)]
     valkey: Option<PathBuf>,
+    /// Where results are kept; `benches/results` where none is named.
+    #[arg(long)]
+    results: Option<PathBuf>,
+    /// The folder with `OLTP.lis.zst` and `P6.lis.zst`, for measure 10a.
+    #[arg(long)]
+    traces: Option<PathBuf>,
 }
 
 /// A benchmark.
@@ -115,13 +125,12 @@ pub(crate) fn run(options: &Options) -> Result<(), BenchError> {
         options.valkey.clone(),
         options.scale,
         options.rounds,
+        options.traces.clone(),
     );
-    let names = if options.names.is_empty() {
-        Name::value_variants()
-    } else {
-        &options.names
-    };
-    for name in names {
+    if let Some(folder) = &options.results {
+        report::keep_in(folder.clone());
+    }
+    for name in &options.names {
         let (label, tables) = match name {
             Name::Hot => ("hot", hot::run(&context)?),
             Name::Larger => ("larger", larger::run(&context)?),
@@ -132,6 +141,12 @@ pub(crate) fn run(options: &Options) -> Result<(), BenchError> {
             Name::Families => ("families", families::run(&context)?),
         };
         report::publish(label, options.scale, context.rounds, &tables)?;
+    }
+    if !options.measure.is_empty() {
+        return measure::run(&context, &options.measure);
+    }
+    if options.names.is_empty() {
+        return measure::run(&context, &["all".to_owned()]);
     }
     Ok(())
 }

@@ -84,6 +84,36 @@ pub(crate) fn text_values(bytes: usize) -> Result<Values, BenchError> {
     Ok(Values::Text { corpus, bytes })
 }
 
+/// A program in PATH, of a Debian package.
+fn installed(name: &str, package: &str) -> Result<PathBuf, StepError> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .map(|folder| folder.join(name))
+        .find(|path| path.is_file())
+        .ok_or_else(|| {
+            StepError::Missing(format!(
+                "{name} is missing: install the Debian package {package} (apt-get install {package})"
+            ))
+        })
+}
+
+/// The library of jemalloc, as the dynamic linker knows it.
+fn jemalloc() -> Result<PathBuf, StepError> {
+    let cache = output(Command::new("/sbin/ldconfig").arg("-p"))?;
+    let cache = String::from_utf8_lossy(&cache).into_owned();
+    let mut lines = cache
+        .lines()
+        .filter(|line| line.contains("libjemalloc.so.2"));
+    let path = lines.find_map(|line| line.rsplit_once("=> "));
+    path.map(|(_, path)| PathBuf::from(path)).ok_or_else(|| {
+        StepError::Missing(
+            "libjemalloc.so.2 is missing: install the Debian package libjemalloc2 \
+             (apt-get install libjemalloc2)"
+                .to_owned(),
+        )
+    })
+}
+
 /// What the benchmarks of one run share.
 pub(crate) struct Context {
     /// The daemon.
@@ -94,6 +124,7 @@ pub(crate) struct Context {
     pub(crate) rounds: usize,
     given_valkey: Option<PathBuf>,
     valkey: OnceCell<Program>,
+    traces: Option<PathBuf>,
 }
 
 impl Context {
@@ -102,6 +133,7 @@ impl Context {
         given_valkey: Option<PathBuf>,
         scale: f64,
         rounds: usize,
+        traces: Option<PathBuf>,
     ) -> Self {
         Self {
             thermocline,
@@ -109,7 +141,13 @@ impl Context {
             rounds: rounds.max(1),
             given_valkey,
             valkey: OnceCell::new(),
+            traces,
         }
+    }
+
+    /// The folder of recorded traces, if one was named.
+    pub(crate) fn traces(&self) -> Option<&Path> {
+        self.traces.as_deref()
     }
 
     /// The peer; looked for when a benchmark first needs it.
@@ -118,9 +156,36 @@ impl Context {
             return Ok(program.clone());
         }
         let path = differential::valkey(self.given_valkey.as_deref()).map_err(StepError::from)?;
-        let path = existing(&path)?;
-        let kind = Kind::Valkey;
-        Ok(self.valkey.get_or_init(|| Program { kind, path }).clone())
+        let mut program = Program::new(Kind::Valkey, existing(&path)?);
+        // The package is built with the system's allocator, Valkey's own
+        // packages with jemalloc.
+        program.preload = Some(jemalloc()?);
+        Ok(self.valkey.get_or_init(|| program).clone())
+    }
+
+    /// A second peer, Debian's Redis.
+    pub(crate) fn redis(&self) -> Result<Program, BenchError> {
+        Ok(Program::new(
+            Kind::Redis,
+            installed("redis-server", "redis-server")?,
+        ))
+    }
+
+    /// A third peer, Debian's memcached.
+    pub(crate) fn memcached(&self) -> Result<Program, BenchError> {
+        Ok(Program::new(
+            Kind::Memcached,
+            installed("memcached", "memcached")?,
+        ))
+    }
+
+    /// Prints where a measure is.
+    pub(crate) fn tell(&self, measure: &str, round: usize, label: &str) {
+        let rounds = self.rounds;
+        println!(
+            "measure {measure}: round {} of {rounds}, {label}",
+            round + 1
+        );
     }
 
     /// A number of keys, scaled, at least 1,000.
@@ -152,6 +217,10 @@ impl Measured {
     pub(crate) fn run(server: &Server, workload: &Workload<'_>) -> Result<Self, BenchError> {
         let watch = ResidentWatch::start(server.pid());
         let before = Usage::of(server.pid())?;
+        let workload = Workload {
+            protocol: server.protocol(),
+            ..workload.clone()
+        };
         let ended = workload.run(server.port());
         let outcome = ended.map_err(|source| BenchError::Load {
             source,
