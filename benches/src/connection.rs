@@ -3,6 +3,7 @@
 //! Owns the socket, its buffers and what is on the way. Does not decide when
 //! the load ends, nor waits. The thread of the load that made it.
 
+use crate::address::Stream;
 use crate::client::{write_length, write_request};
 use crate::keys::{KEY_BYTES, Picker, write_key};
 use crate::load::{Outcome, Protocol, Refill, Workload};
@@ -10,7 +11,6 @@ use crate::memcached;
 use crate::reply::{self, Reply};
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::TcpStream;
 use std::time::{Duration, Instant};
 use thermocline_base::Random;
 
@@ -26,7 +26,7 @@ struct Pending {
 }
 
 pub(crate) struct Connection {
-    pub(crate) stream: TcpStream,
+    pub(crate) stream: Stream,
     pending: VecDeque<Pending>,
     /// Keys that were missing and are to be written before others are read.
     missing: VecDeque<u64>,
@@ -41,7 +41,7 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    pub(crate) fn new(stream: TcpStream) -> Self {
+    pub(crate) fn new(stream: Stream) -> Self {
         Self {
             stream,
             pending: VecDeque::new(),

@@ -7,12 +7,13 @@
 //! engine: Thermocline and its peers are measured by the same code.
 //!
 //! Modules, lowest first: [`reply`], [`corpus`], [`keys`], [`values`],
-//! [`client`], [`memcached`], [`process`], [`server`], `pace`, `connection`, [`load`].
+//! [`address`], [`client`], [`memcached`], [`process`], [`server`], `pace`, `connection`, [`load`].
 #![cfg_attr(
     not(test),
     deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used)
 )]
 
+pub mod address;
 pub mod client;
 mod connection;
 pub mod corpus;

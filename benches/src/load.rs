@@ -4,6 +4,7 @@
 //! waits for its few connections in one epoll and sends raw bytes, so that a
 //! core of load can outrun a core of server. Does not own the server.
 
+use crate::address::Address;
 use crate::connection::Connection;
 use crate::keys::{Order, Picker};
 use crate::pace::Schedule;
@@ -13,7 +14,6 @@ use rustix::buffer::spare_capacity;
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, EventData, EventFlags};
 use std::io;
-use std::net::{Ipv4Addr, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::ScopedJoinHandle;
 use std::time::{Duration, Instant};
@@ -126,18 +126,20 @@ impl Workload<'_> {
         }
     }
 
-    /// Sends the load to the loopback `port` and waits for its end.
+    /// Sends the load to `address`, such as a port of the loopback, and waits
+    /// for its end.
     ///
     /// # Errors
     /// The server cannot be reached, goes away, or does not answer for two
     /// minutes. What was acknowledged until then is noted all the same.
-    pub fn run(&self, port: u16) -> Result<Outcome, LoadError> {
+    pub fn run(&self, address: impl Into<Address>) -> Result<Outcome, LoadError> {
+        let address = address.into();
         let mut shares: Vec<Vec<Connection>> = Vec::new();
         shares.resize_with(self.threads.clamp(1, self.connections.max(1)), Vec::new);
         let count = shares.len();
         for index in 0..self.connections.max(1) {
             if let Some(share) = shares.get_mut(index % count) {
-                share.push(connect(port)?);
+                share.push(Connection::new(address.connect()?));
             }
         }
         let picker = Picker::new(self.order.clone());
@@ -278,13 +280,6 @@ impl Workload<'_> {
         }
         Ok(Some(schedule.next_due().saturating_duration_since(now)))
     }
-}
-
-fn connect(port: u16) -> Result<Connection, LoadError> {
-    let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
-    stream.set_nodelay(true)?;
-    stream.set_nonblocking(true)?;
-    Ok(Connection::new(stream))
 }
 
 /// Why a load did not come to its end.

@@ -4,6 +4,7 @@
 //! thread that starts a server must live as long as it: the kernel kills the
 //! server when that thread ends, so that none outlives a killed benchmark.
 
+use crate::address::Address;
 use crate::client::{Client, ClientError};
 use crate::load::Protocol;
 use crate::memcached;
@@ -20,6 +21,8 @@ use thiserror::Error;
 const START_LIMIT: Duration = Duration::from_secs(300);
 /// A server that has not ended by then is killed.
 const STOP_LIMIT: Duration = Duration::from_secs(60);
+/// What `sockaddr_un` holds, with its closing zero.
+const SOCKET_PATH_BYTES: usize = 108;
 /// How long to wait before asking again.
 const POLL: Duration = Duration::from_millis(1);
 
@@ -88,6 +91,8 @@ pub struct Server {
     kind: Kind,
     child: Child,
     port: u16,
+    /// Its Unix socket; none for memcached, which has one address.
+    socket: Option<PathBuf>,
     log: PathBuf,
 }
 
@@ -140,6 +145,14 @@ impl Server {
         } else {
             command.args(["--bind", "127.0.0.1", "--dir"]).arg(&data);
         }
+        let socket = directory.join("socket");
+        // One that a killed server left behind; there may be none.
+        let _ = fs::remove_file(&socket);
+        let has_socket =
+            program.kind != Kind::Memcached && socket.as_os_str().len() < SOCKET_PATH_BYTES;
+        if has_socket {
+            command.arg("--unixsocket").arg(&socket);
+        }
         if matches!(program.kind, Kind::Valkey | Kind::Redis) {
             command.args(["--save", "", "--appendonly", "yes"]);
         }
@@ -159,6 +172,7 @@ impl Server {
             kind: program.kind,
             child,
             port,
+            socket: has_socket.then_some(socket),
             log,
         })
     }
@@ -214,6 +228,12 @@ impl Server {
         self.port
     }
 
+    /// Which one it is.
+    #[must_use]
+    pub const fn kind(&self) -> Kind {
+        self.kind
+    }
+
     /// What it speaks.
     #[must_use]
     pub const fn protocol(&self) -> Protocol {
@@ -221,6 +241,13 @@ impl Server {
             Kind::Memcached => Protocol::Memcached,
             _ => Protocol::Resp,
         }
+    }
+
+    /// Its Unix socket; `None` for memcached, and where the directory's path is
+    /// too long for one.
+    #[must_use]
+    pub fn unix_address(&self) -> Option<Address> {
+        self.socket.clone().map(Address::Unix)
     }
 
     /// Its process.

@@ -3,8 +3,10 @@
 use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::os::unix::net::UnixListener;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use thermocline_benches::address::Address;
 use thermocline_benches::client::Client;
 use thermocline_benches::keys::Order;
 use thermocline_benches::load::{KeySet, LoadError, Mix, Outcome, Refill, Workload};
@@ -213,4 +215,29 @@ fn what_is_to_expire_is_written_so() {
     };
     // The small server knows no EX, and so shows that it was sent.
     assert_eq!(workload.run(port).expect("an outcome").errors, 3);
+}
+
+#[test]
+fn a_load_goes_over_a_unix_socket_too() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("socket");
+    let listener = UnixListener::bind(&path).expect("a socket");
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut bytes = [0; 4096];
+            // Each read is one whole request: pipelines are of one.
+            while let Ok(1..) = stream.read(&mut bytes) {
+                if stream.write_all(b"+OK\r\n").is_err() {
+                    return;
+                }
+            }
+        }
+    });
+    let workload = Workload {
+        connections: 1,
+        pipeline: 1,
+        ..Workload::pass(Order::all(20), Values::Fixed { bytes: 8 }, Mix::SET)
+    };
+    let outcome = workload.run(Address::Unix(path)).expect("an outcome");
+    assert_eq!((outcome.sets, outcome.errors), (20, 0));
 }

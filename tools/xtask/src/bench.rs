@@ -12,6 +12,8 @@ mod always;
 mod cold;
 mod families;
 mod fio;
+mod flame;
+mod generator;
 mod hot;
 mod larger;
 mod machine;
@@ -54,6 +56,10 @@ pub(crate) struct Options {
     /// Where results are kept; `benches/results` where none is named.
     #[arg(long)]
     results: Option<PathBuf>,
+    /// Draws a flame graph of each load against the daemon into this folder,
+    /// `target/flames` where none is named; needs perf and inferno.
+    #[arg(long, num_args = 0..=1, default_missing_value = "target/flames")]
+    flame: Option<PathBuf>,
     /// The folder with `OLTP.lis.zst` and `P6.lis.zst`, for measure 10a.
     #[arg(long)]
     traces: Option<PathBuf>,
@@ -74,6 +80,8 @@ pub(crate) enum Name {
     Restart,
     /// Durable writes beside reads, against Valkey.
     Always,
+    /// The load of this project against `redis-benchmark`.
+    Generator,
     /// The commands of every family, against Valkey: requests a CPU-second.
     Families,
 }
@@ -127,6 +135,9 @@ pub(crate) fn run(options: &Options) -> Result<(), BenchError> {
         options.rounds,
         options.traces.clone(),
     );
+    if let Some(folder) = &options.flame {
+        flame::draw_into(folder)?;
+    }
     if let Some(folder) = &options.results {
         report::keep_in(folder.clone());
     }
@@ -138,6 +149,7 @@ pub(crate) fn run(options: &Options) -> Result<(), BenchError> {
             Name::Cold => ("cold", cold::run(&context)?),
             Name::Restart => ("restart", restart::run(&context)?),
             Name::Always => ("always", always::run(&context)?),
+            Name::Generator => ("generator", generator::run(&context)?),
             Name::Families => ("families", families::run(&context)?),
         };
         report::publish(label, options.scale, context.rounds, &tables)?;

@@ -14,8 +14,8 @@ struct Package {
     check: &'static [&'static str],
 }
 
-/// For the fuzz targets' C++ runtime; the second reference server; for the
-/// environment of the first.
+/// For the fuzz targets' C++ runtime; the second reference server; peers of the
+/// benchmarks and an allocator; for the environment of the first reference.
 const PACKAGES: &[Package] = &[
     Package {
         name: "g++",
@@ -24,6 +24,14 @@ const PACKAGES: &[Package] = &[
     Package {
         name: "redis-server",
         check: &["redis-server", "--version"],
+    },
+    Package {
+        name: "memcached",
+        check: &["memcached", "-V"],
+    },
+    Package {
+        name: "libjemalloc2",
+        check: &["sh", "-c", "/sbin/ldconfig -p | grep -q libjemalloc.so.2"],
     },
     Package {
         name: "python3-venv",

@@ -178,6 +178,12 @@ impl Table {
     }
 }
 
+/// The table as files of results have it.
+#[cfg(test)]
+pub(crate) fn json_of(table: &Table) -> Value {
+    table.value()
+}
+
 /// Prints `tables` and adds them to the file of today and `name`.
 pub(crate) fn publish(
     name: &str,

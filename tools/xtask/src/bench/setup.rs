@@ -5,6 +5,7 @@
 //! of the project, and removed at the end. Main thread.
 
 use crate::bench::BenchError;
+use crate::bench::flame;
 use crate::step::{StepError, cargo, output};
 use crate::{differential, step};
 use serde_json::Value;
@@ -13,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use tempfile::TempDir;
+use thermocline_benches::address::Address;
 use thermocline_benches::corpus::{Corpus, WORDNET_DIRECTORY};
 use thermocline_benches::load::{Outcome, Workload};
 use thermocline_benches::process::{ResidentWatch, Usage};
@@ -85,7 +87,7 @@ pub(crate) fn text_values(bytes: usize) -> Result<Values, BenchError> {
 }
 
 /// A program in PATH, of a Debian package.
-fn installed(name: &str, package: &str) -> Result<PathBuf, StepError> {
+pub(crate) fn installed(name: &str, package: &str) -> Result<PathBuf, StepError> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
         .map(|folder| folder.join(name))
@@ -213,23 +215,47 @@ pub(crate) struct Measured {
 }
 
 impl Measured {
-    /// Runs `workload` against `server`.
+    /// Runs `workload` against `server` over the loopback.
     pub(crate) fn run(server: &Server, workload: &Workload<'_>) -> Result<Self, BenchError> {
+        Self::run_at(server, &Address::Tcp(server.port()), workload)
+    }
+
+    /// Runs `workload` against `server` at one of its addresses.
+    pub(crate) fn run_at(
+        server: &Server,
+        address: &Address,
+        workload: &Workload<'_>,
+    ) -> Result<Self, BenchError> {
         let watch = ResidentWatch::start(server.pid());
+        let recording = if server.kind() == Kind::Thermocline {
+            let parts = workload.mix;
+            let label = format!(
+                "set-{}-get-{}-pipeline-{}",
+                parts.sets, parts.gets, workload.pipeline
+            );
+            flame::begin(server.pid(), &label)?
+        } else {
+            None
+        };
         let before = Usage::of(server.pid())?;
         let workload = Workload {
             protocol: server.protocol(),
             ..workload.clone()
         };
-        let ended = workload.run(server.port());
+        let ended = workload.run(address.clone());
         let outcome = ended.map_err(|source| BenchError::Load {
             source,
             log: server.log_end(),
         })?;
+        let usage = Usage::of(server.pid())?.since(&before);
+        let resident_bytes = watch.finish();
+        if let Some(recording) = recording {
+            recording.finish()?;
+        }
         Ok(Self {
             outcome,
-            usage: Usage::of(server.pid())?.since(&before),
-            resident_bytes: watch.finish(),
+            usage,
+            resident_bytes,
         })
     }
 

@@ -99,11 +99,14 @@ pub(super) fn run(context: &Context, wanted: Wanted<'_>) -> Result<Findings, Ben
                     seed: 1 + round as u64,
                     ..fill.clone()
                 };
-                loads.add(
-                    case.load,
-                    &contender.label,
-                    &Measured::run(&server, &workload)?,
-                );
+                let measured = Measured::run(&server, &workload)?;
+                loads.add(case.load, &contender.label, &measured);
+                // What is left of the cost without TCP.
+                if let Some(address) = server.unix_address() {
+                    let measured = Measured::run_at(&server, &address, &workload)?;
+                    let load = format!("{}, Unix socket", case.load);
+                    loads.add(&load, &contender.label, &measured);
+                }
             }
             server.stop();
         }
