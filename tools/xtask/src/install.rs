@@ -15,8 +15,9 @@ struct Package {
     check: &'static [&'static str],
 }
 
-/// For the fuzz targets' C++ runtime; the second reference server; for the
-/// environment of the first and of the applications in Python; for those in Node.js.
+/// For the fuzz targets' C++ runtime; the second reference server; peers of the benchmarks
+/// and an allocator; for the environment of the first reference and of the applications in
+/// Python; for those in Node.js.
 const PACKAGES: &[Package] = &[
     Package {
         name: "g++",
@@ -25,6 +26,14 @@ const PACKAGES: &[Package] = &[
     Package {
         name: "redis-server",
         check: &["redis-server", "--version"],
+    },
+    Package {
+        name: "memcached",
+        check: &["memcached", "-V"],
+    },
+    Package {
+        name: "libjemalloc2",
+        check: &["sh", "-c", "/sbin/ldconfig -p | grep -q libjemalloc.so.2"],
     },
     Package {
         name: "python3-venv",

@@ -12,6 +12,7 @@ mod differential;
 mod full_disk;
 mod fuzz;
 mod install;
+mod instructions;
 mod interop;
 mod layers;
 mod replay;
@@ -49,6 +50,8 @@ enum Task {
     Differential(differential::Options),
     /// Measures speed, memory and restarts, beside Valkey and the bare disk.
     Bench(bench::Options),
+    /// Counts the instructions of the hot paths, beside those kept.
+    Instructions(instructions::Options),
     /// Plays a recorded access pattern against the daemon.
     Replay(replay::Options),
     /// Kills the daemon under load and checks what survived.
@@ -93,6 +96,7 @@ fn run(task: Task) -> Result<(), StepError> {
         Task::Layers => layers::check(),
         Task::Differential(options) => differential::run(&options).map_err(StepError::from),
         Task::Bench(options) => bench::run(&options).map_err(StepError::from),
+        Task::Instructions(options) => instructions::run(&options).map_err(StepError::from),
         Task::Replay(options) => replay::run(&options).map_err(StepError::from),
         Task::Crash(options) => crash::run(&options).map_err(StepError::from),
         Task::Powercut(options) => crash::power::run(&options).map_err(StepError::from),
@@ -172,6 +176,22 @@ fn ci(fuzz_seconds: u32) -> Result<(), StepError> {
             restarts,
         ])?;
     }
+    // That the measures can be taken, not what they give.
+    let results = bench::setup::target_directory()?.join("bench-smoke");
+    let results = results.to_string_lossy();
+    task(&[
+        "bench",
+        "--binary",
+        &daemon,
+        "--measure",
+        "2,4",
+        "--scale",
+        "0.001",
+        "--rounds",
+        "1",
+        "--results",
+        &results,
+    ])?;
     for (policy, rounds) in [("always", "100"), ("everysec", "20")] {
         task(&[
             "crash", "--binary", &daemon, "--rounds", rounds, "--seed", "1", "--policy", policy,
