@@ -72,7 +72,13 @@ impl Runner {
     }
 
     /// Logs the request if it was slow, or it or its reply large.
-    fn note_slow(&self, number: u16, spent_ns: u64, reply_bytes: usize, words: &[&[u8]]) {
+    pub(super) fn note_slow(
+        &self,
+        number: u16,
+        spent_ns: u64,
+        reply_bytes: usize,
+        words: &[&[u8]],
+    ) {
         let live = &self.server.live;
         let spent_us = spent_ns / 1000;
         let threshold_ms = live.latency_threshold_ms.load(Relaxed);
