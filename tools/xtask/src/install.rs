@@ -14,12 +14,16 @@ struct Package {
     check: &'static [&'static str],
 }
 
-/// For the fuzz targets' C++ runtime; the second reference server; for the
-/// environment of the first.
+/// For the fuzz targets' C++ runtime; for LuaJIT; the second reference server; for
+/// the environment of the first.
 const PACKAGES: &[Package] = &[
     Package {
         name: "g++",
         check: &["g++", "--version"],
+    },
+    Package {
+        name: "make",
+        check: &["make", "--version"],
     },
     Package {
         name: "redis-server",
