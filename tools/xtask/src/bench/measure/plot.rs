@@ -115,7 +115,7 @@ fn draw_bars_on(area: &Area<'_>, title: &str, bars: &[Bar]) -> Drawn {
     chart
         .configure_mesh()
         .disable_y_mesh()
-        .light_line_style(WHITE)
+        .max_light_lines(0)
         .x_labels(5)
         .y_labels(count + 1)
         .x_label_formatter(&|figure| number(*figure))
@@ -169,7 +169,7 @@ fn draw_history(area: &Area<'_>, title: &str, points: &[(String, f64)]) -> Drawn
     };
     chart
         .configure_mesh()
-        .light_line_style(WHITE)
+        .max_light_lines(0)
         .x_labels(points.len().min(5))
         .x_label_formatter(&day)
         .y_label_formatter(&|figure| number(*figure))
