@@ -88,6 +88,8 @@ impl Program {
 /// A running server; killed when dropped.
 pub struct Server {
     program: String,
+    /// What starts it, for a restart on the same port and directory.
+    command: Command,
     kind: Kind,
     child: Child,
     port: u16,
@@ -169,12 +171,27 @@ impl Server {
         let child = command.spawn().map_err(failed)?;
         Ok(Self {
             program: shown,
+            command,
             kind: program.kind,
             child,
             port,
             socket: has_socket.then_some(socket),
             log,
         })
+    }
+
+    /// Kills the server, starts it again on the same port and directory, and waits until it
+    /// answers `PING`.
+    ///
+    /// # Errors
+    /// It cannot be run, or is not ready within five minutes.
+    pub fn kill_and_restart(&mut self) -> Result<(), ServerError> {
+        self.kill();
+        self.child = self.command.spawn().map_err(|source| ServerError::Start {
+            program: self.program.clone(),
+            source,
+        })?;
+        self.wait_until_ready()
     }
 
     /// Waits until the server answers.
