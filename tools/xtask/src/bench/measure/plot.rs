@@ -115,7 +115,7 @@ fn draw_bars_on(area: &Area<'_>, title: &str, bars: &[Bar]) -> Drawn {
     chart
         .configure_mesh()
         .disable_y_mesh()
-        .max_light_lines(0)
+        .light_line_style(WHITE)
         .x_labels(5)
         .y_labels(count + 1)
         .x_label_formatter(&|figure| number(*figure))
@@ -169,7 +169,7 @@ fn draw_history(area: &Area<'_>, title: &str, points: &[(String, f64)]) -> Drawn
     };
     chart
         .configure_mesh()
-        .max_light_lines(0)
+        .light_line_style(WHITE)
         .x_labels(points.len().min(5))
         .x_label_formatter(&day)
         .y_label_formatter(&|figure| number(*figure))
@@ -178,4 +178,34 @@ fn draw_history(area: &Area<'_>, title: &str, points: &[(String, f64)]) -> Drawn
     chart.draw_series(LineSeries::new(line(), BLUE_OURS))?;
     chart.draw_series(line().map(|point| Circle::new(point, 3, BLUE_OURS.filled())))?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn any_number_of_servers_and_any_figures_can_be_drawn() {
+        for count in [1, 2, 3, 5, 9, 24] {
+            for figure in [0.0, 1e-7, 3.0, 2.5e9] {
+                let row = json!({ "load": "GET", "server": "one", "requests/s": figure });
+                let table = json!({ "rows": vec![row; count] });
+                let plots = bars(&table).expect("plots");
+                assert_eq!(plots.len(), 1);
+                assert_eq!(plots[0].matches("<rect").count(), count, "{figure}");
+            }
+        }
+    }
+
+    #[test]
+    fn any_history_can_be_drawn() {
+        for count in [2, 3, 7, 100] {
+            for figure in [0.0, 1e-7, 4e6] {
+                let points = vec![("2026-01-01T00:00:00Z".to_owned(), figure); count];
+                let svg = history("a title", &points).expect("a plot");
+                assert_eq!(svg.matches("<circle").count(), count);
+            }
+        }
+    }
 }
