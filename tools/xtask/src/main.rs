@@ -145,7 +145,8 @@ fn ci(fuzz_seconds: u32) -> Result<(), StepError> {
     let daemon = daemon.to_string_lossy();
     task(&["clients", "--binary", &daemon])?;
     task(&["interop", "--binary", &daemon])?;
-    for (commands, restarts) in [("200000", "0"), ("60000", "10")] {
+    // A million in all.
+    for (commands, restarts) in [("880000", "0"), ("120000", "12")] {
         task(&[
             "differential",
             "--thermocline",
@@ -153,7 +154,7 @@ fn ci(fuzz_seconds: u32) -> Result<(), StepError> {
             "--commands",
             commands,
             "--pairs",
-            "2",
+            "4",
             "--seed",
             "2",
             "--restarts",
