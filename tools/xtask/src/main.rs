@@ -165,7 +165,8 @@ fn ci(fuzz_seconds: u32) -> Result<(), StepError> {
     task(&["clients", "--binary", &daemon])?;
     task(&["applications", "--binary", &daemon])?;
     task(&["interop", "--binary", &daemon])?;
-    for (commands, restarts) in [("200000", "0"), ("60000", "10")] {
+    // A million in all.
+    for (commands, restarts) in [("880000", "0"), ("120000", "12")] {
         task(&[
             "differential",
             "--thermocline",
@@ -173,7 +174,7 @@ fn ci(fuzz_seconds: u32) -> Result<(), StepError> {
             "--commands",
             commands,
             "--pairs",
-            "2",
+            "4",
             "--seed",
             "2",
             "--restarts",
