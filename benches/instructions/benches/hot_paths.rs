@@ -35,14 +35,12 @@ fn sets() -> Vec<u8> {
 #[bench::set(setup = sets)]
 fn resp_parse(bytes: Vec<u8>) -> usize {
     let (mut decoder, limits) = (Decoder::new(), Limits::default());
-    let (mut at, mut words) = (0, 0);
-    while let Ok(Decoded::Request {
-        arguments,
-        consumed,
-        ..
-    }) = decoder.decode(&bytes[at..], &limits)
+    let (mut at, mut words, mut arguments) = (0, 0, Vec::new());
+    while let Ok(Decoded::Request { consumed, .. }) =
+        decoder.decode(&bytes[at..], &limits, &mut arguments)
     {
-        words += black_box(arguments).len();
+        words += black_box(&arguments).len();
+        arguments.clear();
         at += consumed;
     }
     assert_eq!(at, bytes.len());
