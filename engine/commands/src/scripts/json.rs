@@ -13,7 +13,9 @@
     )
 )]
 
-use super::lua::{Answer, Failed, argument, integer_option, number_text, switch_option, type_name};
+use super::lua::{
+    Answer, Failed, argument, integer_option, number_of, number_text, switch_option, type_name,
+};
 use super::number::{general, leading};
 use mlua::{Lua, MultiValue, Table, Value};
 use parking_lot::Mutex;
@@ -278,7 +280,7 @@ fn put_table(
             Value::String(text) => put_text(&text.as_bytes(), out),
             Value::Integer(_) | Value::Number(_) => {
                 out.push(b'"');
-                let number = key.as_f64().unwrap_or_default();
+                let number = number_of(&key).unwrap_or_default();
                 put_number(options, number, out)?;
                 out.push(b'"');
             }
