@@ -228,7 +228,8 @@ fn array_length(options: &Options, table: &Table) -> Result<Option<i64>, Failed>
     for pair in table.pairs::<Value, Value>() {
         let (key, _) = pair?;
         let index = match key {
-            Value::Integer(index) if index > 0 => index,
+            // The reference counts in 32 bits.
+            Value::Integer(index) if (1..=i64::from(i32::MAX)).contains(&index) => index,
             _ => return Ok(None),
         };
         longest = longest.max(index);
@@ -391,7 +392,8 @@ impl Parser<'_> {
             self.at = self.at.saturating_add(1);
         }
         let at = self.at;
-        let Some(&byte) = self.rest().first() else {
+        // A zero byte ends the text as well.
+        let Some(&byte) = self.rest().first().filter(|byte| **byte != 0) else {
             return Ok(Token {
                 kind: Kind::End,
                 at,

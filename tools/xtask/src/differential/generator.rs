@@ -6,12 +6,14 @@
 //! see replies: its commands follow from its seed and the day. Pure.
 
 mod comparable;
+mod scripts;
 mod words;
 
 use super::grammar::Template;
 use super::resp::{Command, command};
 use super::templates::{RARE, templates};
 use comparable::is_comparable;
+use scripts::Scripts;
 use thermocline_base::{Random, UnixMillis};
 use words::{BIG_HASHES, BIG_STRINGS, big, fill};
 
@@ -51,8 +53,9 @@ const JUNK: [&[u8]; 28] = [
 /// One command in this many is the name of any command with any words.
 const HOSTILE_ONE_IN: u64 = 30;
 /// Commands that are not sent with any words: they would empty everything, change
-/// the connection or the server, or wait.
-const NEVER_HOSTILE: [&str; 25] = [
+/// the connection or the server, or wait. SORT of a sorted set makes a skiplist of it in Valkey,
+/// even SORT_RO.
+const NEVER_HOSTILE: [&str; 26] = [
     "auth",
     "bgrewriteaof",
     "bgsave",
@@ -78,7 +81,10 @@ const NEVER_HOSTILE: [&str; 25] = [
     "subscribe",
     "swapdb",
     "sort",
+    "sort_ro",
 ];
+/// One command in this many is one of scripts.
+const SCRIPTED_ONE_IN: u64 = 14;
 /// How often a template is tried to learn the names it starts with.
 const NAMES_TRIED: u64 = 100;
 
@@ -91,6 +97,7 @@ pub(super) struct Generator {
     /// The names of commands that get any words.
     names: Vec<Vec<u8>>,
     changes_limits: bool,
+    scripts: Scripts,
     total_weight: u64,
     /// For each connection, whether a transaction should be open.
     in_transaction: Vec<bool>,
@@ -112,6 +119,7 @@ impl Generator {
             templates,
             rare: RARE.1.iter().map(|text| Template::new(text)).collect(),
             names: names(),
+            scripts: Scripts::new(),
             changes_limits,
             in_transaction: Vec::new(),
         }
@@ -218,6 +226,14 @@ impl Generator {
     }
 
     fn choose(&mut self) -> Command {
+        if self.random.chance(SCRIPTED_ONE_IN) {
+            return self.scripted();
+        }
+        self.of_templates()
+    }
+
+    /// A command of the templates.
+    fn of_templates(&mut self) -> Command {
         let now = self.now;
         let mut fill = |random: &mut Random, slot: &str| fill(random, slot, now);
         if self.random.chance(RARE.0) {
@@ -300,7 +316,7 @@ mod tests {
     use super::*;
     use crate::differential::resp::shown;
 
-    fn generator(seed: u64) -> Generator {
+    pub(super) fn generator(seed: u64) -> Generator {
         Generator::new(Random::new(seed), UnixMillis(1_700_000_000_000), true)
     }
 
