@@ -420,6 +420,9 @@ api.log = function(...)
         raise("ERR server.log() requires two arguments or more.")
     end
     local level = ...
+    if raw_type(level) == "string" then
+        level = raw_tonumber(level)
+    end
     if raw_type(level) ~= "number" then
         raise("ERR First argument must be a number (log level).")
     end
