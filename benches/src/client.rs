@@ -172,12 +172,17 @@ fn unexpected(words: &[&[u8]], reply: &Reply<'_>) -> ClientError {
 pub struct Information(HashMap<String, String>);
 
 impl Information {
+    /// Of fields read elsewhere.
+    pub(crate) fn of(fields: impl Iterator<Item = (String, String)>) -> Self {
+        Self(fields.collect())
+    }
+
     fn read(text: &str) -> Self {
         let fields = text
             .lines()
             .filter_map(|line| line.split_once(':'))
             .map(|(name, value)| (name.to_owned(), value.trim_end().to_owned()));
-        Self(fields.collect())
+        Self::of(fields)
     }
 
     /// A field as it stands there; empty if the server has none of that name.

@@ -3,13 +3,14 @@
 //! Owns the socket, its buffers and what is on the way. Does not decide when
 //! the load ends, nor waits. The thread of the load that made it.
 
-use crate::client::write_length;
+use crate::address::Stream;
+use crate::client::{write_length, write_request};
 use crate::keys::{KEY_BYTES, Picker, write_key};
-use crate::load::{Outcome, Refill, Workload};
+use crate::load::{Outcome, Protocol, Refill, Workload};
+use crate::memcached;
 use crate::reply::{self, Reply};
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::TcpStream;
 use std::time::{Duration, Instant};
 use thermocline_base::Random;
 
@@ -20,11 +21,12 @@ const RECEIVE_BYTES: usize = 64 << 10;
 struct Pending {
     id: u64,
     is_set: bool,
-    sent: Instant,
+    /// When it was sent or, in an open loop, due.
+    since: Instant,
 }
 
 pub(crate) struct Connection {
-    pub(crate) stream: TcpStream,
+    pub(crate) stream: Stream,
     pending: VecDeque<Pending>,
     /// Keys that were missing and are to be written before others are read.
     missing: VecDeque<u64>,
@@ -39,7 +41,7 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    pub(crate) fn new(stream: TcpStream) -> Self {
+    pub(crate) fn new(stream: Stream) -> Self {
         Self {
             stream,
             pending: VecDeque::new(),
@@ -72,30 +74,63 @@ impl Connection {
         };
         if may_fill && !stopping {
             let now = Instant::now();
-            while self.pending.len() < workload.pipeline {
-                let (id, is_set) = match self.missing.pop_front() {
-                    Some(id) => (id, true),
-                    None => match picker.next(random) {
-                        Some(id) => (id, workload.mix.is_set(random)),
-                        None => break,
-                    },
-                };
-                self.write_request(workload, id, is_set);
-                self.pending.push_back(Pending {
-                    id,
-                    is_set,
-                    sent: now,
-                });
+            while self.has_room(workload) {
+                if !self.push(workload, picker, random, now) {
+                    break;
+                }
             }
         }
         self.flush()
     }
 
+    /// Whether the pipeline has room.
+    pub(crate) fn has_room(&self, workload: &Workload<'_>) -> bool {
+        self.pending.len() < workload.pipeline
+    }
+
+    /// Puts one request behind the others, not sent yet; false where the order
+    /// has ended. Its latency counts from `since`.
+    pub(crate) fn push(
+        &mut self,
+        workload: &Workload<'_>,
+        picker: &Picker,
+        random: &mut Random,
+        since: Instant,
+    ) -> bool {
+        let (id, is_set) = match self.missing.pop_front() {
+            Some(id) => (id, true),
+            None => match picker.next(random) {
+                Some(id) => (id, workload.mix.is_set(random)),
+                None => return false,
+            },
+        };
+        self.write_request(workload, id, is_set);
+        self.pending.push_back(Pending { id, is_set, since });
+        true
+    }
+
     fn write_request(&mut self, workload: &Workload<'_>, id: u64, is_set: bool) {
+        let expiry_seconds = workload.expiry_seconds.map(|seconds| seconds(id));
         if is_set {
             self.value.clear();
             let version = (workload.version)(id);
             workload.values.write(id, version, &mut self.value);
+        }
+        if workload.protocol == Protocol::Memcached {
+            let mut key = Vec::with_capacity(KEY_BYTES);
+            write_key(id, &mut key);
+            if is_set {
+                memcached::write_set(&key, &self.value, expiry_seconds, &mut self.out);
+            } else {
+                memcached::write_get(&key, &mut self.out);
+            }
+        } else if let (true, Some(seconds)) = (is_set, expiry_seconds) {
+            let mut key = Vec::with_capacity(KEY_BYTES);
+            write_key(id, &mut key);
+            let seconds = seconds.to_string();
+            let words: [&[u8]; 5] = [b"SET", &key, &self.value, b"EX", seconds.as_bytes()];
+            write_request(&words, &mut self.out);
+        } else if is_set {
             self.out.extend_from_slice(b"*3\r\n$3\r\nSET\r\n");
             self.write_key(id);
             write_length(b'$', self.value.len(), &mut self.out);
@@ -113,7 +148,8 @@ impl Connection {
         self.out.extend_from_slice(b"\r\n");
     }
 
-    fn flush(&mut self) -> io::Result<()> {
+    /// Sends what the socket takes.
+    pub(crate) fn flush(&mut self) -> io::Result<()> {
         while self.sent < self.out.len() {
             let rest = self.out.get(self.sent..).unwrap_or_default();
             match self.stream.write(rest) {
@@ -158,7 +194,11 @@ impl Connection {
         let received = std::mem::take(&mut self.received);
         let result = loop {
             let bytes = received.get(self.begin..self.end).unwrap_or_default();
-            match reply::read(bytes) {
+            let read = match workload.protocol {
+                Protocol::Resp => reply::read(bytes),
+                Protocol::Memcached => memcached::read(bytes),
+            };
+            match read {
                 Ok(None) => break Ok(()),
                 Ok(Some((reply, taken))) => {
                     self.begin += taken;
@@ -166,7 +206,7 @@ impl Connection {
                         break Err(io::Error::other("a reply that nothing asked for"));
                     };
                     outcome.requests += 1;
-                    let latency = now.saturating_duration_since(pending.sent);
+                    let latency = now.saturating_duration_since(pending.since);
                     self.check(workload, &pending, &reply, latency, outcome);
                 }
                 Err(error) => break Err(io::Error::other(error)),
@@ -198,6 +238,7 @@ impl Connection {
         let id = pending.id;
         match (pending.is_set, reply) {
             (true, Reply::Simple(_)) => {
+                outcome.sets += 1;
                 outcome.set_latency.record(latency);
                 if let Some(acknowledged) = workload.acknowledged {
                     acknowledged.insert(id);

@@ -1,19 +1,20 @@
-//! A closed loop of requests over many connections.
+//! A closed or open loop of requests over many connections.
 //!
 //! Owns the shape of a load, its threads and what came of it. Each thread
 //! waits for its few connections in one epoll and sends raw bytes, so that a
 //! core of load can outrun a core of server. Does not own the server.
 
+use crate::address::Address;
 use crate::connection::Connection;
 use crate::keys::{Order, Picker};
+use crate::pace::Schedule;
 use crate::values::Values;
 use hdrhistogram::Histogram;
 use rustix::buffer::spare_capacity;
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, EventData, EventFlags};
 use std::io;
-use std::net::{Ipv4Addr, TcpStream};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::ScopedJoinHandle;
 use std::time::{Duration, Instant};
 use thermocline_base::Random;
@@ -22,7 +23,16 @@ use thiserror::Error;
 /// A load that receives nothing for this long has hung.
 const SILENCE: Duration = Duration::from_secs(120);
 /// How often the end of the time is looked for while nothing arrives.
-const WAIT_MS: i64 = 50;
+const WAIT: Duration = Duration::from_millis(50);
+
+/// What a load speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// RESP2.
+    Resp,
+    /// The meta commands of memcached.
+    Memcached,
+}
 
 /// When a connection sends again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,16 +78,25 @@ pub struct Workload<'a> {
     pub connections: usize,
     /// Requests on the way on each, at least 1.
     pub pipeline: usize,
-    /// When a connection sends again.
+    /// When a connection sends again in a closed loop.
     pub refill: Refill,
+    /// Requests a second of an open loop, over all connections; latencies
+    /// count from the moment a request was due. A closed loop without.
+    pub pace_per_second: Option<f64>,
     /// Threads, each with its share of the connections.
     pub threads: usize,
     /// The end of the load, unless its order ends first.
     pub duration: Option<Duration>,
+    /// The end of the load too, once it is true.
+    pub stop: Option<&'a AtomicBool>,
     /// Of the random order and mix.
     pub seed: u64,
     /// Whether a key that a GET does not find is written next.
     pub set_missing: bool,
+    /// After how many seconds what is written expires.
+    pub expiry_seconds: Option<fn(u64) -> u32>,
+    /// What the server speaks.
+    pub protocol: Protocol,
     /// Where keys whose SET was acknowledged are noted.
     pub acknowledged: Option<&'a KeySet>,
 }
@@ -95,26 +114,32 @@ impl Workload<'_> {
             connections: 50,
             pipeline: 16,
             refill: Refill::Whole,
+            pace_per_second: None,
             threads: 2,
             duration: None,
+            stop: None,
             seed: 1,
             set_missing: false,
+            expiry_seconds: None,
+            protocol: Protocol::Resp,
             acknowledged: None,
         }
     }
 
-    /// Sends the load to the loopback `port` and waits for its end.
+    /// Sends the load to `address`, such as a port of the loopback, and waits
+    /// for its end.
     ///
     /// # Errors
     /// The server cannot be reached, goes away, or does not answer for two
     /// minutes. What was acknowledged until then is noted all the same.
-    pub fn run(&self, port: u16) -> Result<Outcome, LoadError> {
+    pub fn run(&self, address: impl Into<Address>) -> Result<Outcome, LoadError> {
+        let address = address.into();
         let mut shares: Vec<Vec<Connection>> = Vec::new();
         shares.resize_with(self.threads.clamp(1, self.connections.max(1)), Vec::new);
         let count = shares.len();
         for index in 0..self.connections.max(1) {
             if let Some(share) = shares.get_mut(index % count) {
-                share.push(connect(port)?);
+                share.push(Connection::new(address.connect()?));
             }
         }
         let picker = Picker::new(self.order.clone());
@@ -125,7 +150,10 @@ impl Workload<'_> {
                 .map(|(index, share)| {
                     let picker = picker.clone();
                     let random = Random::new(Random::new(self.seed ^ (index << 32)).next_u64());
-                    scope.spawn(move || self.run_thread(share, &picker, random, begin))
+                    let schedule = self
+                        .pace_per_second
+                        .map(|pace| Schedule::new(begin, pace, count, index));
+                    scope.spawn(move || self.run_thread(share, &picker, random, begin, schedule))
                 })
                 .collect();
             threads.into_iter().map(ScopedJoinHandle::join).collect()
@@ -144,6 +172,7 @@ impl Workload<'_> {
         picker: &Picker,
         mut random: Random,
         begin: Instant,
+        mut schedule: Option<Schedule>,
     ) -> Result<Outcome, LoadError> {
         let mut outcome = Outcome::default();
         let wake = epoll::create(epoll::CreateFlags::CLOEXEC).map_err(io::Error::from)?;
@@ -151,15 +180,34 @@ impl Workload<'_> {
             let flags = EventFlags::IN | EventFlags::OUT | EventFlags::ET;
             epoll::add(&wake, &connection.stream, EventData::new_u64(index), flags)
                 .map_err(io::Error::from)?;
-            connection.fill(self, picker, &mut random, false)?;
+            if schedule.is_none() {
+                connection.fill(self, picker, &mut random, false)?;
+            }
         }
         let mut events = Vec::with_capacity(connections.len());
         let mut last_event = Instant::now();
-        let wait = Timespec {
-            tv_sec: 0,
-            tv_nsec: WAIT_MS * 1_000_000,
-        };
-        while connections.iter().any(|connection| !connection.is_idle()) {
+        let mut turn = 0;
+        loop {
+            let mut wait = WAIT;
+            if let Some(due) = &mut schedule {
+                let is_open =
+                    self.send_due(&mut connections, picker, &mut random, due, &mut turn)?;
+                match is_open {
+                    Some(until_next) => wait = wait.min(until_next),
+                    None => schedule = None,
+                }
+                if self.is_over(begin) {
+                    schedule = None;
+                }
+            }
+            let is_open = schedule.is_some();
+            if !is_open && connections.iter().all(Connection::is_idle) {
+                break;
+            }
+            let wait = Timespec {
+                tv_sec: 0,
+                tv_nsec: i64::from(wait.subsec_nanos()),
+            };
             events.clear();
             match epoll::wait(&wake, spare_capacity(&mut events), Some(&wait)) {
                 Ok(_) | Err(rustix::io::Errno::INTR) => {}
@@ -167,27 +215,71 @@ impl Workload<'_> {
             }
             if !events.is_empty() {
                 last_event = Instant::now();
-            } else if last_event.elapsed() > SILENCE {
+            } else if last_event.elapsed() > SILENCE
+                && connections.iter().any(|connection| !connection.is_idle())
+            {
                 return Err(LoadError::Silent);
             }
-            let stopping = self.duration.is_some_and(|limit| begin.elapsed() >= limit);
+            let stopping = self.is_over(begin);
             for event in &events {
                 let index = event.data.u64() as usize;
                 if let Some(connection) = connections.get_mut(index) {
                     connection.receive(self, &mut outcome)?;
+                    // An open loop sends when a request is due, not here.
+                    let stopping = stopping || self.pace_per_second.is_some();
                     connection.fill(self, picker, &mut random, stopping)?;
                 }
             }
         }
         Ok(outcome)
     }
-}
 
-fn connect(port: u16) -> Result<Connection, LoadError> {
-    let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
-    stream.set_nodelay(true)?;
-    stream.set_nonblocking(true)?;
-    Ok(Connection::new(stream))
+    /// Whether the time is up or the end was called.
+    fn is_over(&self, begin: Instant) -> bool {
+        // ORDERING: only the flag itself is shared.
+        self.stop.is_some_and(|stop| stop.load(Ordering::Relaxed))
+            || self.duration.is_some_and(|limit| begin.elapsed() >= limit)
+    }
+
+    /// Sends what is due, to the connections in turn; gives the time until the
+    /// next is due, `None` at the end of the order. What no connection has room
+    /// for stays due.
+    fn send_due(
+        &self,
+        connections: &mut [Connection],
+        picker: &Picker,
+        random: &mut Random,
+        schedule: &mut Schedule,
+        turn: &mut usize,
+    ) -> Result<Option<Duration>, LoadError> {
+        let now = Instant::now();
+        let mut full = 0;
+        let mut has_ended = false;
+        while full < connections.len() && !has_ended && schedule.next_due() <= now {
+            *turn = (*turn + 1) % connections.len().max(1);
+            let Some(connection) = connections.get_mut(*turn) else {
+                break;
+            };
+            if !connection.has_room(self) {
+                full += 1;
+                continue;
+            }
+            full = 0;
+            if let Some(due) = schedule.take(now) {
+                has_ended = !connection.push(self, picker, random, due);
+            }
+        }
+        for connection in connections.iter_mut() {
+            connection.flush()?;
+        }
+        if has_ended {
+            return Ok(None);
+        }
+        if full > 0 {
+            return Ok(Some(WAIT)); // a reply wakes
+        }
+        Ok(Some(schedule.next_due().saturating_duration_since(now)))
+    }
 }
 
 /// Why a load did not come to its end.
@@ -209,6 +301,8 @@ pub enum LoadError {
 pub struct Outcome {
     /// Requests answered.
     pub requests: u64,
+    /// Those of them that were acknowledged SETs.
+    pub sets: u64,
     /// GETs whose value was another.
     pub wrong: u64,
     /// GETs that found nothing.
@@ -242,6 +336,7 @@ impl Outcome {
 
     fn add(&mut self, other: &Self) {
         self.requests += other.requests;
+        self.sets += other.sets;
         self.wrong += other.wrong;
         self.missing += other.missing;
         self.errors += other.errors;

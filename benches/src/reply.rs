@@ -31,6 +31,14 @@ pub enum Reply<'a> {
 #[error("not a reply: {0}")]
 pub struct MalformedReply(String);
 
+impl MalformedReply {
+    /// Shows the beginning of what was found.
+    pub(crate) fn of(bytes: &[u8]) -> Self {
+        let shown = bytes.get(..40).unwrap_or(bytes);
+        Self(shown.escape_ascii().to_string())
+    }
+}
+
 /// Reads the first reply in `bytes` and how many bytes it takes; `None` while
 /// it is not complete.
 ///
@@ -120,8 +128,7 @@ fn number(line: &[u8]) -> Option<i64> {
 }
 
 fn malformed(bytes: &[u8]) -> MalformedReply {
-    let shown = bytes.get(..40).unwrap_or(bytes);
-    MalformedReply(shown.escape_ascii().to_string())
+    MalformedReply::of(bytes)
 }
 
 #[cfg(test)]

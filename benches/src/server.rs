@@ -4,7 +4,10 @@
 //! thread that starts a server must live as long as it: the kernel kills the
 //! server when that thread ends, so that none outlives a killed benchmark.
 
+use crate::address::Address;
 use crate::client::{Client, ClientError};
+use crate::load::Protocol;
+use crate::memcached;
 use crate::reply::Reply;
 use std::fs::{self, File};
 use std::io;
@@ -18,6 +21,8 @@ use thiserror::Error;
 const START_LIMIT: Duration = Duration::from_secs(300);
 /// A server that has not ended by then is killed.
 const STOP_LIMIT: Duration = Duration::from_secs(60);
+/// What `sockaddr_un` holds, with its closing zero.
+const SOCKET_PATH_BYTES: usize = 108;
 /// How long to wait before asking again.
 const POLL: Duration = Duration::from_millis(1);
 
@@ -51,22 +56,45 @@ pub enum Kind {
     Thermocline,
     /// `valkey-server`, its log switched on as Thermocline's is.
     Valkey,
+    /// `redis-server`, started as Valkey.
+    Redis,
+    /// `memcached`, which has no log.
+    Memcached,
 }
 
-/// A program that speaks RESP.
+/// A server's program.
 #[derive(Clone, Debug)]
 pub struct Program {
     /// Which one.
     pub kind: Kind,
     /// Where it lies.
     pub path: PathBuf,
+    /// A library loaded before its own, such as another allocator.
+    pub preload: Option<PathBuf>,
+}
+
+impl Program {
+    /// The program at `path`, with its own libraries.
+    #[must_use]
+    pub const fn new(kind: Kind, path: PathBuf) -> Self {
+        Self {
+            kind,
+            path,
+            preload: None,
+        }
+    }
 }
 
 /// A running server; killed when dropped.
 pub struct Server {
     program: String,
+    /// What starts it, for a restart on the same port and directory.
+    command: Command,
+    kind: Kind,
     child: Child,
     port: u16,
+    /// Its Unix socket; none for memcached, which has one address.
+    socket: Option<PathBuf>,
     log: PathBuf,
 }
 
@@ -110,13 +138,32 @@ impl Server {
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "KILL", "--"]);
         command.arg(&program.path);
-        command.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--dir"]);
-        command.arg(&data);
-        if program.kind == Kind::Valkey {
+        if let Some(library) = &program.preload {
+            command.env("LD_PRELOAD", library);
+        }
+        command.args(["--port", &port.to_string()]);
+        if program.kind == Kind::Memcached {
+            command.args(["--listen", "127.0.0.1", "--udp-port", "0", "--user", "root"]);
+        } else {
+            command.args(["--bind", "127.0.0.1", "--dir"]).arg(&data);
+        }
+        let socket = directory.join("socket");
+        // One that a killed server left behind; there may be none.
+        let _ = fs::remove_file(&socket);
+        let has_socket =
+            program.kind != Kind::Memcached && socket.as_os_str().len() < SOCKET_PATH_BYTES;
+        if has_socket {
+            command.arg("--unixsocket").arg(&socket);
+        }
+        if matches!(program.kind, Kind::Valkey | Kind::Redis) {
             command.args(["--save", "", "--appendonly", "yes"]);
         }
         for (name, value) in options {
-            command.arg(format!("--{name}")).arg(value);
+            command.arg(format!("--{name}"));
+            // memcached has options without a value.
+            if program.kind != Kind::Memcached || !value.is_empty() {
+                command.arg(value);
+            }
         }
         command.stdin(Stdio::null());
         command.stdout(output.try_clone().map_err(failed)?);
@@ -124,13 +171,30 @@ impl Server {
         let child = command.spawn().map_err(failed)?;
         Ok(Self {
             program: shown,
+            command,
+            kind: program.kind,
             child,
             port,
+            socket: has_socket.then_some(socket),
             log,
         })
     }
 
-    /// Waits until the server answers `PING`.
+    /// Kills the server, starts it again on the same port and directory, and waits until it
+    /// answers `PING`.
+    ///
+    /// # Errors
+    /// It cannot be run, or is not ready within five minutes.
+    pub fn kill_and_restart(&mut self) -> Result<(), ServerError> {
+        self.kill();
+        self.child = self.command.spawn().map_err(|source| ServerError::Start {
+            program: self.program.clone(),
+            source,
+        })?;
+        self.wait_until_ready()
+    }
+
+    /// Waits until the server answers.
     ///
     /// # Errors
     /// It ends first, or takes longer than five minutes.
@@ -148,6 +212,9 @@ impl Server {
     }
 
     fn answers(&self) -> bool {
+        if self.kind == Kind::Memcached {
+            return memcached::answers(self.port);
+        }
         Client::connect(self.port)
             .is_ok_and(|mut client| client.ask(&[b"PING"]).ok() == Some(Reply::Simple(b"PONG")))
     }
@@ -178,13 +245,35 @@ impl Server {
         self.port
     }
 
+    /// Which one it is.
+    #[must_use]
+    pub const fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// What it speaks.
+    #[must_use]
+    pub const fn protocol(&self) -> Protocol {
+        match self.kind {
+            Kind::Memcached => Protocol::Memcached,
+            _ => Protocol::Resp,
+        }
+    }
+
+    /// Its Unix socket; `None` for memcached, and where the directory's path is
+    /// too long for one.
+    #[must_use]
+    pub fn unix_address(&self) -> Option<Address> {
+        self.socket.clone().map(Address::Unix)
+    }
+
     /// Its process.
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    /// A new connection.
+    /// A new connection of a RESP server.
     ///
     /// # Errors
     /// The server is gone.
@@ -232,10 +321,7 @@ mod tests {
     #[test]
     fn a_program_that_ends_is_reported_with_what_it_wrote() {
         let directory = tempfile::tempdir().expect("a directory");
-        let program = Program {
-            kind: Kind::Thermocline,
-            path: PathBuf::from("/bin/echo"),
-        };
+        let program = Program::new(Kind::Thermocline, PathBuf::from("/bin/echo"));
         let error = Server::start(&program, directory.path(), &[("tier", "yes")])
             .err()
             .expect("an error")
@@ -247,10 +333,7 @@ mod tests {
     #[test]
     fn a_program_that_is_missing_is_reported() {
         let directory = tempfile::tempdir().expect("a directory");
-        let program = Program {
-            kind: Kind::Valkey,
-            path: PathBuf::from("/nowhere/valkey-server"),
-        };
+        let program = Program::new(Kind::Valkey, PathBuf::from("/nowhere/valkey-server"));
         let error = Server::start(&program, directory.path(), &[]).err();
         let error = error.expect("an error").to_string();
         assert!(error.contains("/nowhere/valkey-server"), "{error}");

@@ -3,8 +3,10 @@
 use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::os::unix::net::UnixListener;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use thermocline_benches::address::Address;
 use thermocline_benches::client::Client;
 use thermocline_benches::keys::Order;
 use thermocline_benches::load::{KeySet, LoadError, Mix, Outcome, Refill, Workload};
@@ -176,4 +178,66 @@ fn a_client_gets_errors_as_answers() {
     );
     let error = client.order(&[b"NONSENSE"]).expect_err("refused");
     assert!(error.to_string().contains("ERR unknown"), "{error}");
+}
+
+#[test]
+fn an_open_loop_keeps_its_pace_and_counts_from_what_was_due() {
+    let keys = Keys::default();
+    let port = serve(&keys);
+    let workload = Workload {
+        connections: 3,
+        pipeline: 4,
+        pace_per_second: Some(2000.0),
+        ..Workload::pass(Order::all(200), Values::Fixed { bytes: 8 }, Mix::SET)
+    };
+    let outcome = workload.run(port).expect("an outcome");
+    assert_eq!((outcome.requests, outcome.errors), (200, 0));
+    // The last is due after 99.5 ms: no load can have ended before.
+    assert!(outcome.elapsed >= Duration::from_millis(99));
+    let ended = Workload {
+        order: Order::Uniform { keys: 200 },
+        mix: Mix::GET,
+        duration: Some(Duration::from_millis(50)),
+        ..workload
+    };
+    let outcome = ended.run(port).expect("an outcome");
+    assert_eq!((outcome.wrong, outcome.missing), (0, 0));
+    // At most what was due in 50 ms, and a little for a late end.
+    assert!(outcome.requests > 0);
+}
+
+#[test]
+fn what_is_to_expire_is_written_so() {
+    let port = serve(&Keys::default());
+    let workload = Workload {
+        expiry_seconds: Some(|_| 60),
+        ..Workload::pass(Order::all(3), Values::Fixed { bytes: 8 }, Mix::SET)
+    };
+    // The small server knows no EX, and so shows that it was sent.
+    assert_eq!(workload.run(port).expect("an outcome").errors, 3);
+}
+
+#[test]
+fn a_load_goes_over_a_unix_socket_too() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("socket");
+    let listener = UnixListener::bind(&path).expect("a socket");
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut bytes = [0; 4096];
+            // Each read is one whole request: pipelines are of one.
+            while let Ok(1..) = stream.read(&mut bytes) {
+                if stream.write_all(b"+OK\r\n").is_err() {
+                    return;
+                }
+            }
+        }
+    });
+    let workload = Workload {
+        connections: 1,
+        pipeline: 1,
+        ..Workload::pass(Order::all(20), Values::Fixed { bytes: 8 }, Mix::SET)
+    };
+    let outcome = workload.run(Address::Unix(path)).expect("an outcome");
+    assert_eq!((outcome.sets, outcome.errors), (20, 0));
 }

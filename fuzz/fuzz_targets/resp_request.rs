@@ -16,19 +16,19 @@ fn requests(bytes: &[u8], step: usize) -> (Vec<Vec<Vec<u8>>>, Option<ProtocolErr
     let mut found = Vec::new();
     let (mut start, mut end) = (0, step.min(bytes.len()));
     loop {
-        let consumed = match decoder.decode(&bytes[start..end], &limits) {
+        let mut arguments = Vec::new();
+        let consumed = match decoder.decode(&bytes[start..end], &limits, &mut arguments) {
             Err(error) => return (found, Some(error)),
-            Ok(Decoded::Request {
-                bytes,
-                arguments,
-                consumed,
-            }) => {
+            Ok(Decoded::Request { bytes, consumed }) => {
                 assert!(!arguments.is_empty());
                 let words = arguments.iter().map(|range| bytes[range.clone()].to_vec());
                 found.push(words.collect());
                 consumed
             }
-            Ok(Decoded::Empty { consumed }) => consumed,
+            Ok(Decoded::Empty { consumed }) => {
+                assert!(arguments.is_empty());
+                consumed
+            }
             Ok(Decoded::Incomplete { needed }) => {
                 assert!(needed > 0);
                 0

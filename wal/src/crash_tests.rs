@@ -4,7 +4,7 @@
 use crate::frame::FrameKind;
 use crate::{Policy, Recovered, Status, Wal, WalError, WalOptions};
 use thermocline_base::{Clock, Lsn, SimulatedTime};
-use thermocline_disk::{Disk, FaultAction, FaultRepeat, SimulatedDisk};
+use thermocline_disk::{Disk, FaultAction, FaultRepeat, Injury, SimulatedDisk};
 
 fn options() -> WalOptions {
     WalOptions {
@@ -224,5 +224,83 @@ fn a_segment_that_was_cut_is_no_torn_one() {
             matches!(&error, WalError::Corruption { file, offset, .. } if file == name && *offset == bytes),
             "{error}"
         );
+    }
+}
+
+/// A log of three segments, all of it durable, and its last file.
+fn three_segments() -> (SimulatedDisk, Disk, String) {
+    let simulated = SimulatedDisk::new(9);
+    let disk = Disk::simulated(simulated.clone());
+    let (recovered, _) = recover(&disk).unwrap();
+    let (wal, mut flusher) = Wal::open(&disk, options(), &recovered, 1).unwrap();
+    for number in 0..40 {
+        let payload = payload(number);
+        let credit = wal.try_credit(payload.len()).unwrap();
+        wal.append(credit, &[&payload]);
+        flusher.step().unwrap();
+    }
+    drop(flusher);
+    let (recovered, found) = recover(&disk).unwrap();
+    assert_eq!(found.len(), 40);
+    assert!(recovered.segments.len() >= 3);
+    let last = recovered.segments.last().unwrap().name.clone();
+    (simulated, disk, last)
+}
+
+#[test]
+fn a_last_segment_that_is_gone_or_cut_within_its_header_is_named_and_not_skipped() {
+    for len in [None, Some(0), Some(20), Some(4095)] {
+        let (simulated, disk, last) = three_segments();
+        match len {
+            Some(len) => simulated.cut(&last, len),
+            None => simulated.lose(&last),
+        }
+        let refused = recover(&disk).map(|(_, found)| found.len());
+        assert!(
+            matches!(&refused, Err(WalError::Corruption { file, .. }) if *file == last),
+            "{len:?}: {refused:?}"
+        );
+    }
+}
+
+#[test]
+fn a_segment_that_could_not_be_noted_as_the_latest_is_begun_again() {
+    for (action, file) in [
+        (FaultAction::Write, "wal/latest"),
+        (FaultAction::Sync, "wal/latest"),
+        (FaultAction::Rename, "wal/latest"),
+        (FaultAction::SyncDirectory, "wal"),
+    ] {
+        for seed in 0..20 {
+            let simulated = SimulatedDisk::new(seed);
+            let disk = Disk::simulated(simulated.clone());
+            let (recovered, _) = recover(&disk).unwrap();
+            let (wal, mut flusher) = Wal::open(&disk, options(), &recovered, 1).unwrap();
+            simulated.injure_files(file, action, 1, Injury::Fails(5), FaultRepeat::Forever);
+            let mut acknowledged = 0;
+            for number in 0..40 {
+                let payload = payload(number);
+                let Some(credit) = wal.try_credit(payload.len()) else {
+                    break;
+                };
+                let end = wal.append(credit, &[&payload]).end;
+                let _ = flusher.step();
+                if wal.durable_lsn() >= end {
+                    acknowledged = usize::from(number) + 1;
+                }
+            }
+            if seed % 2 == 0 {
+                // Well again: it goes on in the segment that was half begun.
+                simulated.clear_faults();
+                while flusher.step().is_err() {}
+                assert_eq!(wal.status(), Status::Ready);
+            }
+            drop(flusher);
+            simulated.clear_faults();
+            simulated.crash();
+            let recovered = recover(&disk);
+            let (_, found) = recovered.unwrap_or_else(|e| panic!("{action:?}, {seed}: {e}"));
+            assert!(found.len() >= acknowledged, "{action:?}, {seed}");
+        }
     }
 }

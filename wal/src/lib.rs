@@ -6,12 +6,13 @@
 //! never decides what may be retired.
 //!
 //! Modules, lowest first: [`frame`], [`scan`], then the ring, the errors,
-//! recovery, reading again, the segments, the flusher, and [`Wal`] on top.
+//! which segment was begun last, recovery, reading again, the segments, the flusher, and [`Wal`] on top.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod error;
 mod flusher;
 pub mod frame;
+mod latest;
 mod log;
 mod read;
 mod recover;

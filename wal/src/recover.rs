@@ -11,6 +11,7 @@
 
 use crate::error::WalError;
 use crate::frame::{Fault, SEGMENT_HEADER_BYTES, SegmentHeader, offset};
+use crate::latest;
 use crate::scan::{Frame, Scanner, Verdict, highest_claim};
 use thermocline_base::Lsn;
 use thermocline_base::bugs::{Bug, is_planted};
@@ -110,7 +111,13 @@ pub(crate) fn read(
         sealed: true,
         ..Recovered::default()
     };
+    // First, since a daemon may be at work in the directory: what is noted later
+    // must not be missed, and what is retired later has one after it.
+    let latest = latest::read(disk, directory)?.map(|(begun, _)| begun);
     find_segments(disk, directory, from, &mut recovered)?;
+    if let Some(latest) = latest {
+        expect_latest(directory, &latest, &recovered.segments)?;
+    }
     let segments = &recovered.segments;
     // The last segment that begins at or before `from` holds it.
     let Some(first) = segments.iter().rposition(|it| it.header.start_lsn <= from) else {
@@ -186,6 +193,29 @@ pub(crate) fn read(
         recovered.history = Some((last.header.history, last.header.history_start));
     }
     Ok(recovered)
+}
+
+/// The log goes on at least to the segment that was noted as begun: its header had
+/// been durable.
+fn expect_latest(
+    directory: &str,
+    latest: &latest::Begun,
+    segments: &[SegmentFile],
+) -> Result<(), WalError> {
+    let last = segments.last().map_or(0, |it| it.header.sequence);
+    if last >= latest.sequence {
+        return Ok(());
+    }
+    Err(WalError::Corruption {
+        file: format!("{directory}/{:08x}.wal", latest.number),
+        offset: 0,
+        fault: Fault {
+            field: "sequence of the last segment with a header",
+            expected: latest.sequence,
+            found: last,
+        },
+        claimed_durable: latest.start,
+    })
 }
 
 fn find_segments(

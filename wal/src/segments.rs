@@ -14,10 +14,13 @@
 //! 2. The header page with a fresh identity is written and synced: a crash
 //!    here leaves a torn header with no new frame behind it, or an empty
 //!    segment, which recovery continues.
-//! 3. Only then are frames written.
+//! 3. It is noted as the latest, and that is synced: a crash here leaves an empty
+//!    segment that is known or not. From now on a log without it is damaged.
+//! 4. Only then are frames written.
 
 use crate::error::WalError;
 use crate::frame::{SEGMENT_HEADER_BYTES, SegmentHeader};
+use crate::latest::{Begun, Latest};
 use crate::recover::Recovered;
 use thermocline_base::bugs::{Bug, is_planted};
 use thermocline_base::{Lsn, Random};
@@ -47,6 +50,16 @@ pub(crate) struct Segments {
     spares: Vec<String>,
     /// Why there is no spare, if one could not be had.
     shortage: Option<String>,
+    latest: Latest,
+    /// A segment whose header is durable and which may be noted as the latest or
+    /// not: noting failed. It is begun again, and never removed before.
+    half_begun: Option<(File, SegmentHeader, String)>,
+}
+
+/// The number that a segment's name is.
+fn number(name: &str) -> Option<u64> {
+    let stem = name.rsplit('/').next()?.strip_suffix(".wal")?;
+    u64::from_str_radix(stem, 16).ok()
 }
 
 impl Segments {
@@ -67,14 +80,12 @@ impl Segments {
             Some(history) if recovered.sealed => history,
             _ => (random.next_u64(), recovered.end),
         };
-        let number = |name: &str| {
-            let stem = name.rsplit('/').next()?.strip_suffix(".wal")?;
-            u64::from_str_radix(stem, 16).ok()
-        };
         let names = recovered.segments.iter();
         let highest = names.clone().filter_map(|it| number(&it.name)).max();
         let sequence = names.map(|it| it.header.sequence).max();
         Ok(Self {
+            latest: Latest::open(&disk, &directory)?,
+            half_begun: None,
             disk,
             directory,
             segment_bytes,
@@ -159,6 +170,37 @@ impl Segments {
     /// its file and its identity. `whole` says that the segment before became
     /// durable to its end.
     pub(crate) fn begin(&mut self, start: Lsn, whole: bool) -> Result<(File, u64), WalError> {
+        let half_begun = self.half_begun.take();
+        let (file, header, name) = match half_begun.filter(|(_, it, _)| it.start_lsn == start) {
+            Some(half_begun) => half_begun,
+            None => self.begin_half(start, whole)?,
+        };
+        let noted = self.latest.note(&Begun {
+            number: number(&name).unwrap_or_default(),
+            sequence: header.sequence,
+            start,
+        });
+        if let Err(error) = noted {
+            self.half_begun = Some((file, header, name));
+            return Err(error);
+        }
+        if let Some(last) = self.owned.last_mut() {
+            last.whole = whole;
+        }
+        self.owned.push(Owned {
+            name,
+            start,
+            whole: false,
+        });
+        Ok((file, header.identity))
+    }
+
+    /// Takes a spare and makes a segment of it, up to its durable header.
+    fn begin_half(
+        &mut self,
+        start: Lsn,
+        whole: bool,
+    ) -> Result<(File, SegmentHeader, String), WalError> {
         // One is taken; in the middle of a log one should be left, too. The
         // start of a log does not wait for that.
         let wanted = if whole { SPARES } else { 1 };
@@ -181,22 +223,15 @@ impl Segments {
             history_start: self.history.1,
             segment_bytes: self.segment_bytes,
         };
-        let begun = self.write_header(&name, &header);
-        if begun.is_err() {
-            // Holds no frame; should its header be durable all the same, the
-            // next segment begins at the same position with a higher sequence.
-            let _ = self.disk.remove(&name);
+        match self.write_header(&name, &header) {
+            Ok(file) => Ok((file, header, name)),
+            Err(error) => {
+                // Holds no frame; should its header be durable all the same, the
+                // next segment begins at the same position with a higher sequence.
+                let _ = self.disk.remove(&name);
+                Err(error)
+            }
         }
-        let file = begun?;
-        if let Some(last) = self.owned.last_mut() {
-            last.whole = whole;
-        }
-        self.owned.push(Owned {
-            name,
-            start,
-            whole: false,
-        });
-        Ok((file, header.identity))
     }
 
     fn write_header(&self, name: &str, header: &SegmentHeader) -> Result<File, WalError> {

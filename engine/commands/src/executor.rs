@@ -169,8 +169,22 @@ impl Executor {
         }
     }
 
-    /// The short road of the commonest requests. `None` if this one cannot take it: nothing
-    /// has happened then.
+    /// Runs one call if it can take the short road of the commonest requests: a plain GET or
+    /// SET of a key about which one look tells all. `None` if it cannot: nothing has happened
+    /// then, and [`Executor::run`] runs it. The caller has asked as for that.
+    #[inline]
+    pub fn run_plain(
+        &self,
+        call: &Call<'_>,
+        reply: &mut ReplyBuffer,
+        faults: &FaultSet,
+    ) -> Option<Done> {
+        let quick = Route::find(call.command)?.quick?;
+        self.run_quick(quick, call, reply, faults)
+    }
+
+    /// See [`Executor::run_plain`].
+    #[inline]
     fn run_quick(
         &self,
         quick: Quick,

@@ -18,6 +18,9 @@ pub enum Version {
     Three,
 }
 
+/// What stands around the bytes of a bulk string, at most.
+const AROUND_BYTES: usize = 32;
+
 /// A length of a [`ReplyBuffer`] to go back to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
@@ -104,7 +107,9 @@ impl ReplyBuffer {
     }
 
     /// A string of any bytes.
+    #[inline]
     pub fn bulk(&mut self, bytes: &[u8]) {
+        self.bytes.reserve(bytes.len().saturating_add(AROUND_BYTES));
         self.length(b'$', bytes.len());
         self.bytes.extend_from_slice(bytes);
         self.end();
@@ -218,6 +223,17 @@ impl ReplyBuffer {
     }
 
     fn length(&mut self, kind: u8, count: usize) {
+        // Most are short.
+        if count < 100 {
+            let [tens, ones] = [count / 10, count % 10].map(|digit| b'0' + digit as u8);
+            if tens == b'0' {
+                self.bytes.extend_from_slice(&[kind, ones, b'\r', b'\n']);
+            } else {
+                self.bytes
+                    .extend_from_slice(&[kind, tens, ones, b'\r', b'\n']);
+            }
+            return;
+        }
         self.head(kind, count);
     }
 

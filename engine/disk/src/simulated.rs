@@ -92,7 +92,21 @@ impl SimulatedDisk {
 
     /// Lets the `nth` next call of `action` (1 is the next) meet `injury`.
     pub fn injure_next(&self, action: FaultAction, nth: u64, injury: Injury, repeat: FaultRepeat) {
-        self.world.lock().faults.add(action, nth, injury, repeat);
+        self.injure_files("", action, nth, injury, repeat);
+    }
+
+    /// Lets the `nth` next call of `action` on a file whose name begins with `files`
+    /// (or on a directory, for its syncs) meet `injury`.
+    pub fn injure_files(
+        &self,
+        files: &str,
+        action: FaultAction,
+        nth: u64,
+        injury: Injury,
+        repeat: FaultRepeat,
+    ) {
+        let mut world = self.world.lock();
+        world.faults.add(files, action, nth, injury, repeat);
     }
 
     /// Lets the `nth` next call that a fault can meet (as [`Self::calls`] counts)
@@ -210,6 +224,13 @@ impl SimulatedDisk {
         }
     }
 
+    /// Damages the directory: the file is gone.
+    pub fn lose(&self, name: &str) {
+        let mut world = self.world.lock();
+        world.visible.remove(name);
+        world.durable.remove(name);
+    }
+
     fn pass_between(world: &Mutex<World>) {
         let between = world.lock().between.clone();
         if let Some(Between(between)) = between {
@@ -261,7 +282,7 @@ impl SimulatedDisk {
 
     fn try_open(&self, name: &str, mode: OpenMode) -> io::Result<SimulatedFile> {
         let mut world = self.world.lock();
-        world.meet(FaultAction::Open, mode == OpenMode::CreateNew)?;
+        world.meet(name, FaultAction::Open, mode == OpenMode::CreateNew)?;
         let node = match (world.visible.get(name), mode) {
             (Some(_), OpenMode::CreateNew) => return Err(Errno::EXIST.into()),
             (Some(node), _) => Arc::clone(node),
@@ -318,14 +339,14 @@ impl SimulatedDisk {
             return Err(Errno::NOENT.into());
         }
         world.mark(name.as_bytes());
-        world.meet(FaultAction::Remove, true)?;
+        world.meet(name, FaultAction::Remove, true)?;
         world.visible.remove(name);
         Ok(())
     }
 
     pub(crate) fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         let mut world = self.world.lock();
-        world.meet(FaultAction::Rename, true)?;
+        world.meet(to, FaultAction::Rename, true)?;
         let node = world.visible.remove(from).ok_or(Errno::NOENT)?;
         world.visible.insert(to.to_owned(), node);
         Ok(())
@@ -334,7 +355,7 @@ impl SimulatedDisk {
     pub(crate) fn sync_directory(&self, name: &str) -> io::Result<()> {
         let mut world = self.world.lock();
         world.mark(name.as_bytes());
-        transfer::resume(|| world.meet(FaultAction::SyncDirectory, true))?;
+        transfer::resume(|| world.meet(name, FaultAction::SyncDirectory, true))?;
         let world = &mut *world;
         world.durable.retain(|file, _| parent_of(file) != name);
         for (file, node) in &world.visible {
@@ -386,11 +407,16 @@ impl World {
 
     /// Counts the call and lets an injected fault meet it; what is left of the
     /// fault for the call itself.
-    fn meet(&mut self, action: FaultAction, counted: bool) -> io::Result<Option<Injury>> {
+    fn meet(
+        &mut self,
+        name: &str,
+        action: FaultAction,
+        counted: bool,
+    ) -> io::Result<Option<Injury>> {
         self.powered()?;
         self.operations += u64::from(counted);
         self.mark(&[action as u8]);
-        match self.faults.meet(action) {
+        match self.faults.meet(name, action) {
             Some(Injury::Fails(errno)) => Err(io::Error::from_raw_os_error(errno)),
             Some(Injury::TakesMs(ms)) => {
                 if let Some(time) = &self.time {
@@ -497,9 +523,9 @@ impl SimulatedFile {
             return Err(Errno::FBIG.into());
         }
         if end > self.shared.node.lock().size() {
-            world.meet(FaultAction::Grow, false)?;
+            world.meet(&self.shared.name, FaultAction::Grow, false)?;
         }
-        let injury = world.meet(FaultAction::Write, true)?;
+        let injury = world.meet(&self.shared.name, FaultAction::Write, true)?;
         let Change::Write(offset, bytes) = change else {
             self.shared.node.lock().change(change);
             return Ok(0);
@@ -554,7 +580,7 @@ impl SimulatedFile {
     fn read_once(&self, offset: u64, bytes: &mut [u8]) -> io::Result<usize> {
         let mut world = self.shared.world.lock();
         self.alive(&world)?;
-        let injury = world.meet(FaultAction::Read, false)?;
+        let injury = world.meet(&self.shared.name, FaultAction::Read, false)?;
         let moved = match injury {
             Some(Injury::IsShort) => part_of(bytes.len()),
             _ => bytes.len(),
@@ -584,7 +610,7 @@ impl SimulatedFile {
         let mut world = self.shared.world.lock();
         self.alive(&world)?;
         world.mark(self.shared.name.as_bytes());
-        let outcome = world.meet(FaultAction::Sync, true);
+        let outcome = world.meet(&self.shared.name, FaultAction::Sync, true);
         let mut content = self.shared.node.lock();
         match outcome {
             Ok(_) => {

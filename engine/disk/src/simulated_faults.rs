@@ -54,6 +54,8 @@ const EINTR: i32 = 4;
 
 #[derive(Debug)]
 struct Fault {
+    /// How the names of the files begin that can meet it.
+    files: String,
     action: FaultAction,
     countdown: u64,
     injury: Injury,
@@ -75,12 +77,14 @@ pub(crate) struct Faults {
 impl Faults {
     pub(crate) fn add(
         &mut self,
+        files: &str,
         action: FaultAction,
         nth: u64,
         injury: Injury,
         repeat: FaultRepeat,
     ) {
         self.list.push(Fault {
+            files: files.to_owned(),
             action,
             countdown: nth.max(1),
             injury,
@@ -111,18 +115,18 @@ impl Faults {
         self.met
     }
 
-    /// Counts a call; what it meets.
-    pub(crate) fn meet(&mut self, action: FaultAction) -> Option<Injury> {
+    /// Counts a call on the file `name`; what it meets.
+    pub(crate) fn meet(&mut self, name: &str, action: FaultAction) -> Option<Injury> {
         self.calls.push(action);
         if let Some((number, injury, repeat)) = self.at_call
             && self.calls() >= number
         {
             self.at_call = None;
-            self.add(action, 1, injury, repeat);
+            self.add("", action, 1, injury, repeat);
         }
         let mut met = None;
         self.list.retain_mut(|fault| {
-            if fault.action != action {
+            if fault.action != action || !name.starts_with(&fault.files) {
                 return true;
             }
             fault.countdown = fault.countdown.saturating_sub(1);

@@ -41,7 +41,7 @@ impl Store {
     ) -> Option<Lsn> {
         let mut held = self.hold(name)?;
         let shard = &mut *held.shard;
-        let Some(table) = shard.table_mut(held.database) else {
+        let Some((table, objects)) = shard.table_and_objects(held.database) else {
             shard.counters.misses += 1;
             show(None);
             return Some(shard.last_lsn);
@@ -53,14 +53,13 @@ impl Store {
                 show(None);
             }
             Look::Hot(position) => {
-                table.count_use(position);
-                let parts = shard.table(held.database)?.record(position)?.parts();
+                let parts = table.use_record(position)?.parts();
                 let expiry = parts.expiry;
                 if expiry.is_some_and(|expiry| expiry < now) {
                     return None;
                 }
                 show(Some(Entry {
-                    value: shard.objects.value(&parts),
+                    value: objects.value(&parts),
                     expiry,
                 }));
                 shard.counters.hits += 1;

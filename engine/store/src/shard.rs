@@ -151,6 +151,16 @@ impl Shard {
             .find(|table| table.database() == database)
     }
 
+    /// The table of a database, if it has keys here, and the objects its records name.
+    pub(crate) fn table_and_objects(
+        &mut self,
+        database: DatabaseId,
+    ) -> Option<(&mut KeyTable, &Objects)> {
+        let mut tables = self.tables.iter_mut();
+        let table = tables.find(|table| table.database() == database)?;
+        Some((table, &self.objects))
+    }
+
     /// The table of a database and the objects, made if there is none.
     pub(crate) fn table_or_new(
         &mut self,

@@ -9,6 +9,7 @@ mod books;
 mod exec;
 mod hooks;
 mod parked;
+mod plain;
 mod script;
 
 use std::sync::Arc;
@@ -97,6 +98,8 @@ pub(crate) struct Runner {
     script_now: Option<thermocline_base::UnixMillis>,
     /// What the script at hand ran, for those who monitor.
     script_shown: Vec<script::Shown>,
+    /// What the short road asks before each request; `None` until it is looked at again.
+    plain: Option<plain::Plain>,
 }
 
 impl Runner {
@@ -126,12 +129,14 @@ impl Runner {
             script_seed: None,
             script_now: None,
             script_shown: Vec::new(),
+            plain: None,
         }
     }
 
     /// Before a batch or after a wait: takes the time and what changed meanwhile.
     pub(crate) fn refresh(&mut self) {
         self.now_ns = self.server.now_ns();
+        self.plain = None;
         self.faults.set_now(Some(self.server.store.now()));
         let bulk_bytes = self.server.live.bulk_bytes.load(Relaxed);
         if bulk_bytes != self.bulk_bytes {
@@ -172,6 +177,12 @@ impl Runner {
     /// Runs one request, whose command was resolved before, if it is known and its arity
     /// right.
     pub(crate) fn step(&mut self, command: Option<&'static Command>, words: &[&[u8]]) -> Step {
+        if let Some(command) = command
+            && self.step_plain(command, words)
+        {
+            return Step::Done;
+        }
+        self.plain = None;
         let started_ns = *self.started_ns.get_or_insert(self.now_ns);
         let place = self.place();
         let Some(command) = command else {

@@ -9,7 +9,7 @@
 //! decodes it, `dispatch` checks and runs it, `waits` brings what it lacks (`cold` reads the
 //! tier), and `connection` sends the reply.
 //!
-//! Modules, lowest first: [`huge_pages`], `resp`, [`config_file`], `histogram`, `statistics`, `slowlog`,
+//! Modules, lowest first: [`huge_pages`], `resp`, [`config_file`], `histogram`, `statistics`, `slowlog`, `heavy_hitters`, `hotkeys`,
 //! `inbox`, `clients`, `log`, `config`, `post`, `pubsub`, `tracking`, `hub`, `server`, `session`, `commands`, `registry`, `dispatch`,
 //! `window` with `buffers`, `socket`, `cold` with `ahead`, `connection` with `waits` and `jobs`, `listener`, `thread`,
 //! `notify`, `command_line`, `daemon`. (`config::apply` and `limits` use `server`.)
@@ -28,7 +28,9 @@ mod connection;
 mod daemon;
 mod dispatch;
 mod gate;
+mod heavy_hitters;
 mod histogram;
+mod hotkeys;
 mod hub;
 pub mod huge_pages;
 mod inbox;

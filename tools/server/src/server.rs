@@ -17,6 +17,7 @@ use crate::clients::Clients;
 use crate::config::Config;
 use crate::config::live::Live;
 use crate::gate::ScriptGate;
+use crate::hotkeys::HotKeys;
 use crate::hub::Hub;
 use crate::log::Level;
 use crate::post::Post;
@@ -134,6 +135,7 @@ pub(crate) struct Server {
     pub(crate) large_requests: SlowLog,
     pub(crate) large_replies: SlowLog,
     pub(crate) latencies: LatencyMonitor,
+    pub(crate) hotkeys: HotKeys,
     pub(crate) pause: Pause,
     /// Warnings that no connection could be accepted.
     pub(crate) accept_warnings: Turnstile,
@@ -177,6 +179,7 @@ impl Server {
             large_requests: SlowLog::default(),
             large_replies: SlowLog::default(),
             latencies: LatencyMonitor::default(),
+            hotkeys: HotKeys::default(),
             pause: Pause::default(),
             accept_warnings: Turnstile::default(),
             clock,

@@ -6,12 +6,13 @@
 //! arrive meanwhile join them. INVARIANT: while a request of the window is still to be run,
 //! the read buffer is compacted only by [`Window::compact`]. One task.
 
+use std::ops::Range;
+
 use smallvec::SmallVec;
 use thermocline_commands::table::{self, Command};
 use thermocline_store::{KeyName, Store};
 
 use crate::buffers::Input;
-use crate::resp::inline::Arguments;
 use crate::resp::{Decoded, Decoder, Limits, ProtocolError};
 
 /// Most requests decoded ahead.
@@ -24,11 +25,13 @@ pub(crate) type Words<'a> = SmallVec<[&'a [u8]; 8]>;
 struct Request {
     /// `None` if it is unknown or its arity wrong.
     command: Option<&'static Command>,
-    arguments: Arguments,
-    /// Where in the read buffer the request starts, which `arguments` count from.
+    /// Which of the window's ranges are those of its arguments.
+    first: usize,
+    count: usize,
+    /// Where in the read buffer the request starts, which its ranges count from.
     start: usize,
-    /// The unquoted text of an inline request, which `arguments` count from then.
-    text: Option<Vec<u8>>,
+    /// The unquoted text of an inline request, which its ranges count from then.
+    text: Option<Box<[u8]>>,
 }
 
 /// What lies behind the window.
@@ -46,6 +49,8 @@ pub(crate) enum Tail {
 #[derive(Debug, Default)]
 pub(crate) struct Window {
     requests: Vec<Request>,
+    /// Where the arguments of all of them lie.
+    ranges: Vec<Range<usize>>,
     next: usize,
     /// How many of `requests` were looked at for what they will read.
     looked: usize,
@@ -68,6 +73,7 @@ impl Window {
     pub(crate) fn clear(&mut self) {
         self.run_before += self.next as u64;
         self.requests.clear();
+        self.ranges.clear();
         self.next = 0;
         self.looked = 0;
     }
@@ -77,7 +83,12 @@ impl Window {
         if self.is_empty() {
             self.clear();
         } else if self.next >= AHEAD_REQUESTS / 2 {
+            let first = self.requests.get(self.next).map_or(0, |next| next.first);
+            self.ranges.drain(..first);
             self.requests.drain(..self.next);
+            for request in &mut self.requests {
+                request.first -= first;
+            }
             self.run_before += self.next as u64;
             self.looked = self.looked.saturating_sub(self.next);
             self.next = 0;
@@ -116,25 +127,24 @@ impl Window {
         };
         while self.requests.len() - self.next < most {
             let start = input.offset();
-            let consumed = match decoder.decode(input.unread(), limits) {
-                Ok(Decoded::Request {
-                    bytes,
-                    arguments,
-                    consumed,
-                }) => {
-                    let word = |index: usize| -> &[u8] { &bytes[arguments[index].clone()] };
-                    let found = if arguments.len() > 1 {
-                        table::find(&[word(0), word(1)])
-                    } else {
-                        table::find(&[word(0)])
+            let first = self.ranges.len();
+            let consumed = match decoder.decode(input.unread(), limits, &mut self.ranges) {
+                Ok(Decoded::Request { bytes, consumed }) => {
+                    let arguments = &self.ranges[first..];
+                    let word = |range: &Range<usize>| -> &[u8] { &bytes[range.clone()] };
+                    let found = match arguments {
+                        [name, second, ..] => table::find(&[word(name), word(second)]),
+                        [name] => table::find(&[word(name)]),
+                        [] => None,
                     };
+                    let count = arguments.len();
                     let is_inline = input.unread().first() != Some(&b'*');
-                    let text = is_inline.then(|| bytes.to_vec());
                     self.requests.push(Request {
-                        command: found.filter(|command| command.accepts(arguments.len())),
-                        arguments,
+                        command: found.filter(|command| command.accepts(count)),
+                        first,
+                        count,
                         start,
-                        text,
+                        text: is_inline.then(|| bytes.into()),
                     });
                     consumed
                 }
@@ -154,7 +164,7 @@ impl Window {
         input: &'a Input,
     ) -> Option<(Option<&'static Command>, Words<'a>)> {
         let request = self.requests.get(self.next)?;
-        Some((request.command, words(request, input)))
+        Some((request.command, self.words(request, input)))
     }
 
     /// Steps over the request that was run.
@@ -175,7 +185,7 @@ impl Window {
         let index = self.looked.max(self.next + 1);
         let request = self.requests.get(index)?;
         let number = self.run_before + index as u64;
-        Some((number, request.command, words(request, input)))
+        Some((number, request.command, self.words(request, input)))
     }
 
     /// Notes that the request [`Window::unlooked`] gave was looked at.
@@ -196,13 +206,23 @@ impl Window {
             let range = usize::try_from(first)
                 .ok()
                 .filter(|first| *first > 0)
-                .and_then(|first| request.arguments.get(first));
+                .and_then(|first| self.ranges_of(request).get(first));
             if let Some(range) = range {
                 let key = &bytes(request, input)[range.clone()];
                 names.push(KeyName { database, key });
             }
         }
         store.prefetch(&names);
+    }
+
+    fn ranges_of(&self, request: &Request) -> &[Range<usize>] {
+        &self.ranges[request.first..][..request.count]
+    }
+
+    fn words<'a>(&self, request: &'a Request, input: &'a Input) -> Words<'a> {
+        let bytes = bytes(request, input);
+        let ranges = self.ranges_of(request).iter();
+        ranges.map(|range| &bytes[range.clone()]).collect()
     }
 }
 
@@ -211,15 +231,6 @@ fn bytes<'a>(request: &'a Request, input: &'a Input) -> &'a [u8] {
         Some(text) => text,
         None => input.from(request.start),
     }
-}
-
-fn words<'a>(request: &'a Request, input: &'a Input) -> Words<'a> {
-    let bytes = bytes(request, input);
-    let mut words = Words::new();
-    for range in &request.arguments {
-        words.push(&bytes[range.clone()]);
-    }
-    words
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Damage to files: single bits and ends.
+//! Damage to files: single bits, ends, and whole files that are gone.
 //!
 //! Owns which bits and which ends are tried, and the judgement: the start refuses
 //! and names the file, or a key says it cannot be read, or nothing has changed.
@@ -6,6 +6,7 @@
 //! taken for a torn end. One thread.
 
 use crate::history::Found;
+use crate::model::{Entry, Key};
 use crate::scene::Scene;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use thermocline_disk::SimulatedDisk;
@@ -37,6 +38,7 @@ pub struct Outcome {
 enum Harm {
     Bit(u64, u8),
     End(u64),
+    Gone,
 }
 
 /// Tries at most `most` bits and `most` ends of each file, spread evenly over the
@@ -71,6 +73,7 @@ pub fn run(most: u64) -> Result<Vec<Outcome>, String> {
             match harm {
                 Harm::Bit(offset, bit) => disk.flip_bit(&file, offset, bit),
                 Harm::End(len) => disk.cut(&file, len),
+                Harm::Gone => disk.lose(&file),
             }
             judge(&scene, &disk, &expected, harm, &mut outcome);
         }
@@ -110,15 +113,8 @@ fn harms(disk: &SimulatedDisk, file: &str, bytes: u64, most: u64) -> Vec<Harm> {
             harms.push(Harm::Bit(offset, (number % 8) as u8));
         }
     }
-    // A segment of the log without a whole header is what a crash leaves of one
-    // that was being made: only what the log before it says can tell.
-    let least = if file.starts_with("wal/") {
-        BLOCK_BYTES
-    } else {
-        0
-    };
-    let ends = sample(held_bytes, most).filter_map(held);
-    harms.extend(ends.filter(|end| *end >= least).map(Harm::End));
+    harms.extend(sample(held_bytes, most).filter_map(held).map(Harm::End));
+    harms.extend([Harm::End(0), Harm::Gone]);
     harms
 }
 
@@ -127,6 +123,14 @@ fn harms(disk: &SimulatedDisk, file: &str, bytes: u64, most: u64) -> Vec<Harm> {
 fn sample(count: u64, most: u64) -> impl Iterator<Item = u64> {
     let step = (count / most.max(1)).max(1) | 1;
     (0..count).step_by(usize::try_from(step).unwrap_or(usize::MAX))
+}
+
+/// Whether `held` is what the key should hold at `at_ms`: it may have expired, as
+/// tries to read what is damaged take their time.
+fn is_right(expected: &Found, key: &Key, held: Option<&Entry>, at_ms: i64) -> bool {
+    let expected = expected.get(key).and_then(|seen| seen.entry.as_ref().ok());
+    let expected = expected.and_then(Option::as_ref);
+    held == expected.filter(|entry| entry.lives(at_ms))
 }
 
 fn judge(scene: &Scene, disk: &SimulatedDisk, expected: &Found, harm: Harm, outcome: &mut Outcome) {
@@ -157,7 +161,7 @@ fn judge(scene: &Scene, disk: &SimulatedDisk, expected: &Found, harm: Harm, outc
     for (key, seen) in &found {
         match &seen.entry {
             Err(_) => told = true,
-            Ok(_) if Some(&seen.entry) == expected.get(key).map(|it| &it.entry) => {}
+            Ok(held) if is_right(expected, key, held.as_ref(), seen.at_ms) => {}
             Ok(held) => {
                 let shown = format!("{harm:?}: {key:?} holds {held:?}");
                 outcome.wrong.push(shown.chars().take(200).collect());

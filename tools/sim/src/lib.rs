@@ -6,7 +6,7 @@
 //! sim` runs it.
 //!
 //! Modules, lowest first: [`reply`], [`model`], [`workload`], [`history`],
-//! [`client`], [`life`], [`round`], `bugs` with the feature `seeded-bugs`, [`scene`],
+//! [`client`], [`life`], [`plan`], [`round`], `bugs` with the feature `seeded-bugs`, [`scene`],
 //! [`damage`], [`sites`].
 
 #[cfg(feature = "seeded-bugs")]
@@ -16,6 +16,7 @@ pub mod damage;
 pub mod history;
 pub mod life;
 pub mod model;
+pub mod plan;
 pub mod reply;
 pub mod round;
 pub mod scene;

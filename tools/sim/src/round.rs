@@ -6,10 +6,11 @@
 
 use crate::history::{Found, History, Promise};
 use crate::life::{Life, Memory, Remains, Treatment};
+use crate::plan::{self, Aim, Harm, Plan, Schedule};
 use crate::workload::{DATABASES, Workload};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use thermocline_base::{Random, SimulatedTime, UnixMillis};
-use thermocline_disk::{FaultAction, FaultRepeat, Injury, SimulatedDisk};
+use thermocline_disk::{FaultRepeat, SimulatedDisk};
 use thermocline_wal::Policy;
 
 /// Where the simulated clock starts: in November 2026.
@@ -81,35 +82,6 @@ impl Report {
     }
 }
 
-/// What a seed decides for all its processes.
-#[derive(Clone, Copy, Debug)]
-struct Plan {
-    policy: Policy,
-    lives: u64,
-    turns: u64,
-    /// Errors, short transfers and delays.
-    has_faults: bool,
-    /// Blocks that are lost, go astray or are read wrong.
-    has_damage: bool,
-}
-
-impl Plan {
-    fn draw(random: &mut Random) -> Self {
-        let has_damage = random.chance(10);
-        Self {
-            policy: if random.chance(3) {
-                Policy::EverySecond
-            } else {
-                Policy::Always
-            },
-            lives: 3 + random.below(5),
-            turns: 60 + random.below(200),
-            has_faults: !has_damage && random.chance(3),
-            has_damage,
-        }
-    }
-}
-
 struct Round {
     random: Random,
     plan: Plan,
@@ -125,9 +97,20 @@ struct Round {
 /// # Errors
 /// The first broken promise, for people.
 pub fn run(seed: u64) -> Result<Report, String> {
+    run_with(seed, None)
+}
+
+/// Runs `seed` with this harm in place of what it draws.
+///
+/// # Errors
+/// The first broken promise, for people.
+pub fn run_with(seed: u64, harm: Option<(Harm, Aim)>) -> Result<Report, String> {
     let result = catch_unwind(AssertUnwindSafe(|| {
         let mut random = Random::new(seed);
-        let plan = Plan::draw(&mut random);
+        let mut plan = Plan::draw(&mut random);
+        if let Some((harm, aim)) = harm {
+            plan = Plan { harm, aim, ..plan };
+        }
         let disk = SimulatedDisk::new(random.next_u64());
         let time = SimulatedTime::new(UnixMillis(START_MS));
         disk.set_time(time.clone());
@@ -217,8 +200,8 @@ impl Round {
             let calls = 1 + self.random.below(60);
             match self.random.below(8) {
                 0 => self.disk.power_off_after(calls),
-                1 if self.plan.has_faults => {
-                    let injury = self.error();
+                1 if self.plan.harm == Harm::Errors => {
+                    let injury = plan::error(&mut self.random);
                     self.disk.injure_call(calls, injury, FaultRepeat::Once);
                 }
                 _ => {}
@@ -246,7 +229,7 @@ impl Round {
                     } else if had_fault {
                         self.story.push(format!("did not start: {error}"));
                         self.disk.kill();
-                    } else if self.plan.has_damage {
+                    } else if self.plan.harm == Harm::Damage {
                         self.report.damage_found += 1;
                         return Ok(None);
                     } else {
@@ -270,7 +253,7 @@ impl Round {
             return Ok(true);
         }
         let is_any = |found: &Found| found.values().any(|seen| seen.entry.is_err());
-        if self.plan.has_faults && is_any(&found) {
+        if self.plan.harm == Harm::Errors && is_any(&found) {
             // What met a fault is tried again and found.
             self.disk.clear_faults();
             life.pass(RETRY_MS);
@@ -285,7 +268,7 @@ impl Round {
         });
         let unreadable = unreadable.next();
         if let Some((key, reason)) = unreadable
-            && !self.plan.has_damage
+            && self.plan.harm != Harm::Damage
         {
             return Err(format!("{key:?} cannot be read: {reason}"));
         }
@@ -348,63 +331,34 @@ impl Round {
         }
     }
 
-    fn error(&mut self) -> Injury {
-        const ERRORS: [i32; 7] = [5, 28, 122, 4, 11, 30, 24];
-        match self.random.below(9) {
-            0 => Injury::IsShort,
-            1 => Injury::TakesMs(self.random.below(1500) as i64),
-            number => Injury::Fails(ERRORS[number as usize - 2]),
-        }
-    }
-
-    fn injure(&mut self) {
-        const ACTIONS: [FaultAction; 8] = [
-            FaultAction::Open,
-            FaultAction::Read,
-            FaultAction::Write,
-            FaultAction::Write,
-            FaultAction::Sync,
-            FaultAction::Sync,
-            FaultAction::Rename,
-            FaultAction::SyncDirectory,
-        ];
-        let nth = 1 + self.random.below(12);
-        if self.plan.has_damage {
-            let (action, injury) = match self.random.below(3) {
-                0 => (FaultAction::Write, Injury::IsLost),
-                1 => (FaultAction::Write, Injury::GoesAstray),
-                _ => (FaultAction::Read, Injury::ReadsWrong),
-            };
-            self.disk
-                .injure_next(action, nth, injury, FaultRepeat::Once);
-            return;
-        }
-        let action = ACTIONS[self.random.below(ACTIONS.len() as u64) as usize];
-        let repeat = if self.random.chance(3) {
-            FaultRepeat::Forever
-        } else {
-            FaultRepeat::Once
-        };
-        let injury = self.error();
-        self.disk.injure_next(action, nth, injury, repeat);
-    }
-
     fn live(&mut self, life: &mut Life, treatment: Treatment) -> Result<(), String> {
-        let injures = self.plan.has_faults || self.plan.has_damage;
-        life.load.lock().may_fail = injures;
-        let turns = 1 + self.random.below(self.plan.turns);
-        let injured_at = injures.then(|| self.random.below(turns));
-        let healed_at = injured_at.map(|at| at + 1 + self.random.below(60));
+        let drawn = 1 + self.random.below(self.plan.turns);
+        let schedule = self.plan.schedule(&mut self.random, drawn);
+        let mut turns = drawn;
+        if let Some(Schedule { injured_at, .. }) = schedule
+            && self.plan.aim == Aim::Log
+            && self.random.chance(2)
+        {
+            // The power goes before a checkpoint does without what was lost.
+            turns = drawn.min(injured_at + 1 + self.random.below(20));
+        }
+        life.load.lock().may_fail = schedule.is_some();
         for turn in 0..turns {
             if self.disk.is_off() {
                 break;
             }
-            if Some(turn) == injured_at {
-                self.injure();
+            if let Some(schedule) = schedule {
+                if schedule.is_due(turn) {
+                    self.plan.injure(&mut self.random, &self.disk);
+                }
+                if turn == schedule.healed_at {
+                    self.disk.clear_faults();
+                    self.check_healing(life)?;
+                }
             }
-            if Some(turn) == healed_at {
-                self.disk.clear_faults();
-                self.check_healing(life)?;
+            if self.plan.aim == Aim::Tier && self.random.chance(8) {
+                life.store().request_checkpoint();
+                life.step_keeper();
             }
             life.turn(self.plan.policy, treatment);
             let wrong = life.load.lock().wrong.take();
@@ -417,7 +371,7 @@ impl Round {
 
     /// The disk is well: soon writes may begin, without anybody's help.
     fn check_healing(&self, life: &mut Life) -> Result<(), String> {
-        if self.plan.has_damage {
+        if self.plan.harm == Harm::Damage {
             return Ok(());
         }
         life.store().settings().set_maxmemory_bytes(0);
@@ -468,7 +422,7 @@ impl Round {
             self.disk.crash();
             self.report.power_losses += 1;
         }
-        let promise = if self.plan.has_damage && has_faults {
+        let promise = if self.plan.harm == Harm::Damage && has_faults {
             Promise::None
         } else if is_whole {
             Promise::All

@@ -12,10 +12,13 @@ mod always;
 mod cold;
 mod families;
 mod fio;
+mod flame;
+mod generator;
 mod hot;
 mod larger;
 mod machine;
 mod many;
+mod measure;
 pub(crate) mod report;
 mod restart;
 pub(crate) mod setup;
@@ -33,8 +36,11 @@ use thiserror::Error;
 /// The options of the task.
 #[derive(Args)]
 pub(crate) struct Options {
-    /// Which benchmarks; all where none is named.
+    /// Which benchmarks; all measures where none is named.
     names: Vec<Name>,
+    /// Which measures, by their numbers (`1,2,10a`), or `all`.
+    #[arg(long, value_delimiter = ',')]
+    measure: Vec<String>,
     /// Multiplies numbers of keys and memory, and shortens what is timed.
     #[arg(long, default_value_t = 1.0)]
     scale: f64,
@@ -47,6 +53,16 @@ pub(crate) struct Options {
     /// The peer, a `valkey-server` 9.1; looked for where none is given.
     #[arg(long)]
     valkey: Option<PathBuf>,
+    /// Where results are kept; `benches/results` where none is named.
+    #[arg(long)]
+    results: Option<PathBuf>,
+    /// Draws a flame graph of each load against the daemon into this folder,
+    /// `target/flames` where none is named; needs perf and inferno.
+    #[arg(long, num_args = 0..=1, default_missing_value = "target/flames")]
+    flame: Option<PathBuf>,
+    /// The folder with `OLTP.lis.zst` and `P6.lis.zst`, for measure 10a.
+    #[arg(long)]
+    traces: Option<PathBuf>,
 }
 
 /// A benchmark.
@@ -64,6 +80,8 @@ pub(crate) enum Name {
     Restart,
     /// Durable writes beside reads, against Valkey.
     Always,
+    /// The load of this project against `redis-benchmark`.
+    Generator,
     /// The commands of every family, against Valkey: requests a CPU-second.
     Families,
 }
@@ -115,13 +133,15 @@ pub(crate) fn run(options: &Options) -> Result<(), BenchError> {
         options.valkey.clone(),
         options.scale,
         options.rounds,
+        options.traces.clone(),
     );
-    let names = if options.names.is_empty() {
-        Name::value_variants()
-    } else {
-        &options.names
-    };
-    for name in names {
+    if let Some(folder) = &options.flame {
+        flame::draw_into(folder)?;
+    }
+    if let Some(folder) = &options.results {
+        report::keep_in(folder.clone());
+    }
+    for name in &options.names {
         let (label, tables) = match name {
             Name::Hot => ("hot", hot::run(&context)?),
             Name::Larger => ("larger", larger::run(&context)?),
@@ -129,9 +149,16 @@ pub(crate) fn run(options: &Options) -> Result<(), BenchError> {
             Name::Cold => ("cold", cold::run(&context)?),
             Name::Restart => ("restart", restart::run(&context)?),
             Name::Always => ("always", always::run(&context)?),
+            Name::Generator => ("generator", generator::run(&context)?),
             Name::Families => ("families", families::run(&context)?),
         };
         report::publish(label, options.scale, context.rounds, &tables)?;
+    }
+    if !options.measure.is_empty() {
+        return measure::run(&context, &options.measure);
+    }
+    if options.names.is_empty() {
+        return measure::run(&context, &["all".to_owned()]);
     }
     Ok(())
 }

@@ -9,11 +9,12 @@
 //! server comes until the kill is the machine's.
 //!
 //! Use order: `value`, `layout` and `ledger` stand alone; `writer` uses them;
-//! `check` uses a writer's ledger.
+//! `check` uses a writer's ledger; `power` uses all of them for cuts of the power.
 
 mod check;
 mod layout;
 mod ledger;
+pub(crate) mod power;
 mod value;
 mod writer;
 

@@ -37,7 +37,7 @@ use thiserror::Error;
 /// Connections the commands are spread over.
 const CONNECTIONS: usize = 3;
 /// Commands after which the key spaces are compared.
-const SWEEP_COMMANDS: u64 = 10_000;
+const SWEEP_COMMANDS: u64 = 25_000;
 /// Commands sent before replies are awaited, at most.
 const BATCH_COMMANDS: u64 = 16;
 /// Bytes of such a batch, which fit into a socket's buffers.
@@ -277,7 +277,7 @@ impl<'o> Run<'o> {
             batch.push(command);
         }
         self.sent += batch.len() as u64;
-        self.pair.exchange(session, &batch)
+        self.pair.exchange(session, &batch).map(|_| ())
     }
 
     fn sweep(&mut self) -> Result<(), DifferentialError> {

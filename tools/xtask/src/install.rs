@@ -1,11 +1,12 @@
 //! What the checks need beyond the Rust toolchain, installed where missing:
-//! Debian packages, and the reference server from PyPI in an environment of
-//! the project's own.
+//! Debian packages, the reference server from PyPI in an environment of
+//! the project's own, and the applications that are run against the daemon, from
+//! PyPI and npm.
 //!
 //! Owns the lists and their checks. Changes nothing that is there already.
 
 use crate::step::{StepError, output, run, workspace_root};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// A Debian package and a command that shows that it is there.
@@ -14,8 +15,9 @@ struct Package {
     check: &'static [&'static str],
 }
 
-/// For the fuzz targets' C++ runtime; the second reference server; for the
-/// environment of the first.
+/// For the fuzz targets' C++ runtime; the second reference server; peers of the benchmarks
+/// and an allocator; for the environment of the first reference and of the applications in
+/// Python; for those in Node.js.
 const PACKAGES: &[Package] = &[
     Package {
         name: "g++",
@@ -26,8 +28,24 @@ const PACKAGES: &[Package] = &[
         check: &["redis-server", "--version"],
     },
     Package {
+        name: "memcached",
+        check: &["memcached", "-V"],
+    },
+    Package {
+        name: "libjemalloc2",
+        check: &["sh", "-c", "/sbin/ldconfig -p | grep -q libjemalloc.so.2"],
+    },
+    Package {
         name: "python3-venv",
         check: &["python3", "-c", "import venv, ensurepip"],
+    },
+    Package {
+        name: "nodejs",
+        check: &["node", "--version"],
+    },
+    Package {
+        name: "npm",
+        check: &["npm", "--version"],
     },
 ];
 
@@ -68,9 +86,8 @@ pub(crate) fn packages() -> Result<(), StepError> {
     apt(&install)
 }
 
-/// The Python of the project's own environment, with these packages of PyPI;
-/// what is missing is installed.
-pub(crate) fn python(packages: &[&str]) -> Result<PathBuf, StepError> {
+/// The Python of the project's own environment, made if it is missing.
+fn python_environment() -> Result<PathBuf, StepError> {
     let environment = workspace_root().join("target").join("python");
     let python = environment.join("bin").join("python3");
     if !python.exists() {
@@ -78,6 +95,13 @@ pub(crate) fn python(packages: &[&str]) -> Result<PathBuf, StepError> {
             .args(["-m", "venv"])
             .arg(&environment))?;
     }
+    Ok(python)
+}
+
+/// The Python of the project's own environment, with these packages of PyPI;
+/// what is missing is installed.
+pub(crate) fn python(packages: &[&str]) -> Result<PathBuf, StepError> {
+    let python = python_environment()?;
     for package in packages {
         let has_package = Command::new(&python)
             .arg("-c")
@@ -89,6 +113,56 @@ pub(crate) fn python(packages: &[&str]) -> Result<PathBuf, StepError> {
         }
     }
     Ok(python)
+}
+
+/// The Python of the project's own environment, with the packages that the file
+/// `requirements` names in these versions.
+pub(crate) fn python_requirements(requirements: &Path) -> Result<PathBuf, StepError> {
+    let python = python_environment()?;
+    let installed = workspace_root().join("target/python/requirements.txt");
+    if !is_same(requirements, &installed) {
+        run(Command::new(&python)
+            .args(["-m", "pip", "install", "--quiet", "--requirement"])
+            .arg(requirements))?;
+        copy(requirements, &installed)?;
+    }
+    Ok(python)
+}
+
+/// The folder of the packages of npm that `package.json` and `package-lock.json` in `folder`
+/// name; none of their own programs runs.
+pub(crate) fn node_modules(folder: &Path) -> Result<PathBuf, StepError> {
+    let target = workspace_root().join("target").join("node");
+    let modules = target.join("node_modules");
+    let (list, lock) = ("package.json", "package-lock.json");
+    let is_installed = modules.join(".package-lock.json").exists()
+        && [list, lock]
+            .iter()
+            .all(|name| is_same(&folder.join(name), &target.join(name)));
+    if !is_installed {
+        std::fs::create_dir_all(&target).map_err(|error| {
+            StepError::Missing(format!("cannot create {}: {error}", target.display()))
+        })?;
+        for name in [list, lock] {
+            copy(&folder.join(name), &target.join(name))?;
+        }
+        run(Command::new("npm")
+            .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
+            .arg("--prefix")
+            .arg(&target))?;
+    }
+    Ok(modules)
+}
+
+fn is_same(one: &Path, other: &Path) -> bool {
+    std::fs::read(one).is_ok_and(|bytes| std::fs::read(other).is_ok_and(|found| found == bytes))
+}
+
+fn copy(from: &Path, to: &Path) -> Result<(), StepError> {
+    std::fs::copy(from, to).map(drop).map_err(|error| {
+        let (from, to) = (from.display(), to.display());
+        StepError::Missing(format!("cannot copy {from} to {to}: {error}"))
+    })
 }
 
 /// The reference server's binary, installed if it is missing.

@@ -4,6 +4,7 @@
 //! (cargo, clippy, cargo-fuzz) and knows nothing of what the crates do. One
 //! thread; every step prints what it runs, and the first failure ends the run.
 
+mod applications;
 mod bench;
 mod clients;
 mod crash;
@@ -11,6 +12,7 @@ mod differential;
 mod full_disk;
 mod fuzz;
 mod install;
+mod instructions;
 mod interop;
 mod layers;
 mod replay;
@@ -48,16 +50,24 @@ enum Task {
     Differential(differential::Options),
     /// Measures speed, memory and restarts, beside Valkey and the bare disk.
     Bench(bench::Options),
+    /// Counts the instructions of the hot paths, beside those kept.
+    Instructions(instructions::Options),
     /// Plays a recorded access pattern against the daemon.
     Replay(replay::Options),
     /// Kills the daemon under load and checks what survived.
     Crash(crash::Options),
+    /// Cuts the power of a real file system under the daemon; needs root, FUSE and
+    /// `qemu-storage-daemon`.
+    Powercut(crash::power::Options),
     /// Runs the whole engine on a simulated disk and clock, from one seed.
     Sim(sim::Options),
     /// Fills the daemon's disk to the last byte; needs root, for a loop device.
     FullDisk(full_disk::Options),
     /// Uses the daemon as applications do, with their client libraries.
     Clients(clients::Options),
+    /// Runs task queues, caches and clients of Python and Node.js on the daemon, with
+    /// little memory, and through a kill of it.
+    Applications(applications::Options),
     /// Trades RDB and append-only files with other servers, and makes backups.
     Interop(interop::Options),
     /// Runs the tests of the crates with unsafe code under AddressSanitizer.
@@ -86,11 +96,14 @@ fn run(task: Task) -> Result<(), StepError> {
         Task::Layers => layers::check(),
         Task::Differential(options) => differential::run(&options).map_err(StepError::from),
         Task::Bench(options) => bench::run(&options).map_err(StepError::from),
+        Task::Instructions(options) => instructions::run(&options).map_err(StepError::from),
         Task::Replay(options) => replay::run(&options).map_err(StepError::from),
         Task::Crash(options) => crash::run(&options).map_err(StepError::from),
+        Task::Powercut(options) => crash::power::run(&options).map_err(StepError::from),
         Task::Sim(options) => sim::run(&options),
         Task::FullDisk(options) => full_disk::run(&options).map_err(StepError::from),
         Task::Clients(options) => clients::run_all(&options).map_err(StepError::from),
+        Task::Applications(options) => applications::run_all(&options).map_err(StepError::from),
         Task::Interop(options) => interop::run_all(&options).map_err(StepError::from),
         Task::Sanitize => sanitize::run_all(),
         Task::Fuzz { seconds } => fuzz::run_all(seconds),
@@ -134,6 +147,8 @@ fn ci(fuzz_seconds: u32) -> Result<(), StepError> {
         ["sim", "--rounds", "200"].as_slice(),
         &["sim", "--damage", "--rounds", "60"],
         &["sim", "--sites", "--rounds", "30"],
+        // That the simulation finds what it is there for.
+        &["sim", "--bugs", "--rounds", "150"],
     ] {
         task(words)?;
     }
@@ -144,6 +159,7 @@ fn ci(fuzz_seconds: u32) -> Result<(), StepError> {
         .join(DAEMON);
     let daemon = daemon.to_string_lossy();
     task(&["clients", "--binary", &daemon])?;
+    task(&["applications", "--binary", &daemon])?;
     task(&["interop", "--binary", &daemon])?;
     for (commands, restarts) in [("200000", "0"), ("60000", "10")] {
         task(&[
@@ -160,6 +176,22 @@ fn ci(fuzz_seconds: u32) -> Result<(), StepError> {
             restarts,
         ])?;
     }
+    // That the measures can be taken, not what they give.
+    let results = bench::setup::target_directory()?.join("bench-smoke");
+    let results = results.to_string_lossy();
+    task(&[
+        "bench",
+        "--binary",
+        &daemon,
+        "--measure",
+        "2,4",
+        "--scale",
+        "0.001",
+        "--rounds",
+        "1",
+        "--results",
+        &results,
+    ])?;
     for (policy, rounds) in [("always", "100"), ("everysec", "20")] {
         task(&[
             "crash", "--binary", &daemon, "--rounds", rounds, "--seed", "1", "--policy", policy,

@@ -4,9 +4,10 @@
 //! finds nothing is a lost key; then the trace is played cache-aside (GET, and
 //! SET where it finds nothing) from many connections that share one cursor, so
 //! the order is the trace's but for what is on the way. Beside the share of
-//! GETs that needed no disk stands what exact LRU would have had.
+//! GETs that needed no disk stands what exact LRU and S3-FIFO would have had.
 
 mod lru;
+mod s3_fifo;
 mod trace;
 
 use crate::bench::BenchError;
@@ -19,9 +20,10 @@ use thermocline_benches::keys::{KEY_BYTES, Order};
 use thermocline_benches::load::{Mix, Refill, Workload};
 use thermocline_benches::server::{Program, Server};
 use thermocline_benches::values::Values;
-use trace::Trace;
+pub(crate) use trace::Trace;
 
-const COLUMNS: &[&str] = &[
+/// Of a table of [`Played::cells`].
+pub(crate) const COLUMNS: &[&str] = &[
     "of data",
     "maxmemory",
     "hot keys at the end",
@@ -29,6 +31,8 @@ const COLUMNS: &[&str] = &[
     "from RAM",
     "LRU in maxmemory",
     "LRU of as many keys",
+    "S3-FIFO in maxmemory",
+    "S3-FIFO of as many keys",
     "reads a GET",
     "GETs/s",
     "p50 µs",
@@ -82,19 +86,65 @@ pub(crate) fn run(options: &Options) -> Result<(), BenchError> {
     );
     for &percent in &options.maxmemory_percent {
         println!("replay: {name} at {percent} %");
-        table.row(play(options, &program, &requests, trace.keys, percent)?);
+        let play = Play {
+            program: &program,
+            requests: &requests,
+            keys: trace.keys,
+            value_bytes: options.value_bytes,
+            connections: options.connections,
+            maxmemory_percent: percent,
+        };
+        table.row(play.run()?.cells);
     }
     let short = name.split('.').next().unwrap_or_default();
     report::publish(&format!("replay-{short}"), 1.0, 1, &[table])
 }
 
-fn play(
-    options: &Options,
-    program: &Program,
-    requests: &Arc<[u32]>,
-    keys: u64,
-    percent: u64,
-) -> Result<Vec<Cell>, BenchError> {
+/// A trace and how to play it.
+pub(crate) struct Play<'a> {
+    /// The daemon.
+    pub(crate) program: &'a Program,
+    /// Each a key's number.
+    pub(crate) requests: &'a Arc<[u32]>,
+    /// How many different keys.
+    pub(crate) keys: u64,
+    /// The size of each value.
+    pub(crate) value_bytes: usize,
+    /// Each with one request on the way.
+    pub(crate) connections: usize,
+    /// The daemon's memory in percent of keys and values.
+    pub(crate) maxmemory_percent: u64,
+}
+
+/// What came of it: shares of the GETs.
+pub(crate) struct Played {
+    /// That needed no read of the disk.
+    pub(crate) from_memory: f64,
+    /// That exact LRU of `maxmemory` bytes of keys and values would have had.
+    pub(crate) lru: f64,
+    /// That S3-FIFO would have had.
+    pub(crate) s3_fifo: f64,
+    /// GETs that found nothing or something else, and errors.
+    pub(crate) bad_replies: u64,
+    /// All of it, by [`COLUMNS`].
+    pub(crate) cells: Vec<Cell>,
+}
+
+impl Play<'_> {
+    /// Writes every key, then plays the trace.
+    pub(crate) fn run(&self) -> Result<Played, BenchError> {
+        play(self)
+    }
+}
+
+fn play(options: &Play<'_>) -> Result<Played, BenchError> {
+    let Play {
+        program,
+        requests,
+        keys,
+        maxmemory_percent: percent,
+        ..
+    } = *options;
     let entry_bytes = (KEY_BYTES + options.value_bytes) as u64;
     let maxmemory_bytes = keys * entry_bytes * percent / 100;
     let directory = setup::directory("replay")?;
@@ -135,19 +185,21 @@ fn play(
     let reads = after.number("tier_reads") - before.number("tier_reads");
     let reads_per_get = reads as f64 / gets.max(1) as f64;
     let hot_keys = after.number("tier_hot_keys");
-    Ok(vec![
+    // Concurrent GETs of one key share a read, so this is what the disk saw.
+    let from_memory = (1.0 - reads_per_get).max(0.0);
+    let held = maxmemory_bytes / entry_bytes;
+    let lru = lru::hit_share(requests, keys, held);
+    let s3_fifo = s3_fifo::hit_share(requests, keys, held);
+    let cells = vec![
         Cell::Share(percent as f64 / 100.0),
         Cell::Bytes(maxmemory_bytes),
         Cell::Count(hot_keys),
         Cell::Count(gets),
-        // Concurrent GETs of one key share a read, so this is what the disk saw.
-        Cell::Share((1.0 - reads_per_get).max(0.0)),
-        Cell::Share(lru::hit_share(
-            requests,
-            keys,
-            maxmemory_bytes / entry_bytes,
-        )),
+        Cell::Share(from_memory),
+        Cell::Share(lru),
         Cell::Share(lru::hit_share(requests, keys, hot_keys)),
+        Cell::Share(s3_fifo),
+        Cell::Share(s3_fifo::hit_share(requests, keys, hot_keys)),
         Cell::Decimal(reads_per_get),
         Cell::Decimal(outcome.per_second()),
         Cell::Decimal(latency.percentile_us(50.0)),
@@ -157,5 +209,12 @@ fn play(
         Cell::Count(outcome.missing),
         Cell::Count(outcome.wrong),
         Cell::Count(outcome.errors),
-    ])
+    ];
+    Ok(Played {
+        from_memory,
+        lru,
+        s3_fifo,
+        bad_replies: measured.bad_replies(),
+        cells,
+    })
 }

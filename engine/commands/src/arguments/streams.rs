@@ -182,6 +182,7 @@ pub fn parse_add_or_trim(
         fields_at: request.len(),
     };
     let mut limit = None;
+    let mut are_references_given = false;
     let mut at = 2;
     while let Some(word) = request.get(at) {
         let more = request.len() - 1 - at;
@@ -216,8 +217,9 @@ pub fn parse_add_or_trim(
             limit = Some(u64::try_from(most).map_err(|_| errors::NEGATIVE_LIMIT)?);
         } else if is_add && is(word, "nomkstream") {
             options.no_create = true;
-        } else if let Some(references) = References::parse(word) {
+        } else if !are_references_given && let Some(references) = References::parse(word) {
             options.references = references;
+            are_references_given = true;
         } else if is_add {
             let (id, is_open) = parse_parts(word, 0, true).ok_or(errors::INVALID_ID)?;
             options.id = if is_open {
@@ -253,31 +255,36 @@ pub fn parse_add_or_trim(
     }
 }
 
-/// `numids` and the ids behind `IDS`, as XDELEX and XACKDEL take them.
+/// What XDELEX and XACKDEL are told of references, and the words behind `IDS`, which need not
+/// be ids. Both stand in any order; of several `IDS` the last counts.
 ///
 /// # Errors
-/// [`CommandError::Syntax`], a count that is none or another, an id that is none.
-pub fn parse_counted_ids(words: &[&[u8]]) -> Result<(References, Vec<StreamId>), CommandError> {
-    let mut references = References::Keep;
+/// [`CommandError::Syntax`], a count that is none or more than there are words.
+pub fn parse_counted_ids<'a>(
+    words: &'a [&'a [u8]],
+) -> Result<(References, &'a [&'a [u8]]), CommandError> {
+    let (mut references, mut found) = (None, None);
     let mut rest = words;
-    loop {
-        match rest {
-            [word, count, ids @ ..] if is(word, "ids") => {
-                let count = parse_integer(count).ok().filter(|count| *count > 0);
-                let count = count.ok_or(errors::IDS_NOT_POSITIVE)?;
-                if usize::try_from(count).ok() != Some(ids.len()) {
-                    return Err(errors::IDS_MISCOUNTED.into());
-                }
-                let ids: Result<_, _> = ids.iter().map(|id| parse_stream_id(id)).collect();
-                return Ok((references, ids?));
-            }
-            [word, after @ ..] => {
-                references = References::parse(word).ok_or(CommandError::Syntax)?;
-                rest = after;
-            }
-            [] => return Err(CommandError::Syntax),
+    while let [word, after @ ..] = rest {
+        if references.is_none()
+            && let Some(given) = References::parse(word)
+        {
+            references = Some(given);
+            rest = after;
+        } else if let (true, [count, after @ ..]) = (is(word, "ids"), after) {
+            let count = parse_integer(count).ok().filter(|count| *count > 0);
+            let count = count.ok_or(errors::IDS_NOT_POSITIVE)?;
+            let taken = usize::try_from(count).ok();
+            let taken = taken.and_then(|count| after.split_at_checked(count));
+            let (ids, after) = taken.ok_or(errors::IDS_MISCOUNTED)?;
+            found = Some(ids);
+            rest = after;
+        } else {
+            return Err(CommandError::Syntax);
         }
     }
+    let ids = found.ok_or(CommandError::Syntax)?;
+    Ok((references.unwrap_or_default(), ids))
 }
 
 #[cfg(test)]

@@ -15,6 +15,11 @@ use mlua::{Function, HookTriggers, Lua, LuaOptions, StdLib, Table, VmState};
 use parking_lot::Mutex;
 use std::sync::Arc;
 
+// LuaJIT raises an error by unwinding, through frames of Rust too; where panics abort, that
+// would end the process, and any client could cause it.
+#[cfg(panic = "abort")]
+compile_error!("scripts need panic = \"unwind\" in the profile");
+
 const PRELUDE: &str = include_str!("prelude.lua");
 /// The name of the sandbox's own code; errors are never placed there.
 pub(super) const PRELUDE_NAME: &str = "=prelude";

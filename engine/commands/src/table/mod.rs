@@ -8,6 +8,7 @@ mod data;
 mod documentation;
 mod flags;
 mod keys;
+mod names;
 
 use std::sync::LazyLock;
 
@@ -201,37 +202,7 @@ impl Command {
 
 struct Table {
     sorted: Vec<&'static Command>,
-    /// By [`place`], the next free one where that is taken; mostly empty, so that a search
-    /// is one look.
-    by_name: Box<[Option<&'static Command>]>,
-}
-
-impl Table {
-    fn find(&self, name: &[u8]) -> Option<&'static Command> {
-        let mask = self.by_name.len().wrapping_sub(1);
-        let mut at = place(name) & mask;
-        loop {
-            let command = (*self.by_name.get(at)?)?;
-            if is_name(command.name.as_bytes(), name) {
-                return Some(command);
-            }
-            at = at.wrapping_add(1) & mask;
-        }
-    }
-}
-
-/// Whether `given` is `name`, which is short and lower case.
-fn is_name(name: &[u8], given: &[u8]) -> bool {
-    let pairs = || name.iter().zip(given);
-    name.len() == given.len() && pairs().all(|(name, given)| *name == given.to_ascii_lowercase())
-}
-
-/// Where a search for `name` begins. Letter case does not matter.
-fn place(name: &[u8]) -> usize {
-    let hash = name.iter().fold(name.len() as u64, |hash, byte| {
-        (hash ^ u64::from(byte | 0x20)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
-    });
-    (hash >> 40) as usize
+    names: names::Names,
 }
 
 /// A copy of the entry with its subcommands, numbered from `next` on.
@@ -262,16 +233,8 @@ static TABLE: LazyLock<Table> = LazyLock::new(|| {
     // Built once and never dropped, as the table lives as long as the process.
     let commands: &'static [Command] = commands.leak();
     let sorted: Vec<&'static Command> = commands.iter().collect();
-    let places = sorted.len().saturating_mul(8).next_power_of_two();
-    let mut by_name = vec![None; places].into_boxed_slice();
-    for command in &sorted {
-        let mut at = place(command.name.as_bytes()) & (places - 1);
-        while by_name[at].is_some() {
-            at = (at + 1) & (places - 1);
-        }
-        by_name[at] = Some(*command);
-    }
-    Table { sorted, by_name }
+    let names = names::Names::new(&sorted);
+    Table { sorted, names }
 });
 
 /// Every command but the subcommands, sorted by name.
@@ -294,7 +257,7 @@ pub fn lookup(name: &[u8]) -> Option<&'static Command> {
     if name.len() > NAME_LIMIT_BYTES {
         return None;
     }
-    TABLE.find(name)
+    TABLE.names.find(name)
 }
 
 /// The entry of a whole request, subcommand included; the arity is not looked at. A

@@ -8,7 +8,7 @@ use std::time::Duration;
 use thermocline_base::Lsn;
 use thermocline_store::{Change, EventClass, Observer};
 
-const ALL: [EventClass; 12] = [
+pub(super) const ALL: [EventClass; 12] = [
     EventClass::Generic,
     EventClass::String,
     EventClass::List,
@@ -25,7 +25,7 @@ const ALL: [EventClass; 12] = [
 
 /// Keeps what it is told, as `database:event:key` or the changed key alone.
 #[derive(Default)]
-struct Recorder(Mutex<Vec<String>>);
+pub(super) struct Recorder(Mutex<Vec<String>>);
 
 impl Observer for Recorder {
     fn observe(&self, changes: &[Change<'_>], _: Lsn) {
@@ -47,13 +47,13 @@ impl Observer for Recorder {
 }
 
 impl Recorder {
-    fn of(client: &Client) -> Arc<Self> {
+    pub(super) fn of(client: &Client) -> Arc<Self> {
         let recorder = Arc::new(Self::default());
         client.store().set_observer(Arc::clone(&recorder) as _);
         recorder
     }
 
-    fn take(&self) -> String {
+    pub(super) fn take(&self) -> String {
         std::mem::take(&mut *self.0.lock()).join(" ")
     }
 }

@@ -9,6 +9,7 @@ mod hyperloglogs;
 
 mod keys;
 mod lists;
+mod references;
 mod sets;
 mod sorted_sets;
 mod streams;

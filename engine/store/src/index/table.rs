@@ -203,6 +203,19 @@ impl KeyTable {
         }
     }
 
+    /// Counts a use of the hot key at `position`, and gives its record.
+    pub(crate) fn use_record(&mut self, position: Position) -> Option<Record<'_>> {
+        let slot = self.index.get(position);
+        let Some(Location::Hot(raw)) = slot.location() else {
+            return None;
+        };
+        let frequency = slot.frequency();
+        if frequency < Slot::FREQUENCY_LIMIT {
+            self.index.set(position, slot.with_frequency(frequency + 1));
+        }
+        Some(self.borrow(raw))
+    }
+
     fn raw(&self, position: Position) -> Option<RawRecord> {
         match self.index.get(position).location() {
             Some(Location::Hot(raw)) => Some(raw),

@@ -265,6 +265,12 @@ fn cpu_seconds(path: &str) -> (f64, f64) {
     (seconds(0), seconds(1))
 }
 
+/// What the process has used of its cores, in user and in kernel mode, in ms.
+pub(super) fn cpu_ms() -> (u64, u64) {
+    let (user, system) = cpu_seconds("/proc/self/stat");
+    ((user * 1000.0) as u64, (system * 1000.0) as u64)
+}
+
 pub(super) fn cpu(_: &Source<'_>, report: &mut Report) {
     let (user, system) = cpu_seconds("/proc/self/stat");
     let main = format!("/proc/self/task/{}/stat", std::process::id());

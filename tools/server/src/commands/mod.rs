@@ -13,6 +13,7 @@ mod commandlog;
 mod config;
 pub(crate) mod connection;
 mod debug;
+mod hotkeys;
 mod info;
 mod info_sections;
 mod info_store;
@@ -26,6 +27,7 @@ mod tracking;
 mod transaction;
 
 pub(crate) use connection::select_argument;
+pub(crate) use hotkeys::moment;
 pub(crate) use monitor::is_refused as is_for_no_monitor;
 pub(crate) use monitor::is_shown as is_shown_to_monitors;
 pub(crate) use monitor::line as monitor_line;
@@ -189,6 +191,7 @@ pub(crate) static ALL: &[Family] = &[
     config::COMMANDS,
     connection::COMMANDS,
     debug::COMMANDS,
+    hotkeys::COMMANDS,
     info::COMMANDS,
     introspect::COMMANDS,
     memory::COMMANDS,

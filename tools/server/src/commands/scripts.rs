@@ -40,7 +40,25 @@ fn kill(invocation: &mut Invocation<'_>, is_function: bool) -> CommandResult {
     Err(Refusal::Text(text.to_owned()))
 }
 
+/// The checks of the reference, in its order; but a session is refused, as there is no
+/// debugger.
 fn script_debug(invocation: &mut Invocation<'_>) -> CommandResult {
+    if invocation.arguments.len() > 4 {
+        return Err(refuse(format!(
+            "unknown subcommand or wrong number of arguments for '{}'. Try SCRIPT HELP.",
+            invocation.text(1)
+        )));
+    }
+    // In a transaction the replies before this one have begun too.
+    if !invocation.reply.as_bytes().is_empty() {
+        return Err(refuse("SCRIPT DEBUG must be called outside a pipeline"));
+    }
+    if invocation.arguments.len() == 4 && !invocation.is(3, "lua") {
+        return Err(refuse(format!(
+            "No scripting engine found with name '{}' to enable debug",
+            invocation.text(3)
+        )));
+    }
     if invocation.is(2, "no") {
         return invocation.ok();
     }

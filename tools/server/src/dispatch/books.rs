@@ -4,9 +4,11 @@
 
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 
-use thermocline_commands::table::{Command, Flag};
+use smallvec::SmallVec;
+use thermocline_commands::table::{self, Command, Flag};
 
 use super::{Place, Runner, Step};
+use crate::commands::moment;
 use crate::hub::MONITOR;
 use crate::registry;
 use crate::session::Replies;
@@ -24,6 +26,8 @@ impl Runner {
     ) -> Step {
         let now_ns = self.server.now_ns();
         let spent_ns = now_ns.saturating_sub(started_ns);
+        // Without what it waited for: since the end of the request before it, or of the wait.
+        let ran_ns = now_ns.saturating_sub(self.now_ns);
         self.now_ns = now_ns;
         self.answered += 1;
         let failed = self.reply.as_bytes().get(place.offset) == Some(&b'-');
@@ -42,6 +46,12 @@ impl Runner {
         }
         let reply_bytes = self.reply.as_bytes().len() - place.offset;
         self.note_slow(number, spent_ns, reply_bytes, words);
+        if self.server.hotkeys.is_active() {
+            let command = registry::all().get(usize::from(number));
+            if let Some(command) = command {
+                self.note_hot(command, words, ran_ns, reply_bytes);
+            }
+        }
         if self.server.hub.hooks() & MONITOR != 0 {
             let is_script = !self.script_shown.is_empty()
                 || registry::all()
@@ -62,7 +72,13 @@ impl Runner {
     }
 
     /// Logs the request if it was slow, or it or its reply large.
-    fn note_slow(&self, number: u16, spent_ns: u64, reply_bytes: usize, words: &[&[u8]]) {
+    pub(super) fn note_slow(
+        &self,
+        number: u16,
+        spent_ns: u64,
+        reply_bytes: usize,
+        words: &[&[u8]],
+    ) {
         let live = &self.server.live;
         let spent_us = spent_ns / 1000;
         let threshold_ms = live.latency_threshold_ms.load(Relaxed);
@@ -122,6 +138,32 @@ impl Runner {
                 let limit = usize::try_from(entries.load(Relaxed)).unwrap_or(usize::MAX);
                 log.push(self.log_entry(entry, measure, words), limit);
             }
+        }
+    }
+
+    /// Tells HOTKEYS of a command with keys.
+    pub(super) fn note_hot(
+        &mut self,
+        command: &Command,
+        words: &[&[u8]],
+        ran_ns: u64,
+        reply_bytes: usize,
+    ) {
+        let hotkeys = &self.server.hotkeys;
+        if hotkeys.is_over(self.now_ns) {
+            hotkeys.expire(|| moment(&self.server), self.now_ns);
+            return;
+        }
+        let ranges = table::request_keys(command, words);
+        let keys = ranges.iter().flat_map(|range| range.positions());
+        let keys: SmallVec<[&[u8]; 4]> = keys.filter_map(|at| words.get(at).copied()).collect();
+        if keys.is_empty() {
+            return;
+        }
+        let bytes = (request_bytes(words) + reply_bytes) as u64;
+        hotkeys.count(ran_ns, bytes);
+        if self.random.chance(hotkeys.sample_one_in()) {
+            hotkeys.record(&keys, ran_ns, bytes);
         }
     }
 
@@ -216,7 +258,6 @@ pub(super) fn redacted<'a>(command: &Command, words: &[&'a [u8]]) -> Vec<&'a [u8
 #[cfg(test)]
 mod tests {
     use super::*;
-    use thermocline_commands::table;
 
     #[test]
     fn secrets_are_hidden_and_nothing_else() {

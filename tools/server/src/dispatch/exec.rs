@@ -73,6 +73,7 @@ impl Runner {
     }
 
     fn run_queue(&mut self, transaction: &Transaction) -> Result<Ended, Fault> {
+        let from = self.reply.as_bytes().len();
         let words: Vec<Vec<&[u8]>> = transaction
             .queued
             .iter()
@@ -96,7 +97,7 @@ impl Runner {
             needs_statistics |= matches!(runs, Runs::Server(_));
         }
         if (calls.iter()).any(|call| Executor::is_scripted(call.command)) {
-            return self.run_scripted_queue(&calls);
+            return self.run_scripted_queue(&calls, from);
         }
         // Taken before any shard is locked: see the invariant of `commands`.
         let snapshot = if needs_statistics {
@@ -164,7 +165,7 @@ impl Runner {
         match lsn {
             Some(lsn) => {
                 self.lsn = lsn;
-                self.book_queue(&calls);
+                self.book_queue(&calls, from);
             }
             None => self.reply.null_array(),
         }
@@ -172,7 +173,7 @@ impl Runner {
     }
 
     /// As [`Runner::run_queue`], of a queue that holds scripts.
-    fn run_scripted_queue(&mut self, calls: &[Call<'_>]) -> Result<Ended, Fault> {
+    fn run_scripted_queue(&mut self, calls: &[Call<'_>], from: usize) -> Result<Ended, Fault> {
         if self.server.hub.hooks() & TRACKING != 0 {
             self.before_tracked_queue(calls);
         }
@@ -188,7 +189,7 @@ impl Runner {
         match ran? {
             Ended::Done => {
                 let shown = std::mem::take(&mut self.script_shown);
-                self.book_queue(calls);
+                self.book_queue(calls, from);
                 self.show_nested(shown);
                 Ok(Ended::Done)
             }
@@ -200,8 +201,17 @@ impl Runner {
         }
     }
 
-    /// Books the calls of a transaction that ran.
-    fn book_queue(&mut self, calls: &[Call<'_>]) {
+    /// Books the calls of a transaction that ran, whose reply begins at `from`.
+    fn book_queue(&mut self, calls: &[Call<'_>], from: usize) {
+        if self.server.hotkeys.is_active() {
+            // They ran as one: each has an equal part of the time and of the reply.
+            let parts = calls.len().max(1);
+            let ran_ns = self.server.now_ns().saturating_sub(self.now_ns) / parts as u64;
+            let reply_bytes = (self.reply.as_bytes().len().saturating_sub(from)) / parts;
+            for call in calls {
+                self.note_hot(call.command, call.arguments, ran_ns, reply_bytes);
+            }
+        }
         let shows = self.server.hub.hooks() & MONITOR != 0;
         let chosen = calls.iter().skip(1).map(|call| call.database);
         let chosen = chosen.chain([self.session.database]);

@@ -11,11 +11,6 @@
 
 use std::ops::Range;
 
-use smallvec::SmallVec;
-
-/// Where each argument lies, as byte offsets into the bytes they came with.
-pub type Arguments = SmallVec<[Range<usize>; 8]>;
-
 /// A quote is not closed, or a closing quote is not followed by a space.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("unbalanced quotes")]
@@ -30,8 +25,8 @@ pub struct UnbalancedQuotes;
 ///
 /// # Errors
 /// [`UnbalancedQuotes`]; `text` then holds what was split so far.
-pub fn split(line: &[u8], text: &mut Vec<u8>) -> Result<Arguments, UnbalancedQuotes> {
-    let mut arguments = Arguments::new();
+pub fn split(line: &[u8], text: &mut Vec<u8>) -> Result<Vec<Range<usize>>, UnbalancedQuotes> {
+    let mut arguments = Vec::new();
     let line = line.split(|&byte| byte == 0).next().unwrap_or_default();
     let mut rest = line;
     loop {

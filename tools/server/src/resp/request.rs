@@ -18,7 +18,7 @@
 
 use std::ops::Range;
 
-use super::inline::{self, Arguments};
+use super::inline;
 
 /// What one request may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,11 +96,9 @@ pub enum ProtocolError {
 pub enum Decoded<'a> {
     /// A whole request of at least one argument.
     Request {
-        /// What `arguments` index: the read buffer, or for an inline request
-        /// its unescaped text.
+        /// What the arguments' ranges index: the read buffer, or for an inline
+        /// request its unescaped text.
         bytes: &'a [u8],
-        /// Where in `bytes` each argument lies.
-        arguments: Arguments,
         /// Bytes of the read buffer the request took.
         consumed: usize,
     },
@@ -137,7 +135,7 @@ pub struct Decoder {
     scanned: usize,
     /// Arguments still to come.
     missing: u64,
-    arguments: Arguments,
+    arguments: Vec<Range<usize>>,
     inline_text: Vec<u8>,
 }
 
@@ -151,18 +149,14 @@ impl Decoder {
     /// Bytes of memory held beyond the decoder itself.
     #[must_use]
     pub fn held_bytes(&self) -> usize {
-        let ranges = if self.arguments.spilled() {
-            self.arguments.capacity()
-        } else {
-            0
-        };
-        ranges
+        (self.arguments.capacity())
             .saturating_mul(size_of::<Range<usize>>())
             .saturating_add(self.inline_text.capacity())
     }
 
     /// Decodes the request at the front of `buffer`; bytes seen by an earlier
-    /// call are not looked at again.
+    /// call are not looked at again. Where each argument of a whole request lies
+    /// is appended to `arguments`, which is as it was after any other answer.
     ///
     /// # Errors
     /// [`ProtocolError`]: close the connection; the decoder is of no more use.
@@ -170,19 +164,21 @@ impl Decoder {
         &'a mut self,
         buffer: &'a [u8],
         limits: &Limits,
+        arguments: &mut Vec<Range<usize>>,
     ) -> Result<Decoded<'a>, ProtocolError> {
         if matches!(self.phase, Phase::Start) {
             match buffer.first() {
                 None => return Ok(Decoded::Empty { consumed: 0 }),
                 Some(b'*') => {
-                    if self.scanned == 0
-                        && let Some((arguments, consumed)) = whole(buffer, limits)
-                    {
-                        return Ok(Decoded::Request {
-                            bytes: buffer,
-                            arguments,
-                            consumed,
-                        });
+                    if self.scanned == 0 {
+                        let before = arguments.len();
+                        if let Some(consumed) = whole(buffer, limits, arguments) {
+                            return Ok(Decoded::Request {
+                                bytes: buffer,
+                                consumed,
+                            });
+                        }
+                        arguments.truncate(before);
                     }
                     let Some(line) = self.line(buffer, limits, ProtocolError::CountTooBig)? else {
                         return Ok(Decoded::Incomplete { needed: 1 });
@@ -197,13 +193,13 @@ impl Decoder {
                         return Err(ProtocolError::UnauthenticatedCount);
                     }
                     if count == 0 {
-                        let consumed = self.finish().1;
+                        let consumed = self.finish();
                         return Ok(Decoded::Empty { consumed });
                     }
                     self.missing = count;
                     self.phase = Phase::Length;
                 }
-                Some(_) => return self.inline(buffer, limits),
+                Some(_) => return self.inline(buffer, limits, arguments),
             }
         }
         while self.missing > 0 {
@@ -212,10 +208,12 @@ impl Decoder {
                 return Ok(Decoded::Incomplete { needed });
             }
         }
-        let (arguments, consumed) = self.finish();
+        arguments.append(&mut self.arguments);
+        // A request in pieces may have been long; few are.
+        self.arguments = Vec::new();
+        let consumed = self.finish();
         Ok(Decoded::Request {
             bytes: buffer,
-            arguments,
             consumed,
         })
     }
@@ -305,6 +303,7 @@ impl Decoder {
         &'a mut self,
         buffer: &'a [u8],
         limits: &Limits,
+        arguments: &mut Vec<Range<usize>>,
     ) -> Result<Decoded<'a>, ProtocolError> {
         let bound = limits.line_bytes.saturating_add(1);
         let window = buffer.get(..bound.min(buffer.len())).unwrap_or(buffer);
@@ -322,40 +321,39 @@ impl Decoder {
         }
         self.inline_text.clear();
         let line = buffer.get(..end).unwrap_or(&[]);
-        let arguments = inline::split(line, &mut self.inline_text)
+        let words = inline::split(line, &mut self.inline_text)
             .map_err(|_| ProtocolError::UnbalancedQuotes)?;
         self.finish();
         let consumed = end.saturating_add(1);
-        if arguments.is_empty() {
+        if words.is_empty() {
             return Ok(Decoded::Empty { consumed });
         }
+        arguments.extend(words);
         Ok(Decoded::Request {
             bytes: &self.inline_text,
-            arguments,
             consumed,
         })
     }
 
-    /// Back to the start of a request; gives what the last one came to.
-    fn finish(&mut self) -> (Arguments, usize) {
+    /// Back to the start of a request; gives the bytes that the last one took.
+    fn finish(&mut self) -> usize {
         let consumed = self.position;
         self.phase = Phase::Start;
         self.position = 0;
         self.scanned = 0;
         self.missing = 0;
-        (std::mem::take(&mut self.arguments), consumed)
+        consumed
     }
 }
 
-/// The arguments of a request that is there as a whole, as nearly all are, and the bytes it
-/// takes. `None` for one that has to be decoded step by step: it is cut off, wrong, or has
+/// Appends the arguments of a request that is there as a whole, as nearly all are; the bytes
+/// it takes. `None` for one that has to be decoded step by step: it is cut off, wrong, or has
 /// a length of many digits.
-fn whole(buffer: &[u8], limits: &Limits) -> Option<(Arguments, usize)> {
+fn whole(buffer: &[u8], limits: &Limits, arguments: &mut Vec<Range<usize>>) -> Option<usize> {
     let (count, mut position) = short_line(b'*', buffer)?;
     if count == 0 || count as u64 > limits.arguments || limits.unauthenticated {
         return None;
     }
-    let mut arguments = Arguments::new();
     for _ in 0..count {
         let (length, line_bytes) = short_line(b'$', buffer.get(position..)?)?;
         let start = position.saturating_add(line_bytes);
@@ -366,7 +364,7 @@ fn whole(buffer: &[u8], limits: &Limits) -> Option<(Arguments, usize)> {
         }
         arguments.push(start..end);
     }
-    Some((arguments, position))
+    Some(position)
 }
 
 /// The number on a line of `kind`, if it has few digits, and the bytes of the line.

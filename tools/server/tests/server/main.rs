@@ -9,6 +9,7 @@ mod configuration;
 mod durability;
 mod files;
 mod hostile;
+mod hotkeys;
 mod protection;
 mod pubsub;
 mod scripts;

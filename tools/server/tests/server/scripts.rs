@@ -242,3 +242,37 @@ fn clients_that_wait_and_watch_hear_of_scripts() {
     waiting.expect("*2\r\n$4\r\nlist\r\n$1\r\na\r\n");
     assert_eq!(watching.ask("exec"), "*-1");
 }
+
+/// As Valkey 9.1.2 answers; but a session it would begin.
+#[test]
+fn a_debugger_is_asked_for_alone_and_of_an_engine_that_is_there() {
+    let daemon = Daemon::start(&[]);
+    let mut client = daemon.connect();
+    let no_session = "-ERR this server has no debugger for scripts";
+    for (line, expected) in [
+        ("script debug no", "+OK"),
+        ("SCRIPT DEBUG NO LUA", "+OK"),
+        ("script debug yes", no_session),
+        ("script debug sync lua", no_session),
+        ("script debug foo", "-ERR Use SCRIPT DEBUG YES/SYNC/NO"),
+        (
+            "script debug foo x",
+            "-ERR No scripting engine found with name 'x' to enable debug",
+        ),
+        (
+            "script Debug no lua x",
+            "-ERR unknown subcommand or wrong number of arguments for 'Debug'. Try SCRIPT HELP.",
+        ),
+        (
+            "script debug",
+            "-ERR wrong number of arguments for 'script|debug' command",
+        ),
+    ] {
+        assert_eq!(client.ask(line), expected, "{line}");
+    }
+    let refused = "-ERR SCRIPT DEBUG must be called outside a pipeline\r\n";
+    client.send("ping\r\nscript debug foo\r\n");
+    client.expect(&format!("+PONG\r\n{refused}"));
+    client.send("multi\r\nscript debug no\r\nexec\r\n");
+    client.expect(&format!("+OK\r\n+QUEUED\r\n*1\r\n{refused}"));
+}

@@ -9,6 +9,7 @@ use crate::bench::fio;
 use crate::bench::larger::{begin_checkpoint, wait_for_checkpoint};
 use crate::bench::report::{Cell, Table, median, ratios};
 use crate::bench::setup::{self, Context, Measured};
+use thermocline_benches::address::Address;
 use thermocline_benches::keys::Order;
 use thermocline_benches::load::{Mix, Refill, Workload};
 use thermocline_benches::server::Server;
@@ -67,10 +68,15 @@ pub(super) fn run(context: &Context) -> Result<Vec<Table>, BenchError> {
     let files = fio::segment_files(&directory.path().join("data"))?;
 
     // Windows that slide: a request is sent for each reply.
+    let tcp = Address::Tcp(server.port());
+    let unix = server.unix_address().unwrap_or_else(|| tcp.clone());
     let shapes = [
-        ("GET, 32 connections of 1 on the way", DEPTH, 1),
-        ("GET, 4 connections of 8 on the way", 4, DEPTH / 4),
-        ("GET, 1 connection of 32 on the way", 1, DEPTH),
+        ("GET, 32 connections of 1 on the way", DEPTH, 1, &tcp),
+        ("the same over a Unix socket", DEPTH, 1, &unix),
+        ("GET, 4 connections of 8 on the way", 4, DEPTH / 4, &tcp),
+        ("the same over a Unix socket", 4, DEPTH / 4, &unix),
+        ("GET, 1 connection of 32 on the way", 1, DEPTH, &tcp),
+        ("the same over a Unix socket", 1, DEPTH, &unix),
     ];
     let mut disk = Series::default();
     let mut gets = shapes.map(|_| Series::default());
@@ -81,8 +87,8 @@ pub(super) fn run(context: &Context) -> Result<Vec<Table>, BenchError> {
         engine = reads.engine;
         disk.reads_per_second.push(reads.per_second);
         disk.p99_us.push(reads.p99_us);
-        for (shape, (series, (_, connections, pipeline))) in gets.iter_mut().zip(shapes).enumerate()
-        {
+        let pairs = gets.iter_mut().zip(shapes).enumerate();
+        for (shape, (series, (_, connections, pipeline, address))) in pairs {
             let workload = Workload {
                 order: Order::Uniform {
                     keys: keys / 10 * 8,
@@ -97,13 +103,14 @@ pub(super) fn run(context: &Context) -> Result<Vec<Table>, BenchError> {
                 ..fill.clone()
             };
             let before = client.info()?.number("tier_reads");
-            let measured = Measured::run(&server, &workload)?;
+            let measured = Measured::run_at(&server, address, &workload)?;
             let reads = (client.info()?.number("tier_reads") - before) as f64;
             measured.print_error("cold");
             series.add(&measured, reads);
         }
     }
     drop(client);
+    let labels = shapes.map(|(label, ..)| label);
     server.stop();
     let mut table = Table::new(
         format!(
@@ -125,7 +132,7 @@ pub(super) fn run(context: &Context) -> Result<Vec<Table>, BenchError> {
         Cell::Nothing,
         Cell::Nothing,
     ]);
-    for (series, (label, ..)) in gets.iter().zip(shapes) {
+    for (series, label) in gets.iter().zip(labels) {
         table.row(series.cells(label, &disk));
     }
     Ok(vec![table])

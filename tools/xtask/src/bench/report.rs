@@ -5,11 +5,29 @@
 
 use crate::bench::BenchError;
 use crate::bench::machine;
+use crate::bench::measure::verdict::Verdict;
+use crate::bench::measure::{Findings, page};
+use crate::bench::setup::Context;
 use crate::step::workspace_root;
 use comfy_table::{CellAlignment, presets};
 use serde_json::{Map, Value, json};
 use std::fs;
 use std::path::PathBuf;
+use std::sync::OnceLock;
+
+/// Another folder than `benches/results`, if one was named.
+static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+
+/// Keeps the results of this process in `folder`.
+pub(crate) fn keep_in(folder: PathBuf) {
+    // The first word counts; the command line has only one.
+    let _ = FOLDER.set(folder);
+}
+
+fn folder() -> PathBuf {
+    let named = FOLDER.get().cloned();
+    named.unwrap_or_else(|| workspace_root().join("benches/results"))
+}
 
 /// One figure.
 #[derive(Clone, Debug)]
@@ -156,8 +174,14 @@ impl Table {
             let fields = pairs.map(|(name, cell)| ((*name).to_owned(), cell.value()));
             Value::Object(fields.collect::<Map<_, _>>())
         });
-        json!({ "title": self.title, "rows": rows.collect::<Vec<_>>() })
+        json!({ "title": self.title, "columns": self.columns, "rows": rows.collect::<Vec<_>>() })
     }
+}
+
+/// The table as files of results have it.
+#[cfg(test)]
+pub(crate) fn json_of(table: &Table) -> Value {
+    table.value()
 }
 
 /// Prints `tables` and adds them to the file of today and `name`.
@@ -170,13 +194,26 @@ pub(crate) fn publish(
     for table in tables {
         table.print();
     }
+    keep(name, scale, rounds, tables, &json!({}))?;
+    Ok(())
+}
+
+/// Adds a run, with the fields of `extra`, to the file of today and `name`;
+/// gives its path.
+fn keep(
+    name: &str,
+    scale: f64,
+    rounds: usize,
+    tables: &[Table],
+    extra: &Value,
+) -> Result<PathBuf, BenchError> {
     let now = thermocline_base::Clock::system().now().0;
     let (day, time) = machine::utc(now);
-    let folder = workspace_root().join("benches/results");
+    let folder = folder();
     fs::create_dir_all(&folder)?;
     let path = folder.join(format!("{day}-{name}.json"));
     let mut runs = earlier_runs(&path)?;
-    runs.push(json!({
+    let mut run = json!({
         "benchmark": name,
         "time": format!("{day}T{time}Z"),
         "scale": scale,
@@ -184,11 +221,35 @@ pub(crate) fn publish(
         "commit": machine::commit(),
         "machine": machine::describe(),
         "tables": tables.iter().map(Table::value).collect::<Vec<_>>(),
-    }));
+    });
+    if let (Some(run), Some(extra)) = (run.as_object_mut(), extra.as_object()) {
+        run.extend(extra.clone());
+    }
+    runs.push(run);
     let mut text = serde_json::to_string_pretty(&runs).map_err(std::io::Error::from)?;
     text.push('\n');
     fs::write(&path, text)?;
     println!("\nadded to {}", path.display());
+    Ok(path)
+}
+
+/// Prints what measures found and adds it to the file of today's measures.
+pub(crate) fn keep_measures(
+    context: &Context,
+    numbers: &[&str],
+    found: &Findings,
+) -> Result<(), BenchError> {
+    for table in &found.tables {
+        table.print();
+    }
+    let verdicts = found.verdicts.iter().map(Verdict::value);
+    let extra = json!({
+        "measures": numbers,
+        "verdicts": verdicts.collect::<Vec<_>>(),
+    });
+    let (scale, rounds) = (context.scale, context.rounds);
+    let path = keep("measures", scale, rounds, &found.tables, &extra)?;
+    println!("the page: {}", page::write(&path)?.display());
     Ok(())
 }
 

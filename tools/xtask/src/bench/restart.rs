@@ -18,7 +18,7 @@ use thermocline_benches::server::Server;
 use thermocline_benches::values::Values;
 
 const KEYS: u64 = 20_000_000;
-const VALUES: Values = Values::Fixed { bytes: 100 };
+pub(super) const VALUES: Values = Values::Fixed { bytes: 100 };
 const MAXMEMORY_BYTES: u64 = 512 << 20;
 /// More keys than a round can write.
 const KEYS_A_ROUND: u64 = 4_000_000;
@@ -140,7 +140,10 @@ fn kill_under_load(
 }
 
 /// Asks for key 0 until its value comes back; milliseconds since `begin`.
-fn wait_for_right_answer(server: &mut Server, begin: Instant) -> Result<f64, BenchError> {
+pub(super) fn wait_for_right_answer(
+    server: &mut Server,
+    begin: Instant,
+) -> Result<f64, BenchError> {
     server.wait_until_ready()?;
     let mut client = server.client()?;
     let (mut key, mut value) = (Vec::new(), Vec::new());
@@ -156,7 +159,7 @@ fn wait_for_right_answer(server: &mut Server, begin: Instant) -> Result<f64, Ben
 }
 
 /// Waits until nothing is left to load or to apply.
-fn wait_until_settled(client: &mut Client, begin: Instant) -> Result<f64, BenchError> {
+pub(super) fn wait_until_settled(client: &mut Client, begin: Instant) -> Result<f64, BenchError> {
     loop {
         let information = client.info()?;
         if information.number("recovery_pending_effects") == 0

@@ -5,6 +5,7 @@
 //! of the project, and removed at the end. Main thread.
 
 use crate::bench::BenchError;
+use crate::bench::flame;
 use crate::step::{StepError, cargo, output};
 use crate::{differential, step};
 use serde_json::Value;
@@ -13,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use tempfile::TempDir;
+use thermocline_benches::address::Address;
 use thermocline_benches::corpus::{Corpus, WORDNET_DIRECTORY};
 use thermocline_benches::load::{Outcome, Workload};
 use thermocline_benches::process::{ResidentWatch, Usage};
@@ -34,7 +36,7 @@ pub(crate) fn thermocline(binary: Option<&Path>, profile: Profile) -> Result<Pro
     let kind = Kind::Thermocline;
     if let Some(path) = binary {
         let path = existing(path)?;
-        return Ok(Program { kind, path });
+        return Ok(Program::new(kind, path));
     }
     let mut arguments = vec!["build", "--locked", "-p", "thermocline-server"];
     let mut folder = "debug";
@@ -44,7 +46,7 @@ pub(crate) fn thermocline(binary: Option<&Path>, profile: Profile) -> Result<Pro
     }
     cargo(&arguments)?;
     let path = target_directory()?.join(folder).join("thermocline");
-    Ok(Program { kind, path })
+    Ok(Program::new(kind, path))
 }
 
 /// Cargo's target folder, wherever the environment puts it.
@@ -84,6 +86,36 @@ pub(crate) fn text_values(bytes: usize) -> Result<Values, BenchError> {
     Ok(Values::Text { corpus, bytes })
 }
 
+/// A program in PATH, of a Debian package.
+pub(crate) fn installed(name: &str, package: &str) -> Result<PathBuf, StepError> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .map(|folder| folder.join(name))
+        .find(|path| path.is_file())
+        .ok_or_else(|| {
+            StepError::Missing(format!(
+                "{name} is missing: install the Debian package {package} (apt-get install {package})"
+            ))
+        })
+}
+
+/// The library of jemalloc, as the dynamic linker knows it.
+fn jemalloc() -> Result<PathBuf, StepError> {
+    let cache = output(Command::new("/sbin/ldconfig").arg("-p"))?;
+    let cache = String::from_utf8_lossy(&cache).into_owned();
+    let mut lines = cache
+        .lines()
+        .filter(|line| line.contains("libjemalloc.so.2"));
+    let path = lines.find_map(|line| line.rsplit_once("=> "));
+    path.map(|(_, path)| PathBuf::from(path)).ok_or_else(|| {
+        StepError::Missing(
+            "libjemalloc.so.2 is missing: install the Debian package libjemalloc2 \
+             (apt-get install libjemalloc2)"
+                .to_owned(),
+        )
+    })
+}
+
 /// What the benchmarks of one run share.
 pub(crate) struct Context {
     /// The daemon.
@@ -94,6 +126,7 @@ pub(crate) struct Context {
     pub(crate) rounds: usize,
     given_valkey: Option<PathBuf>,
     valkey: OnceCell<Program>,
+    traces: Option<PathBuf>,
 }
 
 impl Context {
@@ -102,6 +135,7 @@ impl Context {
         given_valkey: Option<PathBuf>,
         scale: f64,
         rounds: usize,
+        traces: Option<PathBuf>,
     ) -> Self {
         Self {
             thermocline,
@@ -109,7 +143,13 @@ impl Context {
             rounds: rounds.max(1),
             given_valkey,
             valkey: OnceCell::new(),
+            traces,
         }
+    }
+
+    /// The folder of recorded traces, if one was named.
+    pub(crate) fn traces(&self) -> Option<&Path> {
+        self.traces.as_deref()
     }
 
     /// The peer; looked for when a benchmark first needs it.
@@ -118,9 +158,36 @@ impl Context {
             return Ok(program.clone());
         }
         let path = differential::valkey(self.given_valkey.as_deref()).map_err(StepError::from)?;
-        let path = existing(&path)?;
-        let kind = Kind::Valkey;
-        Ok(self.valkey.get_or_init(|| Program { kind, path }).clone())
+        let mut program = Program::new(Kind::Valkey, existing(&path)?);
+        // The package is built with the system's allocator, Valkey's own
+        // packages with jemalloc.
+        program.preload = Some(jemalloc()?);
+        Ok(self.valkey.get_or_init(|| program).clone())
+    }
+
+    /// A second peer, Debian's Redis.
+    pub(crate) fn redis(&self) -> Result<Program, BenchError> {
+        Ok(Program::new(
+            Kind::Redis,
+            installed("redis-server", "redis-server")?,
+        ))
+    }
+
+    /// A third peer, Debian's memcached.
+    pub(crate) fn memcached(&self) -> Result<Program, BenchError> {
+        Ok(Program::new(
+            Kind::Memcached,
+            installed("memcached", "memcached")?,
+        ))
+    }
+
+    /// Prints where a measure is.
+    pub(crate) fn tell(&self, measure: &str, round: usize, label: &str) {
+        let rounds = self.rounds;
+        println!(
+            "measure {measure}: round {} of {rounds}, {label}",
+            round + 1
+        );
     }
 
     /// A number of keys, scaled, at least 1,000.
@@ -148,19 +215,47 @@ pub(crate) struct Measured {
 }
 
 impl Measured {
-    /// Runs `workload` against `server`.
+    /// Runs `workload` against `server` over the loopback.
     pub(crate) fn run(server: &Server, workload: &Workload<'_>) -> Result<Self, BenchError> {
+        Self::run_at(server, &Address::Tcp(server.port()), workload)
+    }
+
+    /// Runs `workload` against `server` at one of its addresses.
+    pub(crate) fn run_at(
+        server: &Server,
+        address: &Address,
+        workload: &Workload<'_>,
+    ) -> Result<Self, BenchError> {
         let watch = ResidentWatch::start(server.pid());
+        let recording = if server.kind() == Kind::Thermocline {
+            let parts = workload.mix;
+            let label = format!(
+                "set-{}-get-{}-pipeline-{}",
+                parts.sets, parts.gets, workload.pipeline
+            );
+            flame::begin(server.pid(), &label)?
+        } else {
+            None
+        };
         let before = Usage::of(server.pid())?;
-        let ended = workload.run(server.port());
+        let workload = Workload {
+            protocol: server.protocol(),
+            ..workload.clone()
+        };
+        let ended = workload.run(address.clone());
         let outcome = ended.map_err(|source| BenchError::Load {
             source,
             log: server.log_end(),
         })?;
+        let usage = Usage::of(server.pid())?.since(&before);
+        let resident_bytes = watch.finish();
+        if let Some(recording) = recording {
+            recording.finish()?;
+        }
         Ok(Self {
             outcome,
-            usage: Usage::of(server.pid())?.since(&before),
-            resident_bytes: watch.finish(),
+            usage,
+            resident_bytes,
         })
     }
 

@@ -85,7 +85,7 @@ impl Register {
 }
 
 /// One writer's account.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Ledger {
     pub(super) registers: Vec<Register>,
     /// The last operation sent.

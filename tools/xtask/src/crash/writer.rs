@@ -18,6 +18,7 @@ const BATCH: u64 = 16;
 const PROBLEMS: usize = 20;
 
 /// What a reply, or the last of several, is about.
+#[derive(Clone)]
 enum Expected {
     /// A change: how many replies it has, and the registers it changes.
     Change {
@@ -36,6 +37,7 @@ enum Expected {
 }
 
 /// A writer and all it knows; lives through all rounds.
+#[derive(Clone)]
 pub(super) struct Writer {
     pub(super) number: usize,
     pub(super) ledger: Ledger,

@@ -190,7 +190,7 @@ fn convert_integers(
         commands.push(vec![b"DEL".to_vec(), key]);
     }
     commands.push(command(&["CONFIG", "SET", "set-max-intset-entries", "512"]));
-    pair.exchange(session, &commands)
+    pair.exchange(session, &commands).map(|_| ())
 }
 
 /// What SPOP takes is for the server to choose, unless there is only one.
@@ -220,6 +220,7 @@ fn pop_the_only_member(
             on("EXISTS", &[]),
         ],
     )
+    .map(|_| ())
 }
 
 fn scan(
@@ -416,7 +417,7 @@ fn exchange_payloads(
         line.extend(command(&read[1..]));
         line
     };
-    pair.exchange(session, &[line])
+    pair.exchange(session, &[line]).map(|_| ())
 }
 
 /// A key and fields that expire are gone for every command.

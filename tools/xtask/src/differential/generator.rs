@@ -51,8 +51,9 @@ const JUNK: [&[u8]; 28] = [
 /// One command in this many is the name of any command with any words.
 const HOSTILE_ONE_IN: u64 = 30;
 /// Commands that are not sent with any words: they would empty everything, change
-/// the connection or the server, or wait.
-const NEVER_HOSTILE: [&str; 25] = [
+/// the connection or the server, or wait. SORT of a sorted set makes a skiplist of it in Valkey,
+/// even SORT_RO.
+const NEVER_HOSTILE: [&str; 26] = [
     "auth",
     "bgrewriteaof",
     "bgsave",
@@ -78,6 +79,7 @@ const NEVER_HOSTILE: [&str; 25] = [
     "subscribe",
     "swapdb",
     "sort",
+    "sort_ro",
 ];
 /// How often a template is tried to learn the names it starts with.
 const NAMES_TRIED: u64 = 100;

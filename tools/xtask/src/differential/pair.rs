@@ -95,10 +95,10 @@ impl Pair {
     /// Replies come in the protocol version chosen.
     fn greet(&mut self, session: &mut Session) -> Result<(), DifferentialError> {
         let hello = command(&["HELLO", &self.protocol.to_string()]);
-        self.exchange_once(session, &[hello])
+        self.exchange_once(session, &[hello]).map(|_| ())
     }
 
-    /// Sends commands to both and compares each reply.
+    /// Sends commands to both and compares each reply; what Valkey replied.
     ///
     /// # Errors
     /// The first difference that is not explained, with what led to it.
@@ -106,24 +106,25 @@ impl Pair {
         &mut self,
         session: &mut Session,
         commands: &[Command],
-    ) -> Result<(), DifferentialError> {
-        self.exchange_once(session, commands)?;
+    ) -> Result<Vec<Vec<u8>>, DifferentialError> {
+        let replies = self.exchange_once(session, commands)?;
         // After RESET a connection speaks RESP2 again.
         let reset = (commands.iter()).any(|command| command[0].eq_ignore_ascii_case(b"reset"));
         if reset && !session.in_transaction() {
             self.greet(session)?;
         }
-        Ok(())
+        Ok(replies)
     }
 
     fn exchange_once(
         &mut self,
         session: &mut Session,
         commands: &[Command],
-    ) -> Result<(), DifferentialError> {
+    ) -> Result<Vec<Vec<u8>>, DifferentialError> {
         send(&mut session.valkey, Kind::Valkey, commands)?;
         send(&mut session.thermocline, Kind::Thermocline, commands)?;
         let mut differing = Vec::new();
+        let mut replies = Vec::with_capacity(commands.len());
         for command in commands {
             let index = self.history.push(session.number, command);
             let [valkey, thermocline] = self.receive(session, command)?;
@@ -149,13 +150,15 @@ impl Pair {
                 let keys = found.command.iter().filter(|word| is_key(word));
                 differing.extend(keys.cloned());
             }
+            replies.push(valkey);
         }
         if differing.is_empty() || session.in_transaction() {
-            return Ok(());
+            return Ok(replies);
         }
         // What differs now would make every later command on these keys differ.
         differing.insert(0, b"DEL".to_vec());
-        self.ask(session, &differing).map(|_| ())
+        self.ask(session, &differing)?;
+        Ok(replies)
     }
 
     /// Tells a difference and lets the run go on, unless it is the last allowed.
@@ -178,22 +181,6 @@ impl Pair {
         command: &Command,
     ) -> Result<[Vec<u8>; 2], DifferentialError> {
         self.ask_each(session, [command, command])
-    }
-
-    /// Sends commands to both at once; the replies to each, not compared.
-    pub(super) fn ask_all(
-        &mut self,
-        session: &mut Session,
-        commands: &[Command],
-    ) -> Result<Vec<[Vec<u8>; 2]>, DifferentialError> {
-        if commands.is_empty() {
-            return Ok(Vec::new());
-        }
-        send(&mut session.valkey, Kind::Valkey, commands)?;
-        send(&mut session.thermocline, Kind::Thermocline, commands)?;
-        let replies = commands.iter();
-        let replies = replies.map(|command| self.receive(session, command));
-        replies.collect()
     }
 
     /// What both push to the session next.

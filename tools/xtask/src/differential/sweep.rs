@@ -101,36 +101,46 @@ fn compare_keys(
 ) -> Result<(), DifferentialError> {
     let about = keys.iter().flat_map(|key| {
         [
+            on(&["TYPE"], key),
             on(&["PTTL"], key),
             on(&["OBJECT", "ENCODING"], key),
-            on(&["TYPE"], key),
         ]
     });
-    pair.exchange(session, &about.collect::<Vec<_>>())?;
-    let types: Vec<_> = keys.iter().map(|key| on(&["TYPE"], key)).collect();
-    let types = pair.ask_all(session, &types)?;
-    let typed = || keys.iter().zip(types.iter().map(|[valkey, _]| valkey));
-    let hashes: Vec<_> = typed()
-        .filter(|(_, kind)| *kind == b"+hash\r\n")
-        .map(|(key, _)| key)
-        .collect();
-    let fields: Vec<_> = hashes.iter().map(|key| on(&["HKEYS"], key)).collect();
-    let fields = pair.ask_all(session, &fields)?;
-    let times = hashes.iter().zip(&fields);
-    let times = times.filter_map(|(key, [valkey, _])| times_of(key, valkey));
-    let reads = typed().flat_map(|(key, kind)| reads_of(kind, key));
-    let mut batch: Vec<Command> = Vec::new();
-    for read in reads.chain(times) {
+    let about = pair.exchange(session, &about.collect::<Vec<_>>())?;
+    let types = about.chunks(3).map(|of_key| of_key[0].as_slice());
+    let reads = keys.iter().zip(types);
+    let reads = reads.flat_map(|(key, kind)| reads_of(kind, key));
+    let (mut batch, mut batch_bytes, mut times) = (Vec::new(), 0, Vec::new());
+    for read in reads {
+        batch_bytes += read.iter().map(Vec::len).sum::<usize>();
         batch.push(read);
-        let bytes: usize = batch.iter().flatten().map(Vec::len).sum();
-        if bytes > CHUNK_BYTES {
-            pair.exchange(session, &std::mem::take(&mut batch))?;
+        if batch_bytes > CHUNK_BYTES {
+            times.extend(read_all(pair, session, &std::mem::take(&mut batch))?);
+            batch_bytes = 0;
         }
     }
-    if batch.is_empty() {
-        return Ok(());
+    times.extend(read_all(pair, session, &batch)?);
+    for times in times {
+        pair.exchange(session, &[times])?;
     }
-    pair.exchange(session, &batch)
+    Ok(())
+}
+
+/// Compares what the commands read; those that read the expire times of the fields of the
+/// hashes among it.
+fn read_all(
+    pair: &mut Pair,
+    session: &mut Session,
+    reads: &[Command],
+) -> Result<Vec<Command>, DifferentialError> {
+    if reads.is_empty() {
+        return Ok(Vec::new());
+    }
+    let replies = pair.exchange(session, reads)?;
+    let hashes = reads.iter().zip(&replies);
+    let hashes = hashes.filter(|(read, _)| read[0] == b"HGETALL");
+    let times = hashes.filter_map(|(read, fields)| times_of(&read[1], fields));
+    Ok(times.collect())
 }
 
 /// The commands that read a key of this type whole.
@@ -154,10 +164,11 @@ fn reads_of(kind: &[u8], key: &[u8]) -> Vec<Command> {
     reads.iter().map(read).collect()
 }
 
-/// The command that reads the expire times of a hash's fields, if it has any.
+/// The command that reads the expire times of a hash's fields, if it has any. `fields` is
+/// the reply to HGETALL.
 fn times_of(key: &[u8], fields: &[u8]) -> Option<Command> {
     let fields = Reply::parse(fields)?;
-    let fields = fields.elements();
+    let fields: Vec<_> = fields.elements().iter().step_by(2).collect();
     if fields.is_empty() {
         return None;
     }

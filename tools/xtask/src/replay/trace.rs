@@ -14,23 +14,35 @@ use std::path::Path;
 const REQUESTS: usize = 1 << 28;
 
 /// The requests in order.
-pub(super) struct Trace {
+pub(crate) struct Trace {
     /// Each a key's number.
-    pub(super) requests: Vec<u32>,
+    pub(crate) requests: Vec<u32>,
     /// How many different keys.
-    pub(super) keys: u64,
+    pub(crate) keys: u64,
 }
 
 impl Trace {
     /// Reads at most `limit` requests from a file, decompressed if its name
     /// ends in `.zst`.
-    pub(super) fn read(path: &Path, limit: Option<usize>) -> io::Result<Self> {
+    pub(crate) fn read(path: &Path, limit: Option<usize>) -> io::Result<Self> {
         let file = File::open(path)?;
         if path.extension().is_some_and(|kind| kind == "zst") {
             Self::from_lines(BufReader::new(zstd::Decoder::new(file)?), limit)
         } else {
             Self::from_lines(BufReader::new(file), limit)
         }
+    }
+
+    /// Only the first `limit` requests, and the keys they name.
+    pub(crate) fn cut(mut self, limit: usize) -> Self {
+        self.requests.truncate(limit);
+        // Keys are numbered by their first appearance.
+        self.keys = self
+            .requests
+            .iter()
+            .max()
+            .map_or(0, |&key| u64::from(key) + 1);
+        self
     }
 
     fn from_lines(mut lines: impl BufRead, limit: Option<usize>) -> io::Result<Self> {
@@ -86,6 +98,8 @@ mod tests {
         let trace = read("70 3 0 0\n5 1 0 1\n\n71 2 0 2\n", None).expect("a trace");
         assert_eq!(trace.requests, [0, 1, 2, 3, 1, 2]);
         assert_eq!(trace.keys, 4);
+        let cut = trace.cut(2);
+        assert_eq!((cut.requests.as_slice(), cut.keys), (&[0, 1][..], 2));
     }
 
     #[test]

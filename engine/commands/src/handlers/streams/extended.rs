@@ -3,7 +3,7 @@
 //! Owns their meaning. Runs under the locks of the access.
 
 use super::{notify, peek, update};
-use crate::arguments::{References, parse_counted_ids};
+use crate::arguments::{References, parse_counted_ids, parse_stream_id};
 use crate::context::{Context, Failure};
 use thermocline_types::{StreamId, StreamUpdate};
 
@@ -44,23 +44,44 @@ fn delete(
     let Some(stream) = peek(context, 0)? else {
         return Ok(NOT_FOUND);
     };
-    if !stream.contains(id) {
-        return Ok(NOT_FOUND);
-    }
+    // A group refers to what it has yet to read or to acknowledge, be it there or not.
     if references == References::Acknowledged && stream.is_referenced(id) {
         return Ok(STAYS);
     }
+    let is_there = stream.contains(id);
     if references == References::Delete {
         forget(context, &[id])?;
+    }
+    if !is_there {
+        return Ok(NOT_FOUND);
     }
     let (ids, is_remembered) = (vec![id], true);
     update(context, 0, StreamUpdate::Delete { ids, is_remembered })?;
     Ok(DELETED)
 }
 
+/// The ids; none of them is looked at where there is nothing that could have them.
+fn parse_ids(words: &[&[u8]]) -> Result<Vec<StreamId>, Failure> {
+    let ids: Result<_, _> = words.iter().map(|id| parse_stream_id(id)).collect();
+    Ok(ids?)
+}
+
+/// That no id is found.
+fn find_none(context: &mut Context<'_, '_, '_>, count: usize) {
+    context.reply.array(count);
+    for _ in 0..count {
+        context.reply.integer(NOT_FOUND);
+    }
+}
+
 pub(super) fn xdelex(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
-    let (references, ids) = parse_counted_ids(&context.arguments[2..])?;
-    peek(context, 0)?;
+    let is_there = peek(context, 0)?.is_some();
+    let (references, words) = parse_counted_ids(&context.arguments[2..])?;
+    if !is_there {
+        find_none(context, words.len());
+        return Ok(());
+    }
+    let ids = parse_ids(words)?;
     context.reply.array(ids.len());
     let mut is_changed = false;
     for id in ids {
@@ -76,8 +97,14 @@ pub(super) fn xdelex(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
 
 pub(super) fn xackdel(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
     let group = context.argument(2);
-    let (references, ids) = parse_counted_ids(&context.arguments[3..])?;
-    peek(context, 0)?;
+    context.look(0);
+    let is_there = peek(context, 0)?.is_some_and(|stream| stream.group(group).is_some());
+    let (references, words) = parse_counted_ids(&context.arguments[3..])?;
+    if !is_there {
+        find_none(context, words.len());
+        return Ok(());
+    }
+    let ids = parse_ids(words)?;
     context.reply.array(ids.len());
     let mut is_changed = false;
     for id in ids {

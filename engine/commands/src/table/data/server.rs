@@ -114,6 +114,35 @@ pub(super) static COMMANDS: &[Command] = &[
             "A container for debugging commands.")
         .flags(&[Flag::Admin, Flag::Loading, Flag::Noscript, Flag::Stale])
         .categories(&[Category::Admin, Category::Dangerous, Category::Slow]),
+    Command::new("hotkeys", -2, Group::Server, "8.6.0",
+            "A container for hotkeys tracking commands.")
+        .categories(&[Category::Slow])
+        .subcommands(&[
+            Command::new("hotkeys|get", 2, Group::Server, "8.6.0",
+                    "Returns lists of top K hotkeys depending on metrics chosen in HOTKEYS START command.")
+                .flags(&[Flag::Admin, Flag::Noscript])
+                .categories(&[Category::Admin, Category::Dangerous, Category::Slow])
+                .tips(&["nondeterministic_output", "request_policy:special", "response_policy:special"]),
+            Command::new("hotkeys|help", 2, Group::Server, "8.6.1",
+                    "Return helpful text about HOTKEYS command parameters.")
+                .flags(&[Flag::Loading, Flag::Stale])
+                .categories(&[Category::Slow]),
+            Command::new("hotkeys|reset", 2, Group::Server, "8.6.0",
+                    "Release the resources used for hotkey tracking.")
+                .flags(&[Flag::Admin, Flag::Noscript])
+                .categories(&[Category::Admin, Category::Dangerous, Category::Slow])
+                .tips(&["request_policy:special"]),
+            Command::new("hotkeys|start", -2, Group::Server, "8.6.0",
+                    "Starts hotkeys tracking.")
+                .flags(&[Flag::Admin, Flag::Noscript])
+                .categories(&[Category::Admin, Category::Dangerous, Category::Slow])
+                .tips(&["request_policy:special"]),
+            Command::new("hotkeys|stop", 2, Group::Server, "8.6.0",
+                    "Stops hotkeys tracking.")
+                .flags(&[Flag::Admin, Flag::Noscript])
+                .categories(&[Category::Admin, Category::Dangerous, Category::Slow])
+                .tips(&["request_policy:special"]),
+        ]),
     Command::new("info", -1, Group::Server, "1.0.0",
             "Returns information and statistics about the server.")
         .flags(&[Flag::Loading, Flag::Stale])

@@ -61,5 +61,5 @@ pub(super) fn publish(
         with_channel(unsubscribe),
         command(&["PING"]),
     ];
-    pair.exchange(&mut listener, &commands)
+    pair.exchange(&mut listener, &commands).map(|_| ())
 }

@@ -143,7 +143,6 @@ pub(super) const TEMPLATES: &[(u64, &str)] = &[
     ),
     (1, "pfmerge $hll"),
     (1, "pfdebug getreg $hll"),
-    (1, "pfselftest"),
     (
         2,
         "( expire | pexpire | expireat | pexpireat ) $key ( 9223372036854775807 | 9223372036854776 | -9223372036854775808 | -1 | 0 ) [ ( nx | xx | gt | lt | gt lt | nx xx ) ]",
