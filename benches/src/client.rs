@@ -85,6 +85,14 @@ impl Client {
         })
     }
 
+    /// Takes a server that is silent for `limit` for hung, in place of a minute.
+    ///
+    /// # Errors
+    /// What the system refuses.
+    pub fn set_silence(&self, limit: Duration) -> Result<(), ClientError> {
+        Ok(self.stream.set_read_timeout(Some(limit))?)
+    }
+
     /// Sends requests already encoded.
     ///
     /// # Errors

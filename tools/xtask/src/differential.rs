@@ -309,6 +309,9 @@ impl<'o> Run<'o> {
         self.pair.restart(stop)?;
         self.connect()?;
         self.configure()?;
+        // The cached scripts of one that starts again are gone.
+        let flush = resp::command(&["SCRIPT", "FLUSH"]);
+        self.pair.exchange(&mut self.sessions[0], &[flush])?;
         self.sweep()
     }
 }

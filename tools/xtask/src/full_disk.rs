@@ -6,6 +6,7 @@
 //! did not run has not passed. Main thread.
 
 mod device;
+pub(crate) mod faulty;
 mod keys;
 
 use crate::bench::BenchError;

@@ -15,13 +15,17 @@ struct Package {
     check: &'static [&'static str],
 }
 
-/// For the fuzz targets' C++ runtime; the second reference server; peers of the benchmarks
-/// and an allocator; for the environment of the first reference and of the applications in
-/// Python; for those in Node.js.
+/// For the fuzz targets' C++ runtime; for LuaJIT; the second reference server; peers of
+/// the benchmarks and an allocator; for the environment of the first reference and of the
+/// applications in Python; for those in Node.js.
 const PACKAGES: &[Package] = &[
     Package {
         name: "g++",
         check: &["g++", "--version"],
+    },
+    Package {
+        name: "make",
+        check: &["make", "--version"],
     },
     Package {
         name: "redis-server",

@@ -63,6 +63,9 @@ enum Task {
     Sim(sim::Options),
     /// Fills the daemon's disk to the last byte; needs root, for a loop device.
     FullDisk(full_disk::Options),
+    /// Lets the writes of the daemon's disk fail for a while; needs root, for a FUSE
+    /// mount.
+    FaultyDisk(full_disk::faulty::Options),
     /// Uses the daemon as applications do, with their client libraries.
     Clients(clients::Options),
     /// Runs task queues, caches and clients of Python and Node.js on the daemon, with
@@ -102,6 +105,7 @@ fn run(task: Task) -> Result<(), StepError> {
         Task::Powercut(options) => crash::power::run(&options).map_err(StepError::from),
         Task::Sim(options) => sim::run(&options),
         Task::FullDisk(options) => full_disk::run(&options).map_err(StepError::from),
+        Task::FaultyDisk(options) => full_disk::faulty::run(&options).map_err(StepError::from),
         Task::Clients(options) => clients::run_all(&options).map_err(StepError::from),
         Task::Applications(options) => applications::run_all(&options).map_err(StepError::from),
         Task::Interop(options) => interop::run_all(&options).map_err(StepError::from),
@@ -161,7 +165,8 @@ fn ci(fuzz_seconds: u32) -> Result<(), StepError> {
     task(&["clients", "--binary", &daemon])?;
     task(&["applications", "--binary", &daemon])?;
     task(&["interop", "--binary", &daemon])?;
-    for (commands, restarts) in [("200000", "0"), ("60000", "10")] {
+    // A million in all.
+    for (commands, restarts) in [("880000", "0"), ("120000", "12")] {
         task(&[
             "differential",
             "--thermocline",
@@ -169,7 +174,7 @@ fn ci(fuzz_seconds: u32) -> Result<(), StepError> {
             "--commands",
             commands,
             "--pairs",
-            "2",
+            "4",
             "--seed",
             "2",
             "--restarts",

@@ -218,10 +218,16 @@ fn named_registration(named: &Table) -> Result<Registered, String> {
     let (mut name, mut callback, mut description) = (None, None, None);
     let mut flags = ScriptFlags::default();
     for pair in named.pairs::<Value, Value>() {
-        let Ok((Value::String(key), value)) = pair else {
-            return Err(format!(
-                "ERR named argument key given to {WHO} is not a string"
-            ));
+        let (key, value) = match pair {
+            Ok((Value::String(key), value)) => (key, value),
+            // A number is as good as a string to the reference, but no name it knows.
+            Ok((Value::Integer(_) | Value::Number(_), _)) => {
+                return Err(format!("ERR unknown argument given to {WHO}"));
+            }
+            _ => {
+                let what = "is not a string";
+                return Err(format!("ERR named argument key given to {WHO} {what}"));
+            }
         };
         let key = key.to_string_lossy();
         match (&*key, value) {
@@ -285,16 +291,21 @@ fn handler(lua: &Lua, caught: &Value) -> mlua::Result<Table> {
         Value::Integer(_) | Value::Number(_) => {
             format!("ERR {}", super::lua::number_text(caught)).into_bytes()
         }
+        Value::Boolean(value) => format!("ERR {value}").into_bytes(),
+        Value::LightUserData(_) => b"ERR userdata: (nil)".to_vec(),
         other => format!("ERR {}", type_name(other)).into_bytes(),
     };
+    let text = super::replies::before_zero(&text);
     made.raw_set("err", lua.create_string(text)?)?;
     made.raw_set("ignore_error_stats_update", is_counted)?;
     for level in 1..32 {
         let place = lua.inspect_stack(level, |debug| {
             let source = debug.source();
             let name = source.source.as_deref().unwrap_or_default().to_owned();
-            (source.what != "C" && name != super::machine::PRELUDE_NAME)
-                .then(|| (name, debug.current_line()))
+            // What LuaJIT wrote in Lua itself has no lines.
+            let line = debug.current_line().filter(|line| *line > 0);
+            (source.what != "C" && name != super::machine::PRELUDE_NAME && line.is_some())
+                .then_some((name, line))
         });
         match place {
             None => break,

@@ -63,8 +63,16 @@ fn refuse<T>(text: &str) -> Result<T, Refused> {
     Err(Refused::Text(text.as_bytes().to_vec()))
 }
 
+/// The name stands in it as it was given.
+fn unknown_subcommand(name: &[u8]) -> Refused {
+    let before = b"ERR unknown subcommand or wrong number of arguments for '";
+    Refused::Text([&before[..], name, b"'. Try FUNCTION HELP."].concat())
+}
+
 type Performed = Result<(), Refused>;
 
+/// How long a digest is that may name a script.
+const DIGEST_BYTES: usize = 40;
 const NO_SCRIPT: &str = "NOSCRIPT No matching script.";
 
 /// What a command works with.
@@ -112,6 +120,9 @@ impl Machine {
     }
 
     fn evalsha(&mut self, it: &mut Performance<'_>) -> Performed {
+        if it.words[1].len() != DIGEST_BYTES {
+            return refuse(NO_SCRIPT);
+        }
         let (keys, arguments) = split_keys(it.words, &CommandError::NotInteger)?;
         let Some(script) = self.cache.get(it.words[1]) else {
             return refuse(NO_SCRIPT);
@@ -266,8 +277,8 @@ impl Machine {
         };
         for option in options {
             if !option.eq_ignore_ascii_case(b"replace") {
-                let option = String::from_utf8_lossy(option).into_owned();
-                return Err(format!("ERR Unknown option given: {option}").into());
+                let text = [&b"ERR Unknown option given: "[..], option].concat();
+                return Err(Refused::Text(text));
             }
         }
         let name = self.add_library(text, !options.is_empty())?;
@@ -288,9 +299,7 @@ impl Machine {
     fn function_flush(&mut self, it: &mut Performance<'_>) -> Performed {
         let options = &it.words[2..];
         if options.len() > 1 {
-            return refuse(
-                "ERR unknown subcommand or wrong number of arguments for 'flush'. Try FUNCTION HELP.",
-            );
+            return Err(unknown_subcommand(it.words[1]));
         }
         if !is_flush(options) {
             return refuse("ERR FUNCTION FLUSH only supports SYNC|ASYNC option");
@@ -314,8 +323,8 @@ impl Machine {
                 };
                 pattern = Some(*given);
             } else {
-                let option = String::from_utf8_lossy(option).into_owned();
-                return Err(format!("ERR Unknown argument {option}").into());
+                let text = [&b"ERR Unknown argument "[..], option].concat();
+                return Err(Refused::Text(text));
             }
         }
         let is_shown = |name: &&Vec<u8>| {
@@ -373,9 +382,7 @@ impl Machine {
                 );
             }
             _ => {
-                return refuse(
-                    "ERR unknown subcommand or wrong number of arguments for 'restore'. Try FUNCTION HELP.",
-                );
+                return Err(unknown_subcommand(it.words[1]));
             }
         };
         let texts = match restore_libraries(it.words[2], LIBRARIES_MAX_BYTES) {

@@ -13,7 +13,9 @@
     )
 )]
 
-use super::lua::{Answer, Failed, argument, integer_option, number_text, switch_option, type_name};
+use super::lua::{
+    Answer, Failed, argument, integer_option, number_of, number_text, switch_option, type_name,
+};
 use super::number::{general, leading};
 use mlua::{Lua, MultiValue, Table, Value};
 use parking_lot::Mutex;
@@ -226,7 +228,8 @@ fn array_length(options: &Options, table: &Table) -> Result<Option<i64>, Failed>
     for pair in table.pairs::<Value, Value>() {
         let (key, _) = pair?;
         let index = match key {
-            Value::Integer(index) if index > 0 => index,
+            // The reference counts in 32 bits.
+            Value::Integer(index) if (1..=i64::from(i32::MAX)).contains(&index) => index,
             _ => return Ok(None),
         };
         longest = longest.max(index);
@@ -278,7 +281,7 @@ fn put_table(
             Value::String(text) => put_text(&text.as_bytes(), out),
             Value::Integer(_) | Value::Number(_) => {
                 out.push(b'"');
-                let number = key.as_f64().unwrap_or_default();
+                let number = number_of(&key).unwrap_or_default();
                 put_number(options, number, out)?;
                 out.push(b'"');
             }
@@ -389,7 +392,8 @@ impl Parser<'_> {
             self.at = self.at.saturating_add(1);
         }
         let at = self.at;
-        let Some(&byte) = self.rest().first() else {
+        // A zero byte ends the text as well.
+        let Some(&byte) = self.rest().first().filter(|byte| **byte != 0) else {
             return Ok(Token {
                 kind: Kind::End,
                 at,

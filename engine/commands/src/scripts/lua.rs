@@ -11,6 +11,8 @@ use mlua::{Lua, MultiValue, Value};
 #[derive(Debug)]
 pub(super) enum Failed {
     Text(String),
+    /// An error that names no place.
+    Bare(&'static str),
     Machine(mlua::Error),
 }
 
@@ -39,6 +41,10 @@ pub(super) fn answer(lua: &Lua, given: Result<Answer, Failed>) -> mlua::Result<M
         Ok(Answer::Bytes(bytes)) => values.push(Value::String(lua.create_string(bytes)?)),
         Ok(Answer::Values(more)) => values.extend(more),
         Err(Failed::Text(text)) => values.push(Value::String(lua.create_string(text)?)),
+        Err(Failed::Bare(text)) => {
+            values.push(Value::String(lua.create_string(text)?));
+            values.push(Value::Boolean(true));
+        }
         Err(Failed::Machine(error)) => return Err(error),
     }
     Ok(MultiValue::from_vec(values))
@@ -67,7 +73,7 @@ pub(super) fn type_name(value: &Value) -> &'static str {
 pub(super) fn number_text(value: &Value) -> String {
     match value {
         Value::Integer(number) if number.unsigned_abs() < 100_000_000_000_000 => number.to_string(),
-        other => general(other.as_f64().unwrap_or_default(), 14),
+        other => general(number_of(other).unwrap_or_default(), 14),
     }
 }
 

@@ -21,6 +21,7 @@ use std::sync::Arc;
 compile_error!("scripts need panic = \"unwind\" in the profile");
 
 const PRELUDE: &str = include_str!("prelude.lua");
+const FORMAT: &str = include_str!("format.lua");
 /// The name of the sandbox's own code; errors are never placed there.
 pub(super) const PRELUDE_NAME: &str = "=prelude";
 /// The name of a script's text in errors.
@@ -57,6 +58,8 @@ impl Machine {
         let lua = Lua::new_with(libraries, options)?;
         let shared = Arc::new(Mutex::new(Shared::default()));
         let natives = api::natives(&lua, &shared)?;
+        let format: Function = lua.load(FORMAT).set_name(PRELUDE_NAME).call(())?;
+        natives.raw_set("format", format)?;
         let prelude = lua.load(PRELUDE).set_name(PRELUDE_NAME);
         let parts: Table = prelude.call(natives)?;
         let machine = Self {
@@ -132,7 +135,12 @@ impl Machine {
         let chunk = self.lua.load(with_frames(text)).set_name(name);
         let chunk = chunk.set_mode(mlua::chunk::ChunkMode::Text);
         let compiled = chunk.set_environment(environment.clone()).into_function();
-        compiled.map_err(|error| machine_text(&error))
+        compiled.map_err(|error| {
+            // Errors are those of the text as it is.
+            let plain = self.lua.load(text).set_name(name);
+            let plain = plain.set_mode(mlua::chunk::ChunkMode::Text).into_function();
+            machine_text(&plain.err().unwrap_or(error))
+        })
     }
 
     /// The compiled script of a text, which is cached.

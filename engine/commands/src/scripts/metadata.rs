@@ -71,10 +71,6 @@ pub(super) fn script(text: &[u8]) -> Result<ScriptText<'_>, String> {
         None | Some(b' ' | b'\t') => &b""[..],
         Some(_) => words.next().map_or(&b""[..], Vec::as_slice),
     };
-    if !engine.eq_ignore_ascii_case(b"lua") {
-        let engine = quoted(engine);
-        return Err(format!("ERR Could not find scripting engine '{engine}'"));
-    }
     let mut flags = ScriptFlags::default();
     for word in words {
         let Some(list) = word.strip_prefix(b"flags=") else {
@@ -87,6 +83,10 @@ pub(super) fn script(text: &[u8]) -> Result<ScriptText<'_>, String> {
                 return Err(format!("ERR Unexpected flag in script shebang: {name}"));
             }
         }
+    }
+    if !engine.eq_ignore_ascii_case(b"lua") {
+        let engine = quoted(engine);
+        return Err(format!("ERR Could not find scripting engine '{engine}'"));
     }
     Ok(ScriptText {
         flags: Some(flags),
@@ -155,12 +155,15 @@ fn split(line: &[u8]) -> Option<Vec<Vec<u8>>> {
     let mut word: Option<Vec<u8>> = None;
     let mut quote = None;
     let mut escaped = false;
-    for &byte in line {
+    for (at, &byte) in line.iter().enumerate() {
+        // Between single quotes only one of these is escaped.
+        let is_escape = byte == b'\\'
+            && (quote == Some(b'"') || line.get(at.saturating_add(1)) == Some(&b'\''));
         if escaped {
             word.get_or_insert_default().push(byte);
             escaped = false;
         } else if let Some(open) = quote {
-            if byte == b'\\' {
+            if is_escape {
                 escaped = true;
             } else if byte == open {
                 quote = None;
@@ -212,6 +215,10 @@ mod tests {
         let why = |text: &[u8]| script(text).err().unwrap();
         assert_eq!(why(b"#!lua"), "ERR Invalid script shebang");
         assert_eq!(why(b"#!\nx"), "ERR Could not find scripting engine ''");
+        assert_eq!(
+            why(b"#!other 'a\\1\\'b'\n"),
+            "ERR Unknown lua shebang option: a\\1'b"
+        );
         assert_eq!(
             why(b"#!lua flags=foo\n"),
             "ERR Unexpected flag in script shebang: foo"

@@ -326,7 +326,8 @@ impl Unpacker<'_> {
             0xcc => number(f64::from(u8::from_be_bytes(self.array()?))),
             0xcd => number(f64::from(u16::from_be_bytes(self.array()?))),
             0xce => number(f64::from(u32::from_be_bytes(self.array()?))),
-            0xcf => number(u64::from_be_bytes(self.array()?) as f64),
+            // Lua 5.1 takes an unsigned number for a signed one.
+            0xcf => number(i64::from_be_bytes(self.array()?) as f64),
             0xd0 => number(f64::from(i8::from_be_bytes(self.array()?))),
             0xd1 => number(f64::from(i16::from_be_bytes(self.array()?))),
             0xd2 => number(f64::from(i32::from_be_bytes(self.array()?))),
@@ -371,9 +372,11 @@ impl Unpacker<'_> {
         for _ in 0..length {
             let key = self.value(depth.saturating_add(1))?;
             let value = self.value(depth.saturating_add(1))?;
-            let is_key = !key.is_nil() && !key.as_f64().is_some_and(f64::is_nan);
-            if !is_key {
-                return Err(Failed::new("Bad data format in input."));
+            if key.is_nil() {
+                return Err(Failed::Bare("table index is nil"));
+            }
+            if key.as_f64().is_some_and(f64::is_nan) {
+                return Err(Failed::Bare("table index is NaN"));
             }
             table.raw_set(key, value)?;
         }

@@ -140,8 +140,9 @@ fn text(function: &str, given: &MultiValue, index: usize) -> Result<Vec<u8>, Fai
         Some(Value::String(text)) => Ok(text.as_bytes().to_vec()),
         Some(value @ (Value::Integer(_) | Value::Number(_))) => Ok(number_text(value).into_bytes()),
         other => {
-            // Behind the arguments stands a nil that parts them from what is made.
-            let missing = if index == 0 { "no value" } else { "nil" };
+            // `pack` puts a nil behind its arguments, to part them from what it makes.
+            let is_parted = function == "pack" && index > 0;
+            let missing = if is_parted { "nil" } else { "no value" };
             let name = other.map_or(missing, type_name);
             let why = format!("string expected, got {name}");
             Err(argument(index.saturating_add(1), function, &why))
@@ -234,8 +235,12 @@ fn unpack(lua: &Lua, given: &MultiValue) -> Result<Answer, Failed> {
             argument(3, "unpack", &why)
         })?,
     };
-    if from < 1.0 {
+    // Cast to an unsigned number, one below zero is far behind the end.
+    if (0.0..1.0).contains(&from) {
         return Err(argument(3, "unpack", "offset must be 1 or greater"));
+    }
+    if from < 0.0 {
+        return Err(argument(2, "unpack", SHORT));
     }
     let mut at = (from as usize).saturating_sub(1);
     let mut values = Vec::new();

@@ -49,7 +49,8 @@ local function checked(ok, ...)
     if state.dying then
         raw_error(state, 0)
     end
-    raw_error((...), 2)
+    local why, is_bare = ...
+    raw_error(why, is_bare and 0 or 2)
 end
 
 local function hosted(call)
@@ -101,10 +102,27 @@ local function after(ok, ...)
 end
 
 local base = {
-    assert = assert, collectgarbage = collectgarbage, error = error, gcinfo = gcinfo,
-    ipairs = ipairs, rawequal = rawequal, select = select, tonumber = tonumber, type = type,
+    collectgarbage = collectgarbage, error = error, gcinfo = gcinfo,
+    ipairs = ipairs, rawequal = rawequal, select = select, type = type,
     unpack = unpack, _VERSION = _VERSION,
 }
+
+base.assert = function(...)
+    local value, message = ...
+    if value then
+        return ...
+    end
+    if raw_select("#", ...) == 0 then
+        raw_error("bad argument #1 to 'assert' (value expected)", 2)
+    end
+    if message == nil then
+        raw_error("assertion failed!", 2)
+    end
+    if raw_type(message) ~= "string" and raw_type(message) ~= "number" then
+        raw_error("bad argument #2 to 'assert' (string expected, got " .. raw_type(message) .. ")", 2)
+    end
+    raw_error(raw_tostring(message), 2)
+end
 
 -- What a collection of garbage may be asked: nothing that turns it off or tunes it.
 base.collectgarbage = function(option)
@@ -128,6 +146,32 @@ base.xpcall = function(call, handler)
         end
         return handler(caught)
     end))
+end
+
+-- C's strtod and strtoul read these: no binary numbers, nothing behind a zero byte, and with a
+-- base a negative number wraps around.
+base.tonumber = function(...)
+    local value, radix = ...
+    if raw_type(value) ~= "string" or not raw_find(value, "[%z%-bB]") then
+        return raw_tonumber(...)
+    end
+    if raw_find(value, "%z") then
+        value = raw_gsub(value, "%z.*", "")
+    end
+    if radix == nil or radix == 10 then
+        if raw_find(value, "^%s*[-+]?0[bB]") then
+            return nil
+        end
+        return raw_tonumber(value)
+    end
+    if raw_type(radix) ~= "number" or radix < 2 or radix > 36 then
+        return raw_tonumber(...)
+    end
+    local number = raw_tonumber(value, radix)
+    if number and number < 0 then
+        return number + 2 ^ 64
+    end
+    return number
 end
 
 base.tostring = function(...)
@@ -240,8 +284,9 @@ local function pick(from, names)
 end
 
 local libraries = {}
-libraries.string = pick(string, "byte char dump find format gmatch gsub len lower match rep reverse sub upper")
+libraries.string = pick(string, "byte char dump find gmatch gsub len lower match rep reverse sub upper")
 libraries.string.gfind = string.gmatch
+libraries.string.format = native.format
 libraries.string.rep = function(text, count)
     return string.rep(text, count)
 end
@@ -329,6 +374,8 @@ api.error_reply = function(...)
     if not text then
         return { err = "ERR wrong number or type of arguments" }
     end
+    -- The text of an error ends at a zero byte.
+    text = raw_gsub(text, "%z.*", "")
     if raw_sub(text, 1, 1) == "-" then
         text = raw_sub(text, 2)
     end
@@ -356,9 +403,11 @@ api.log = function(...)
     if raw_type(level) ~= "number" then
         raise("ERR First argument must be a number (log level).")
     end
-    if level < 0 or level > 3 then
+    -- As C casts it: to the whole number nearer to zero.
+    if not (level > -1 and level < 4) then
         raise("ERR Invalid log level.")
     end
+    level = level < 0 and 0 or level
     local words = {}
     for index = 2, count do
         local word = raw_select(index, ...)
@@ -375,6 +424,7 @@ api.setresp = function(...)
         raise("ERR server.setresp() requires one argument.")
     end
     local version = raw_tonumber((...))
+    version = version and raw_floor(version)
     if version ~= 2 and version ~= 3 then
         raise("ERR RESP version must be 2 or 3.")
     end

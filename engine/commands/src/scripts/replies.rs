@@ -151,8 +151,15 @@ pub(super) fn error_table(lua: &Lua, text: &[u8], is_counted: bool) -> mlua::Res
     Ok(table)
 }
 
+/// What stands before the first zero byte: a line of a reply ends there.
+pub(super) fn before_zero(text: &[u8]) -> &[u8] {
+    let end = text.iter().position(|byte| *byte == 0);
+    text.get(..end.unwrap_or(text.len())).unwrap_or_default()
+}
+
 /// Writes an error of any bytes: line ends become spaces.
 pub(super) fn write_error(reply: &mut ReplyBuffer, text: &[u8]) {
+    let text = before_zero(text);
     let end = text.iter().rposition(|byte| !matches!(byte, b'\r' | b'\n'));
     let text = text.get(..end.map_or(0, |end| end.saturating_add(1)));
     write_line(reply, b'-', text.unwrap_or_default());
@@ -223,7 +230,7 @@ impl Writer<'_> {
             return Ok(true);
         }
         if let Value::String(text) = table.raw_get("ok")? {
-            write_line(self.reply, b'+', &text.as_bytes());
+            write_line(self.reply, b'+', before_zero(&text.as_bytes()));
             return Ok(true);
         }
         match table.raw_get("double")? {
@@ -244,7 +251,8 @@ impl Writer<'_> {
             return self.pairs(&set, depth, false);
         }
         if let Value::String(text) = table.raw_get("big_number")? {
-            let decimal = text.to_string_lossy();
+            let text = text.as_bytes();
+            let decimal = String::from_utf8_lossy(before_zero(&text));
             let clean: String = decimal
                 .chars()
                 .map(|it| if matches!(it, '\r' | '\n') { ' ' } else { it })

@@ -81,7 +81,9 @@ impl Calls<'_> {
             return text("ERR This Valkey command is not allowed from script");
         }
         let is_write = command.is_write();
-        if !self.may_write && (is_write || matches!(command.name, "publish" | "spublish")) {
+        if !self.may_write
+            && (is_write || matches!(command.name, "publish" | "spublish" | "pfcount"))
+        {
             return text("ERR Write commands are not allowed from read-only scripts.");
         }
         let takes_memory = command.flags.contains(Flag::Denyoom);

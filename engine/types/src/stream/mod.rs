@@ -251,7 +251,7 @@ impl Stream {
     /// [`ENTRIES_READ_UNKNOWN`].
     #[must_use]
     pub fn entries_read_at(&self, id: StreamId) -> i64 {
-        let added = i64::try_from(self.entries_added).unwrap_or(i64::MAX);
+        let added = self.entries_added.cast_signed();
         if self.entries_added == 0 {
             return 0;
         }
@@ -264,10 +264,10 @@ impl Stream {
         }
         let has_no_gap =
             self.max_deleted_id == StreamId::MIN || self.max_deleted_id < self.first_id;
-        let before = added.saturating_sub_unsigned(self.length);
+        let before = added.wrapping_sub_unsigned(self.length);
         match id.cmp(&self.first_id) {
             std::cmp::Ordering::Less if has_no_gap => before,
-            std::cmp::Ordering::Equal if has_no_gap => before.saturating_add(1),
+            std::cmp::Ordering::Equal if has_no_gap => before.wrapping_add(1),
             _ => ENTRIES_READ_UNKNOWN,
         }
     }
@@ -275,7 +275,7 @@ impl Stream {
     /// How many entries a group has not read yet, as far as that can be told.
     #[must_use]
     pub fn lag(&self, group: &Group) -> Option<i64> {
-        let added = i64::try_from(self.entries_added).unwrap_or(i64::MAX);
+        let added = self.entries_added.cast_signed();
         if self.entries_added == 0 {
             return Some(0);
         }

@@ -47,6 +47,7 @@ impl Runner {
             || server.gate.is_shut()
             || server.pause.is_possible()
             || server.hub.hooks() & (TRACKING | MONITOR) != 0
+            || server.hotkeys.is_active()
             || self.session.client.inbox.is_filled()
             || (is_write && !matches!(server.store.admit(true), Admission::Go))
         {

@@ -18,6 +18,8 @@ enum Rule {
     Unordered,
     /// Pairs of elements, in any order.
     UnorderedPairs,
+    /// The elements in any order, and theirs too.
+    AnyOrder,
     /// Integers up to a difference, but negative ones exactly.
     Within(i64),
     /// Every byte, but times that passed since a consumer or an entry was seen.
@@ -36,6 +38,8 @@ fn rule(command: &Command) -> Rule {
         (b"command", b"info") if command.len() == 2 => Rule::Kind,
         (b"hkeys" | b"hvals" | b"keys", _)
         | (b"smembers" | b"sinter" | b"sunion" | b"sdiff" | b"spop", _) => Rule::Unordered,
+        // As the elements of a set come.
+        (b"sort" | b"sort_ro", _) if sorts_nothing(command) => Rule::Unordered,
         (b"hgetall", _) => Rule::UnorderedPairs,
         (b"ttl" | b"expiretime" | b"httl" | b"hexpiretime", _) => {
             Rule::Within(CLOCK_TOLERANCE_MS / 1000)
@@ -44,11 +48,14 @@ fn rule(command: &Command) -> Rule {
             Rule::Within(CLOCK_TOLERANCE_MS)
         }
         (b"xpending", _) | (b"xinfo", b"consumers" | b"stream") => Rule::Idle,
+        (b"function", b"list") => Rule::AnyOrder,
         (b"hrandfield" | b"srandmember" | b"zrandmember", _) => Rule::Structure,
         (
             b"scan" | b"hscan" | b"sscan" | b"zscan" | b"randomkey" | b"dump" | b"hello" | b"info",
             _,
         )
+        | (b"function", b"dump" | b"help")
+        | (b"script", b"help")
         | (b"time" | b"lastsave", _)
         | (b"lolwut", _)
         | (b"object", b"idletime" | b"refcount" | b"help")
@@ -56,11 +63,34 @@ fn rule(command: &Command) -> Rule {
         | (b"config", b"help" | b"get")
         | (b"command", b"" | b"count" | b"list" | b"docs" | b"help")
         | (b"slowlog" | b"commandlog", b"get" | b"len" | b"help")
-        | (b"latency", b"help" | b"doctor" | b"latest")
+        | (b"latency", b"help" | b"doctor" | b"latest" | b"histogram")
         | (b"pubsub", b"help")
         | (b"client", b"id" | b"list" | b"info" | b"help") => Rule::Kind,
         _ => Rule::Exact,
     }
+}
+
+/// Whether it is a SORT of a set that keeps its order, which is no order.
+fn sorts_nothing(command: &Command) -> bool {
+    let is_set = command.get(1).is_some_and(|key| {
+        [&b"t:"[..], b"bt:", b"i:"]
+            .iter()
+            .any(|prefix| key.starts_with(prefix))
+    });
+    is_set
+        && command
+            .iter()
+            .any(|word| word.eq_ignore_ascii_case(b"nosort"))
+}
+
+/// Whether its replies are compared byte for byte.
+pub(super) fn is_exact(command: &Command) -> bool {
+    rule(command) == Rule::Exact
+}
+
+/// Whether its replies are elements in any order.
+pub(super) fn is_unordered(command: &Command) -> bool {
+    rule(command) == Rule::Unordered
 }
 
 /// A command that two replies disagree on.
@@ -118,6 +148,7 @@ fn agree(rule: Rule, one: &Reply, other: &Reply) -> bool {
         Rule::Exact => one == other,
         Rule::Unordered => sorted(one, 1) == sorted(other, 1),
         Rule::UnorderedPairs => sorted(one, 2) == sorted(other, 2),
+        Rule::AnyOrder => deeply_sorted(one) == deeply_sorted(other),
         Rule::Within(difference) => within(one, other, difference),
         Rule::Idle => idle(one, other),
         Rule::Structure => structure(one, other),
@@ -130,6 +161,17 @@ fn sorted(reply: &Reply, each: usize) -> (u8, Vec<&[Reply]>) {
     let mut groups: Vec<_> = reply.elements().chunks(each).collect();
     groups.sort_unstable();
     (kind(reply), groups)
+}
+
+fn deeply_sorted(reply: &Reply) -> Reply {
+    match reply {
+        Reply::Aggregate(kind, elements) => {
+            let mut elements: Vec<_> = elements.iter().map(deeply_sorted).collect();
+            elements.sort_unstable();
+            Reply::Aggregate(*kind, elements)
+        }
+        other => other.clone(),
+    }
 }
 
 /// What starts a reply; a null has its own.
@@ -229,6 +271,21 @@ mod tests {
         assert!(compared("hgetall h", one, swapped));
         let mixed = "%2\r\n+b\r\n:1\r\n+a\r\n:2\r\n";
         assert!(!compared("hgetall h", one, mixed));
+        assert!(compared(
+            "sort bt:1 by nosort",
+            "*2\r\n:1\r\n:2\r\n",
+            "*2\r\n:2\r\n:1\r\n"
+        ));
+        assert!(!compared(
+            "sort bq:1 by nosort",
+            "*2\r\n:1\r\n:2\r\n",
+            "*2\r\n:2\r\n:1\r\n"
+        ));
+        assert!(compared(
+            "function list",
+            "*2\r\n*2\r\n+a\r\n:1\r\n:3\r\n",
+            "*2\r\n:3\r\n*2\r\n:1\r\n+a\r\n"
+        ));
         assert!(compared("ttl k", ":100\r\n", ":99\r\n"));
         assert!(!compared("ttl k", ":100\r\n", ":80\r\n"));
         assert!(!compared("ttl k", ":0\r\n", ":-1\r\n"));

@@ -5,15 +5,18 @@
 //! forgotten. Runs once, before the first command.
 
 use super::DifferentialError;
+use super::generator::Generator;
 use super::grammar::Template;
 use super::pair::Pair;
 use super::resp::{Command, Reply, command};
 use super::templates::{RARE, templates};
 use std::collections::BTreeSet;
-use thermocline_base::Random;
+use thermocline_base::{Random, UnixMillis};
 
 /// How often a template is tried to learn the commands it makes.
 const TRIED: u64 = 400;
+/// How many commands of scripts are made to learn which there are.
+const SCRIPTED_TRIED: u64 = 10_000;
 /// The number told for its connection.
 const CONNECTION: usize = 98;
 
@@ -26,67 +29,7 @@ const LEFT_OUT: &[(&str, &str)] = &[
     ),
     ("client|pause", "it would stop every connection"),
     ("client|unpause", "it goes with CLIENT PAUSE"),
-    (
-        "eval",
-        "it is compared with a recording alone: Valkey 9.1.2 ends on some scripts",
-    ),
-    (
-        "eval_ro",
-        "it is compared with a recording alone: Valkey 9.1.2 ends on some scripts",
-    ),
-    (
-        "evalsha",
-        "it is compared with a recording alone: Valkey 9.1.2 ends on some scripts",
-    ),
-    (
-        "evalsha_ro",
-        "it is compared with a recording alone: Valkey 9.1.2 ends on some scripts",
-    ),
     ("failover", "it needs a replica"),
-    (
-        "fcall",
-        "it is compared with a recording alone: Valkey 9.1.2 ends on some scripts",
-    ),
-    (
-        "fcall_ro",
-        "it is compared with a recording alone: Valkey 9.1.2 ends on some scripts",
-    ),
-    (
-        "function|delete",
-        "it is compared with a recording alone: Valkey 9.1.2 ends on some scripts",
-    ),
-    (
-        "function|dump",
-        "it is compared with a recording alone: Valkey 9.1.2 ends on some scripts",
-    ),
-    (
-        "function|flush",
-        "it is compared with a recording alone: Valkey 9.1.2 ends on some scripts",
-    ),
-    (
-        "function|help",
-        "it is compared with a recording alone: Valkey 9.1.2 ends on some scripts",
-    ),
-    (
-        "function|kill",
-        "it is compared with a recording alone: Valkey 9.1.2 ends on some scripts",
-    ),
-    (
-        "function|list",
-        "it is compared with a recording alone: Valkey 9.1.2 ends on some scripts",
-    ),
-    (
-        "function|load",
-        "it is compared with a recording alone: Valkey 9.1.2 ends on some scripts",
-    ),
-    (
-        "function|restore",
-        "it is compared with a recording alone: Valkey 9.1.2 ends on some scripts",
-    ),
-    (
-        "function|stats",
-        "it is compared with a recording alone: Valkey 9.1.2 ends on some scripts",
-    ),
     ("monitor", "it would show what other connections send"),
     ("psubscribe", "it is in a compound operation"),
     ("psync", "it makes the connection a replica's"),
@@ -95,34 +38,7 @@ const LEFT_OUT: &[(&str, &str)] = &[
     ("randomkey", "it is in a compound operation"),
     ("replconf", "it makes the connection a replica's"),
     ("replicaof", "it would empty the server"),
-    (
-        "script|debug",
-        "it is compared with a recording alone: Valkey 9.1.2 ends on some scripts",
-    ),
-    (
-        "script|exists",
-        "it is compared with a recording alone: Valkey 9.1.2 ends on some scripts",
-    ),
-    (
-        "script|flush",
-        "it is compared with a recording alone: Valkey 9.1.2 ends on some scripts",
-    ),
-    (
-        "script|help",
-        "it is compared with a recording alone: Valkey 9.1.2 ends on some scripts",
-    ),
-    (
-        "script|kill",
-        "it is compared with a recording alone: Valkey 9.1.2 ends on some scripts",
-    ),
-    (
-        "script|load",
-        "it is compared with a recording alone: Valkey 9.1.2 ends on some scripts",
-    ),
-    (
-        "script|show",
-        "it is compared with a recording alone: Valkey 9.1.2 ends on some scripts",
-    ),
+    ("script|debug", "the debugger of scripts is not there"),
     ("shutdown", "it ends the server; restarts use it"),
     ("slaveof", "it would empty the server"),
     ("ssubscribe", "it is in a compound operation"),
@@ -174,15 +90,24 @@ fn sent() -> BTreeSet<String> {
         for _ in 0..TRIED {
             let mut fill = |_: &mut Random, name: &str| name.as_bytes().to_vec();
             let made: Command = template.expand(&mut random, &mut fill);
-            let words = made.iter().map(|word| String::from_utf8_lossy(word));
-            let words: Vec<_> = words.map(|word| word.to_lowercase()).collect();
-            if let [container, name, ..] = words.as_slice() {
-                sent.insert(format!("{container}|{name}"));
-            }
-            sent.extend(words.into_iter().next());
+            note(&mut sent, &made);
         }
     }
+    let mut generator = Generator::new(random, UnixMillis(0), true);
+    for _ in 0..SCRIPTED_TRIED {
+        note(&mut sent, &generator.scripted());
+    }
     sent
+}
+
+fn note(sent: &mut BTreeSet<String>, made: &Command) {
+    let words = made.iter().take(2);
+    let words = words.map(|word| String::from_utf8_lossy(word).to_lowercase());
+    let words: Vec<_> = words.collect();
+    if let [container, name] = words.as_slice() {
+        sent.insert(format!("{container}|{name}"));
+    }
+    sent.extend(words.into_iter().next());
 }
 
 #[cfg(test)]

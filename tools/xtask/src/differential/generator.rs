@@ -6,12 +6,14 @@
 //! see replies: its commands follow from its seed and the day. Pure.
 
 mod comparable;
+mod scripts;
 mod words;
 
 use super::grammar::Template;
 use super::resp::{Command, command};
 use super::templates::{RARE, templates};
 use comparable::is_comparable;
+use scripts::Scripts;
 use thermocline_base::{Random, UnixMillis};
 use words::{BIG_HASHES, BIG_STRINGS, big, fill};
 
@@ -81,6 +83,8 @@ const NEVER_HOSTILE: [&str; 26] = [
     "sort",
     "sort_ro",
 ];
+/// One command in this many is one of scripts.
+const SCRIPTED_ONE_IN: u64 = 14;
 /// How often a template is tried to learn the names it starts with.
 const NAMES_TRIED: u64 = 100;
 
@@ -93,6 +97,7 @@ pub(super) struct Generator {
     /// The names of commands that get any words.
     names: Vec<Vec<u8>>,
     changes_limits: bool,
+    scripts: Scripts,
     total_weight: u64,
     /// For each connection, whether a transaction should be open.
     in_transaction: Vec<bool>,
@@ -114,6 +119,7 @@ impl Generator {
             templates,
             rare: RARE.1.iter().map(|text| Template::new(text)).collect(),
             names: names(),
+            scripts: Scripts::new(),
             changes_limits,
             in_transaction: Vec::new(),
         }
@@ -220,6 +226,14 @@ impl Generator {
     }
 
     fn choose(&mut self) -> Command {
+        if self.random.chance(SCRIPTED_ONE_IN) {
+            return self.scripted();
+        }
+        self.of_templates()
+    }
+
+    /// A command of the templates.
+    fn of_templates(&mut self) -> Command {
         let now = self.now;
         let mut fill = |random: &mut Random, slot: &str| fill(random, slot, now);
         if self.random.chance(RARE.0) {
@@ -302,7 +316,7 @@ mod tests {
     use super::*;
     use crate::differential::resp::shown;
 
-    fn generator(seed: u64) -> Generator {
+    pub(super) fn generator(seed: u64) -> Generator {
         Generator::new(Random::new(seed), UnixMillis(1_700_000_000_000), true)
     }
 

@@ -35,6 +35,15 @@ impl History {
         index
     }
 
+    /// Remembers commands on a connection; the index of the first.
+    pub(super) fn push_all(&mut self, connection: usize, commands: &[Command]) -> u64 {
+        let first = self.count;
+        for command in commands {
+            self.push(connection, command);
+        }
+        first
+    }
+
     /// The last commands that share a key with this one, the latest last.
     pub(super) fn related(&self, command: &Command) -> String {
         let mut keys: Vec<_> = command.iter().filter(|word| is_key(word)).collect();

@@ -121,12 +121,13 @@ impl Pair {
         session: &mut Session,
         commands: &[Command],
     ) -> Result<Vec<Vec<u8>>, DifferentialError> {
+        // Before they are sent: should one of them hang a server, the last is it.
+        let first = self.history.push_all(session.number, commands);
         send(&mut session.valkey, Kind::Valkey, commands)?;
         send(&mut session.thermocline, Kind::Thermocline, commands)?;
         let mut differing = Vec::new();
         let mut replies = Vec::with_capacity(commands.len());
-        for command in commands {
-            let index = self.history.push(session.number, command);
+        for (index, command) in (first..).zip(commands) {
             let [valkey, thermocline] = self.receive(session, command)?;
             let queued = session.follow(command, &valkey);
             self.replies += 1;

@@ -10,6 +10,7 @@
 
 mod collections;
 mod keys;
+pub(super) mod scripts;
 mod server;
 mod sorted;
 mod streams;

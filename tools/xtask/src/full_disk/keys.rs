@@ -21,7 +21,7 @@ pub(super) enum Outcome {
 }
 
 /// See the module.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Keys {
     /// How often each was written.
     versions: Vec<u64>,
@@ -64,6 +64,19 @@ impl Keys {
             Reply::Error(text) => Ok(Outcome::Refused(String::from_utf8_lossy(text).into_owned())),
             other => Err(BenchError::Unexpected(format!("SET answers {other:?}"))),
         }
+    }
+
+    /// Reads key `number` and compares it with what was acknowledged last.
+    pub(super) fn check_one(&self, client: &mut Client, number: u64) -> Result<(), BenchError> {
+        let version = self.versions.get(number as usize).copied().unwrap_or(0);
+        let reply = client.ask(&[b"GET", &name(number)])?;
+        if reply == Reply::Bulk(Some(&value(number, version))) {
+            return Ok(());
+        }
+        let shown: String = format!("{reply:?}").chars().take(100).collect();
+        Err(BenchError::Unexpected(format!(
+            "key {number}, written {version} times, is not what was acknowledged: {shown}"
+        )))
     }
 
     /// Reads all and compares them with what was acknowledged last.

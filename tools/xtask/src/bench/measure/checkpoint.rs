@@ -84,8 +84,10 @@ pub(super) fn run(context: &Context, _: Wanted<'_>) -> Result<Findings, BenchErr
                 duration: Some(context.duration(SECONDS)),
                 ..dirty
             };
-            loads.add(BEFORE, &contender.label, &Measured::run(&server, &writes)?);
-            let during = measure(&server, &writes, contender.program.kind, &data, cost)?;
+            let quiet = Measured::run(&server, &writes)?;
+            loads.add(BEFORE, &contender.label, &quiet);
+            let kind = contender.program.kind;
+            let during = measure(&server, &writes, &quiet, kind, &data, cost)?;
             loads.add(DURING, &contender.label, &during);
             server.stop();
         }
@@ -141,12 +143,12 @@ pub(super) fn run(context: &Context, _: Wanted<'_>) -> Result<Findings, BenchErr
 fn measure(
     server: &Server,
     writes: &Workload<'_>,
+    quiet: &Measured,
     kind: Kind,
     data: &Path,
     cost: &mut Cost,
 ) -> Result<Measured, BenchError> {
     let mut client = server.client()?;
-    let before = client.info()?;
     let resident = resident_bytes(server.pid())?;
     let ended = AtomicBool::new(false);
     let begin = Instant::now();
@@ -171,9 +173,10 @@ fn measure(
     let (measured, elapsed) = (measured?, checkpointed?);
     let after = server.client()?.info()?;
     let bytes = if kind == Kind::Thermocline {
-        // What the process wrote less what its log did.
-        let log = after.number("log_appended_lsn") - before.number("log_appended_lsn");
-        measured.usage.written_bytes.saturating_sub(log)
+        // Less what the log writes in that time, which the time before shows.
+        let seconds = |measured: &Measured| measured.outcome.elapsed.as_secs_f64();
+        let log = quiet.usage.written_bytes as f64 / seconds(quiet) * seconds(&measured);
+        measured.usage.written_bytes.saturating_sub(log as u64)
     } else {
         std::fs::metadata(data.join("dump.rdb"))?.len()
     };

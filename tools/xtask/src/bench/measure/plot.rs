@@ -179,3 +179,33 @@ fn draw_history(area: &Area<'_>, title: &str, points: &[(String, f64)]) -> Drawn
     chart.draw_series(line().map(|point| Circle::new(point, 3, BLUE_OURS.filled())))?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn any_number_of_servers_and_any_figures_can_be_drawn() {
+        for count in [1, 2, 3, 5, 9, 24] {
+            for figure in [0.0, 1e-7, 3.0, 2.5e9] {
+                let row = json!({ "load": "GET", "server": "one", "requests/s": figure });
+                let table = json!({ "rows": vec![row; count] });
+                let plots = bars(&table).expect("plots");
+                assert_eq!(plots.len(), 1);
+                assert_eq!(plots[0].matches("<rect").count(), count, "{figure}");
+            }
+        }
+    }
+
+    #[test]
+    fn any_history_can_be_drawn() {
+        for count in [2, 3, 7, 100] {
+            for figure in [0.0, 1e-7, 4e6] {
+                let points = vec![("2026-01-01T00:00:00Z".to_owned(), figure); count];
+                let svg = history("a title", &points).expect("a plot");
+                assert_eq!(svg.matches("<circle").count(), count);
+            }
+        }
+    }
+}

@@ -73,6 +73,8 @@ pub(super) fn run(context: &Context, wanted: Wanted<'_>) -> Result<Findings, Ben
             for contender in &contenders {
                 println!("measure {number}: {value_bytes} B, {}", contender.label);
                 let found = measure(contender, value_bytes, keys, number == "7")?;
+                // Said at once: the whole takes long and may be ended.
+                println!("measure {number}: {:.2} B a key", found.per_key);
                 table.row(vec![
                     Cell::text(expiry),
                     Cell::Count(value_bytes as u64),
