@@ -342,6 +342,7 @@ mod tests {
         assert!(depends_on_time(&command(&["SET", "k", "v", "px", "50"])));
         assert!(depends_on_time(&command(&["setex", "k", "9", "v"])));
         assert!(depends_on_time(&command(&["blpop", "q", "0"])));
+        assert!(depends_on_time(&command(&["blpop", "q", "-1.5e-7"])));
         assert!(depends_on_time(&command(&["blmpop", "1e3", "1", "q"])));
         assert!(!depends_on_time(&command(&["blpop", "q", "0.01"])));
         assert!(!depends_on_time(&command(&["set", "k", "v", "ex", "-1"])));

@@ -80,8 +80,10 @@ fn blocks(name: &[u8], command: &Command) -> bool {
     let text = timeout.and_then(|word| std::str::from_utf8(word).ok());
     let seconds = text.and_then(|text| text.parse::<f64>().ok());
     let is_hexadecimal = text.is_some_and(|text| text.starts_with("0x"));
-    // A negative one is refused, as is what is no number.
-    is_hexadecimal || seconds.is_some_and(|seconds| seconds == 0.0 || seconds > 0.05)
+    // A negative one is refused, as is what is no number; but one that rounds to no
+    // millisecond waits for ever.
+    is_hexadecimal
+        || seconds.is_some_and(|seconds| (-0.001..=0.0).contains(&seconds) || seconds > 0.05)
 }
 
 /// Whether what it leaves behind is for the server to choose (a random member is gone, or
