@@ -71,6 +71,8 @@ pub struct Context<'c, 's, 'k> {
     /// The names of the keys it asked for beyond those of the request: the last of
     /// `keys`. They may be more than it asked for.
     pub further: &'c [Box<[u8]>],
+    /// Whether a script runs the command.
+    pub is_nested: bool,
     /// The request, the command's name included.
     pub arguments: &'c [&'k [u8]],
     /// The number of the session's database.
@@ -214,6 +216,12 @@ impl<'k> Context<'_, '_, 'k> {
     ) {
         let key = self.keys[index];
         self.access.notify(class, event, database, key);
+    }
+
+    /// A time that has passed took the command's key number `index`: it is counted, and told.
+    pub fn expired(&mut self, index: usize) {
+        self.access.count_expired(self.keys[index]);
+        self.notify(EventClass::Expired, "expired", index);
     }
 
     /// Tells of the event `del` if a change before has left the key number `index` without a

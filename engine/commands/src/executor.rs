@@ -25,6 +25,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use thermocline_base::{Lsn, Random};
 use thermocline_store::{Access, Fault, FaultSet, KeyId, KeyName, Store};
+pub use transaction::Executed;
 
 /// A request whose command is known and whose arity is right.
 #[derive(Clone, Copy, Debug)]
@@ -68,6 +69,8 @@ struct Surroundings<'c> {
     random: &'c mut Random,
     /// Names of keys beyond those of the request.
     further: &'c [Box<[u8]>],
+    /// Whether a script runs the command.
+    is_nested: bool,
 }
 
 /// How a handler ended.
@@ -158,6 +161,7 @@ impl Executor {
                 faults,
                 random,
                 further: &further,
+                is_nested: false,
             };
             match self.try_route(route, &call, may_wait, reply, &mut surroundings)? {
                 Tried::Ran(ran) => {
@@ -287,6 +291,7 @@ impl Executor {
             access,
             keys,
             further: surroundings.further,
+            is_nested: surroundings.is_nested,
             arguments: call.arguments,
             database: call.database,
             reply,

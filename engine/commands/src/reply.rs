@@ -144,6 +144,12 @@ impl ReplyBuffer {
         }
     }
 
+    /// Starts an attribute of `pairs` keys with values, which precedes the reply it is about.
+    /// RESP2 has none: nothing may be written then.
+    pub fn attribute(&mut self, pairs: usize) {
+        self.length(b'|', pairs);
+    }
+
     /// Starts a set of `count` elements; in RESP2 an array.
     pub fn set(&mut self, count: usize) {
         self.aggregate(b'~', count);

@@ -7,11 +7,13 @@
 //! where a small value's bytes would be.
 
 use crate::record::RecordParts;
+use crate::record::layout::FORM_LIMIT;
 use thermocline_types::{Form, Object, Value, ValueRef};
 
 /// The form byte of a record whose value is an object; no form of
 /// `thermocline_types`, and never on disk.
-pub(crate) const OBJECT_FORM: u8 = 0x80;
+pub(crate) const OBJECT_FORM: u8 = FORM_LIMIT - 1;
+const _: () = assert!(Form::from_u8(OBJECT_FORM).is_err());
 
 /// See the module.
 #[derive(Default)]

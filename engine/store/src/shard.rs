@@ -31,6 +31,8 @@ pub(crate) struct Counters {
     pub(crate) hits: u64,
     pub(crate) misses: u64,
     pub(crate) expired: u64,
+    /// Fields of hashes that expired.
+    pub(crate) expired_fields: u64,
     pub(crate) evicted: u64,
     pub(crate) promotions: u64,
     pub(crate) demotions: u64,

@@ -19,6 +19,8 @@ pub struct Statistics {
     pub misses: u64,
     /// Keys that expired.
     pub expired_keys: u64,
+    /// Fields of hashes that expired.
+    pub expired_fields: u64,
     /// Keys that the policy took.
     pub evicted_keys: u64,
     /// Keys whose value is in memory.
@@ -185,6 +187,7 @@ impl Statistics {
         self.hits += shard.counters.hits;
         self.misses += shard.counters.misses;
         self.expired_keys += shard.counters.expired;
+        self.expired_fields += shard.counters.expired_fields;
         self.evicted_keys += shard.counters.evicted;
         self.promotions += shard.counters.promotions;
         self.demotions += shard.counters.demotions;

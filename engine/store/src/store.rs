@@ -3,10 +3,11 @@
 //! Owns what all threads share. Does not own what one command does with its
 //! keys (`access`), nor the background work (`keeper`). Any thread.
 
-use crate::access::KeyName;
+use crate::access::{Access, KeyName};
 use crate::address::Address;
 use crate::control::{BackupRequest, Control};
 use crate::effect::DatabaseMap;
+use crate::fault::{Fault, FaultSet};
 use crate::index::KeyTable;
 use crate::keeper::{BackupReport, Keeper};
 use crate::log::Log;
@@ -470,6 +471,16 @@ impl Store {
             next_dictionary_epoch(),
             std::sync::atomic::Ordering::Release,
         );
+    }
+
+    /// Removes those of the keys that have expired and are still there.
+    ///
+    /// # Errors
+    /// What has to be read first; nothing was changed.
+    pub fn remove_expired(&self, names: &[KeyName<'_>], faults: &FaultSet) -> Result<Lsn, Fault> {
+        let mut access = Access::new(self, names);
+        access.acquire(faults, false)?;
+        Ok(access.finish())
     }
 
     /// From now on `flag` is set when the key changes, is deleted, expires, or

@@ -98,6 +98,8 @@ pub(crate) struct Runner {
     script_now: Option<thermocline_base::UnixMillis>,
     /// What the script at hand ran, for those who monitor.
     script_shown: Vec<script::Shown>,
+    /// Whether the error it ends with is in the books already.
+    is_error_counted: bool,
     /// What the short road asks before each request; `None` until it is looked at again.
     plain: Option<plain::Plain>,
 }
@@ -129,6 +131,7 @@ impl Runner {
             script_seed: None,
             script_now: None,
             script_shown: Vec::new(),
+            is_error_counted: false,
             plain: None,
         }
     }
@@ -212,8 +215,9 @@ impl Runner {
                 Err(error) => return self.reject(Some(command), &error.into()),
             }
         }
-        // A message would reach replicas as a write does.
-        let reaches_replicas = writes || matches!(command.name, "publish" | "spublish");
+        // What would reach replicas as a write does; of scripts only those that may write, which
+        // their machine knows.
+        let reaches_replicas = writes || matches!(command.name, "publish" | "spublish" | "pfcount");
         if let Some(left_ms) = self.server.paused_ms(command, reaches_replicas) {
             let number = registry::number(command);
             self.session.client.last_command.store(number, Relaxed);
@@ -263,6 +267,7 @@ impl Runner {
                     Ok(script::Ended::Done | script::Ended::Changed) => Step::Done,
                     Ok(script::Ended::Long) => return Step::Script,
                     Ok(script::Ended::Busy) => return Step::Paused(MACHINE_WAIT_MS),
+                    Ok(script::Ended::Paused(left_ms)) => return Step::Paused(left_ms),
                     Err(fault) => return Step::Fault(fault),
                 }
             }
@@ -282,6 +287,7 @@ impl Runner {
                     Ok(script::Ended::Done | script::Ended::Changed) => Step::Done,
                     Ok(script::Ended::Long) => return Step::Script,
                     Ok(script::Ended::Busy) => return Step::Paused(MACHINE_WAIT_MS),
+                    Ok(script::Ended::Paused(left_ms)) => return Step::Paused(left_ms),
                     Err(fault) => return Step::Fault(fault),
                 }
             }
@@ -403,7 +409,9 @@ impl Runner {
 
     fn queue(&mut self, command: &'static Command, words: &[&[u8]]) -> Step {
         let bytes = self.session.queue(command, words) as u64;
+        let mark = self.reply.checkpoint();
         self.reply.simple("QUEUED");
+        self.settle_reply(mark);
         let step = if bytes > self.server.live.query_buffer_bytes.load(Relaxed) {
             Step::Close
         } else {
@@ -423,9 +431,10 @@ impl Runner {
         if let Some(cell) = self.statistics.cells.get(usize::from(number)) {
             cell.rejected.add(1);
         }
-        let from = self.reply.as_bytes().len();
+        let place = self.place();
         refusal.write(&mut self.reply);
-        self.count_error(from);
+        self.count_error(place.offset, false);
+        self.settle_reply(place.mark);
         self.end_request(number);
         Step::Done
     }
@@ -456,6 +465,8 @@ impl Runner {
             Outcome::Done
         });
         self.lsn = self.lsn.max(self.session.heard_lsn);
+        // CONFIG RESETSTAT is itself the first command that counts.
+        self.server.statistics.refresh(&self.statistics);
         // CLIENT NO-TOUCH or RESET may have changed it.
         self.show_traces();
         outcome

@@ -109,6 +109,12 @@ impl Hub {
         }
     }
 
+    /// Sets how many keys are tracked at most; 0 is no limit.
+    pub(crate) fn set_most_tracked_keys(&self, most: u64) {
+        self.tracking.set_most_keys(&self.post, most);
+        self.post.wake();
+    }
+
     /// Shows a client every command from now on.
     pub(crate) fn add_monitor(&self, client: &Arc<Client>) {
         let _whole = self.switching.lock();

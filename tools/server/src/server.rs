@@ -230,6 +230,16 @@ impl Server {
         let (until_ms, scope) = self.pause.now(now_ms)?;
         (scope == PauseScope::All || writes).then(|| until_ms - now_ms)
     }
+
+    /// How long writes are paused for yet, in ms; `None` if they are not.
+    pub(crate) fn writes_paused_ms(&self) -> Option<u64> {
+        if !self.pause.is_possible() {
+            return None;
+        }
+        let now_ms = self.now_ms();
+        let (until_ms, _) = self.pause.now(now_ms)?;
+        Some(until_ms - now_ms)
+    }
 }
 
 #[cfg(test)]

@@ -13,8 +13,10 @@ use parking_lot::Mutex;
 
 use crate::histogram::Histogram;
 
-/// Most different error codes that are counted apart.
+/// Most different error codes that are counted apart if scripts can make them up.
 const ERROR_CODES: usize = 128;
+/// What the others are counted as.
+const OVERFLOW: &str = "ERRORSTATS_OVERFLOW";
 /// Samples behind a rate; one is taken every [`SAMPLE_MS`].
 const SAMPLES: usize = 16;
 /// Milliseconds between two samples.
@@ -184,15 +186,18 @@ impl Statistics {
         self.current().map(counter).sum()
     }
 
-    /// Counts an error reply by its code, the first word of `text`.
-    pub(crate) fn count_error(&self, text: &[u8]) {
+    /// Counts an error reply by its code, the first word of `text`. What `is_custom`, made up by
+    /// a script, gets a count of its own only while there are few.
+    pub(crate) fn count_error(&self, text: &[u8], is_custom: bool) {
         let code = text.split(u8::is_ascii_whitespace).next();
         let code = String::from_utf8_lossy(code.unwrap_or_default());
         let mut errors = self.errors.lock();
         if let Some(count) = errors.get_mut(code.as_ref()) {
             *count += 1;
-        } else if errors.len() < ERROR_CODES {
+        } else if errors.len() < ERROR_CODES || !is_custom {
             errors.insert(code.into_owned(), 1);
+        } else {
+            *errors.entry(OVERFLOW.to_owned()).or_default() += 1;
         }
     }
 
@@ -277,17 +282,21 @@ mod tests {
     #[test]
     fn errors_are_counted_by_code_up_to_a_bound() {
         let statistics = Statistics::new(1, 1);
-        statistics.count_error(b"ERR a");
-        statistics.count_error(b"ERR b");
-        statistics.count_error(b"WRONGTYPE x");
+        statistics.count_error(b"ERR a", false);
+        statistics.count_error(b"ERR b", false);
+        statistics.count_error(b"WRONGTYPE x", false);
         assert_eq!(
             statistics.errors(),
             [("ERR".to_owned(), 2), ("WRONGTYPE".to_owned(), 1)]
         );
         for index in 0..1000 {
-            statistics.count_error(format!("E{index} x").as_bytes());
+            statistics.count_error(format!("E{index} x").as_bytes(), true);
         }
-        assert_eq!(statistics.errors().len(), ERROR_CODES);
+        assert_eq!(statistics.errors().len(), ERROR_CODES + 1);
+        let surplus = (OVERFLOW.to_owned(), 1000 - ERROR_CODES as u64);
+        assert!(statistics.errors().contains(&surplus));
+        statistics.count_error(b"WRONGTYPE x", false);
+        assert!(statistics.errors().contains(&("WRONGTYPE".to_owned(), 1)));
     }
 
     #[test]

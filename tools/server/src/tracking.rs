@@ -142,9 +142,30 @@ impl Tracking {
         self.prefixes.read().len()
     }
 
-    /// Sets how many keys are remembered at most; 0 is no limit.
-    pub(crate) fn set_most_keys(&self, most: u64) {
+    /// Sets how many keys are remembered at most; 0 is no limit. What is too much is forgotten.
+    pub(crate) fn set_most_keys(&self, post: &Post, most: u64) {
         self.most_keys.store(most, Relaxed);
+        while self.is_too_full() && self.give_up(post, None) {}
+    }
+
+    fn is_too_full(&self) -> bool {
+        let most = self.most_keys.load(Relaxed);
+        most > 0 && self.keys() as u64 > most
+    }
+
+    /// Forgets some key other than `kept`, and tells its readers that it has changed; `false`
+    /// if there is none.
+    fn give_up(&self, post: &Post, kept: Option<&[u8]>) -> bool {
+        // The parts take turns.
+        let turn = self.turn.fetch_add(1, Relaxed);
+        let surplus = (0..PARTS).find_map(|step| {
+            let part = self.parts[(turn + step) % PARTS].lock();
+            part.keys().find(|other| kept != Some(&***other)).cloned()
+        });
+        if let Some(key) = &surplus {
+            self.invalidate_read(post, key, 0, Lsn::ZERO);
+        }
+        surplus.is_some()
     }
 
     fn part(&self, key: &[u8]) -> &Mutex<HashMap<Box<[u8]>, Readers>> {
@@ -166,17 +187,8 @@ impl Tracking {
             }
             self.items.fetch_add(1, Relaxed);
         }
-        let most = self.most_keys.load(Relaxed);
-        if most > 0 && self.keys() as u64 > most {
-            // Any but this one will do; the parts take turns.
-            let turn = self.turn.fetch_add(1, Relaxed);
-            let surplus = (0..PARTS).find_map(|step| {
-                let part = self.parts[(turn + step) % PARTS].lock();
-                part.keys().find(|other| ***other != *key).cloned()
-            });
-            if let Some(key) = surplus {
-                self.invalidate_read(post, &key, 0, Lsn::ZERO);
-            }
+        if self.is_too_full() {
+            self.give_up(post, Some(key));
         }
     }
 

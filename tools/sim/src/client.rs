@@ -7,7 +7,7 @@ use crate::model::{Entry, Key, Request, Value};
 use crate::reply::Reply;
 use std::sync::Arc;
 use thermocline_base::{KeyHash, Lsn, Random};
-use thermocline_commands::{Call, Executor, ReplyBuffer, Version, table};
+use thermocline_commands::{Call, Done, Executor, ReplyBuffer, Version, table};
 use thermocline_store::{Admission, Fault, FaultSet, PageReader, Store, StoreError};
 
 const STRING_MAX_BYTES: usize = 512 << 20;
@@ -102,7 +102,9 @@ impl Client {
                         &mut self.random,
                         &mut |_, _| unreachable!("all commands have a handler"),
                     );
-                    ran.map(|done| done.expect("nothing is watched"))
+                    ran.map(|executed| Done {
+                        lsn: executed.expect("nothing is watched").lsn,
+                    })
                 }
             };
             match ran {

@@ -235,6 +235,7 @@ impl Executor {
             faults,
             random,
             further: &[],
+            is_nested: false,
         };
         let handled = self.run_handler(
             route,

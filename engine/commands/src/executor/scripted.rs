@@ -40,6 +40,12 @@ pub trait Aside {
     fn note(&mut self, call: &Call<'_>, reply: &[u8]);
     /// Why a command of a script may not run now.
     fn refusal(&mut self, command: &Command) -> Option<CommandError>;
+    /// Whether scripts may run the command in spite of its flags.
+    fn allows(&self, command: &Command) -> bool;
+    /// A command of a script was refused with this error; `None` if there is no such command.
+    fn note_refused(&mut self, command: Option<&'static Command>, error: &[u8]);
+    /// The error that the script ends with was counted when its command gave it.
+    fn note_counted(&mut self);
     /// A script writes to the server's log.
     fn log(&mut self, level: LogLevel, text: &[u8]);
     /// Everything since the start was taken back.
@@ -58,6 +64,8 @@ pub enum ScriptRan {
     Long,
     /// Another has the machine for long.
     Busy,
+    /// It may write, and writes are paused: nothing is changed or written.
+    Paused,
 }
 
 /// What is run, and how.
@@ -71,6 +79,8 @@ pub struct Scripted<'k> {
     pub watched: Option<Watched<'k>>,
     /// Whether it may take all the time it wants.
     pub is_patient: bool,
+    /// Whether writes are paused, and scripts that may write with them.
+    pub is_paused: bool,
     /// Where chance begins; the same at each try, so that a rerun takes the same way.
     pub seed: u64,
 }
@@ -138,6 +148,7 @@ impl Executor {
             match stop {
                 Stop::Fault(fault) => break Err(fault),
                 Stop::Long => break Ok(ScriptRan::Long),
+                Stop::Paused => break Ok(ScriptRan::Paused),
                 Stop::All => wanted.all = true,
                 Stop::Widen(keys) => wanted.keys.extend(keys),
                 Stop::Prepare => aside.prepare(),
@@ -198,6 +209,7 @@ impl<'t> Try<'t> {
                     command: call.command,
                     words: call.arguments,
                     is_patient: scripted.is_patient,
+                    is_paused: scripted.is_paused,
                     host: self,
                     reply,
                 })
@@ -235,7 +247,7 @@ impl<'t> Try<'t> {
         let mut further: Vec<Box<[u8]>> = Vec::new();
         loop {
             let mark = reply.checkpoint();
-            match self.run_handled(route, call, &further, reply)? {
+            match self.run_handled(route, call, is_nested, &further, reply)? {
                 Handled::Replied => return Ok(()),
                 Handled::Blocks(block) => {
                     reply.rollback(mark);
@@ -251,6 +263,7 @@ impl<'t> Try<'t> {
         &mut self,
         route: Route,
         call: &Call<'_>,
+        is_nested: bool,
         further: &[Box<[u8]>],
         reply: &mut ReplyBuffer,
     ) -> Result<Handled, Stop> {
@@ -268,6 +281,7 @@ impl<'t> Try<'t> {
                 faults,
                 random,
                 further,
+                is_nested,
             };
             executor.run_handler(route, call, &keys, access, reply, &mut surroundings)
         });
@@ -346,6 +360,18 @@ impl Host for Try<'_> {
 
     fn refusal(&mut self, command: &Command) -> Option<CommandError> {
         self.aside.refusal(command)
+    }
+
+    fn allows(&self, command: &Command) -> bool {
+        self.aside.allows(command)
+    }
+
+    fn note_refused(&mut self, command: Option<&'static Command>, error: &[u8]) {
+        self.aside.note_refused(command, error);
+    }
+
+    fn note_counted(&mut self) {
+        self.aside.note_counted();
     }
 
     fn log(&mut self, level: LogLevel, text: &[u8]) {

@@ -21,14 +21,14 @@
 //! SWAPDB puts it; so names are made through the swaps in front of their call.
 
 use super::route::{Keys, Names, Reach, Route};
-use super::{Call, Done, Executor, Handled, Surroundings, Watched};
+use super::{Call, Executor, Handled, Surroundings, Watched};
 use crate::arguments::{ScanTarget, parse_cursor, parse_flush, parse_scan, parse_swapdb};
 use crate::error::CommandError;
 use crate::handlers::{KEYS_STEP, further_keys, further_keys_of};
 use crate::reply::ReplyBuffer;
 use std::sync::atomic::Ordering;
-use thermocline_base::Random;
 use thermocline_base::limits::DATABASE_COUNT;
+use thermocline_base::{Lsn, Random};
 use thermocline_store::{Access, Fault, FaultSet, KeyName};
 
 /// How often RANDOMKEY draws before it takes the key of a rehearsed scan.
@@ -87,6 +87,15 @@ impl Databases {
     }
 }
 
+/// A transaction that ran.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Executed {
+    /// As of [`super::Done`].
+    pub lsn: Lsn,
+    /// The calls that replied with an error: which of them, and the error.
+    pub failed: Vec<(usize, Box<[u8]>)>,
+}
+
 /// A call with its route and its keys' places among the names.
 struct Step<'c, 'k> {
     call: &'c Call<'k>,
@@ -98,7 +107,7 @@ struct Step<'c, 'k> {
 
 /// What became of one try at a transaction.
 enum Tried {
-    Ran(Done),
+    Ran(Executed),
     /// A watched key has changed.
     Changed,
     /// It has to be tried again with these keys too, call by call.
@@ -121,16 +130,16 @@ impl Executor {
         faults: &FaultSet,
         random: &mut Random,
         other: &mut dyn FnMut(&Call<'_>, &mut ReplyBuffer),
-    ) -> Result<Option<Done>, Fault> {
+    ) -> Result<Option<Executed>, Fault> {
         let mut further = vec![Vec::new(); calls.len()];
         loop {
             let tried =
                 self.try_transaction(calls, &further, watched, reply, faults, random, other)?;
             match tried {
                 Tried::Further(names) => further = names,
-                Tried::Ran(done) => {
+                Tried::Ran(executed) => {
                     self.serve_ready(random);
-                    return Ok(Some(done));
+                    return Ok(Some(executed));
                 }
                 Tried::Changed => return Ok(None),
             }
@@ -192,7 +201,9 @@ impl Executor {
             return Ok(Tried::Further(further));
         }
         reply.array(steps.len());
-        for step in &steps {
+        let mut failed = Vec::new();
+        for (number, step) in steps.iter().enumerate() {
+            let from = reply.as_bytes().len();
             match step.route {
                 None => {
                     other(step.call, reply);
@@ -203,13 +214,17 @@ impl Executor {
                         faults,
                         random,
                         further: step.further,
+                        is_nested: false,
                     };
                     self.run_step(route, step, &mut access, reply, &mut surroundings);
                 }
             }
+            if let Some([b'-', error @ ..]) = reply.as_bytes().get(from..) {
+                failed.push((number, error.trim_ascii_end().into()));
+            }
         }
         let lsn = access.commit();
-        Ok(Tried::Ran(Done { lsn }))
+        Ok(Tried::Ran(Executed { lsn, failed }))
     }
 
     /// Runs a call that may not fault any more.

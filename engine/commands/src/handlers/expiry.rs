@@ -53,7 +53,7 @@ fn expire(
     if allowed {
         if at_ms <= context.now().0 {
             context.delete(0);
-            context.notify(EventClass::Expired, "expired", 0);
+            context.expired(0);
         } else {
             context.set_expiry(0, Some(UnixMillis(at_ms)));
             context.notify(EventClass::Generic, "expire", 0);

@@ -94,8 +94,8 @@ fn put_all(context: &mut Context<'_, '_, '_>, pairs: &[&[u8]], expiry: Expiry) {
         context.notify(EventClass::String, "set", index);
         if matches!(given, Expiry::At(_)) {
             context.notify(EventClass::Generic, "expire", index);
-            if context.access.wants(EventClass::Expired) && context.peek(index).is_none() {
-                context.notify(EventClass::Expired, "expired", index);
+            if context.peek(index).is_none() {
+                context.expired(index);
             }
         }
     }

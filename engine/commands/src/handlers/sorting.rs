@@ -34,13 +34,7 @@ enum Weight {
 
 fn sort(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
     let mut options = parse_sort(&context.arguments[2..], true)?;
-    let source = context.access.peek(context.keys[SOURCE]);
-    let is_set = source.is_some_and(|entry| entry.value.kind() == ValueKind::Set);
-    if options.stores && options.keeps_order() && is_set {
-        // A set has no order; what is stored must not depend on how it is kept.
-        options.by = None;
-        options.is_alphabetic = true;
-    }
+    order_sets(context, &mut options);
     let rows = sorted(context, &options)?;
     if !options.stores {
         reply_rows(context, rows);
@@ -62,10 +56,22 @@ fn sort(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
 }
 
 fn sort_read_only(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
-    let options = parse_sort(&context.arguments[2..], false)?;
+    let mut options = parse_sort(&context.arguments[2..], false)?;
+    order_sets(context, &mut options);
     let rows = sorted(context, &options)?;
     reply_rows(context, rows);
     Ok(())
+}
+
+/// A set has no order: what is stored, or what a script goes by, must not depend on how it is
+/// kept.
+fn order_sets(context: &Context<'_, '_, '_>, options: &mut SortOptions<'_>) {
+    let source = context.access.peek(context.keys[SOURCE]);
+    let is_set = source.is_some_and(|entry| entry.value.kind() == ValueKind::Set);
+    if is_set && (options.stores || context.is_nested) && options.keeps_order() {
+        options.by = None;
+        options.is_alphabetic = true;
+    }
 }
 
 fn reply_rows(context: &mut Context<'_, '_, '_>, rows: Vec<Option<Vec<u8>>>) {

@@ -66,7 +66,7 @@ fn set(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
         match options.expiry {
             Expiry::At(at_ms) if at_ms <= context.now().0 => {
                 if was_there {
-                    context.notify(EventClass::Expired, "expired", 0);
+                    context.expired(0);
                 }
             }
             Expiry::At(_) => notify_set_expiring(context),
@@ -143,7 +143,7 @@ fn getex(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
         Expiry::At(at_ms) => {
             if context.set_expiry(0, Some(UnixMillis(at_ms))) {
                 if at_ms <= context.now().0 {
-                    context.notify(EventClass::Expired, "expired", 0);
+                    context.expired(0);
                 } else {
                     context.notify(EventClass::Generic, "expire", 0);
                 }

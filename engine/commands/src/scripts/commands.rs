@@ -81,6 +81,8 @@ pub(crate) struct Performance<'p> {
     pub(crate) words: &'p [&'p [u8]],
     /// Whether it may take all the time it wants.
     pub(crate) is_patient: bool,
+    /// Whether writes are paused, and scripts that may write with them.
+    pub(crate) is_paused: bool,
     pub(crate) host: &'p mut dyn Host,
     pub(crate) reply: &'p mut ReplyBuffer,
 }
@@ -152,6 +154,9 @@ impl Machine {
     ) -> Performed {
         let is_read_only = it.command.flags.contains(Flag::Readonly);
         let (may_write, allows_oom) = Run::rights(flags, is_read_only);
+        if may_write && it.is_paused {
+            return Err(Refused::Stop(Stop::Paused));
+        }
         if let Some(flags) = flags {
             if is_read_only && flags.writes() {
                 return refuse("ERR Can not execute a script with write flag using *_ro command.");
@@ -401,7 +406,17 @@ impl Machine {
             self.libraries = super::libraries::Libraries::default();
         }
         for text in &texts {
-            if let Err(refused) = self.add_library(text, policy == Policy::Replace) {
+            // The reference puts no quotes around the name here.
+            let known = metadata::library(text).ok().map(|parts| parts.name);
+            let known = known.filter(|name| self.libraries.contains(name));
+            let added = match known {
+                Some(name) if policy != Policy::Replace => {
+                    let name = String::from_utf8_lossy(&name).into_owned();
+                    Err(format!("ERR Library {name} already exists").into())
+                }
+                _ => self.add_library(text, true),
+            };
+            if let Err(refused) = added {
                 self.libraries = super::libraries::Libraries::default();
                 for text in texts_of(Some(&before)) {
                     let _ = self.add_library(&text, true);

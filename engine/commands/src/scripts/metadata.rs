@@ -118,7 +118,11 @@ pub(super) fn library(text: &[u8]) -> Result<LibraryText<'_>, String> {
     let (line, body) = rest.split_at(end);
     let words = split(line).ok_or("ERR Invalid library metadata")?;
     let mut words = words.into_iter();
-    let engine = words.next().unwrap_or_default();
+    // A line that begins with a space names no engine.
+    let engine = match line.first() {
+        None | Some(b' ' | b'\t') => Vec::new(),
+        Some(_) => words.next().unwrap_or_default(),
+    };
     let mut name = None;
     for word in words {
         match word.get(..5) {
@@ -196,6 +200,8 @@ mod tests {
             ("#!lua name=x", "ERR Invalid library metadata"),
             ("#!lua\nx", "ERR Library name was not given"),
             ("#!foo name=x\n", "ERR Engine 'foo' not found"),
+            ("#! name=x\n", "ERR Engine '' not found"),
+            ("#! bar=1\n", "ERR Invalid metadata value given: bar=1"),
             ("#!lua foo=x\n", "ERR Invalid metadata value given: foo=x"),
         ] {
             assert_eq!(library(text.as_bytes()).unwrap_err(), why);

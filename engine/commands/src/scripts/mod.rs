@@ -65,6 +65,8 @@ pub(crate) enum Stop {
     Prepare,
     /// It takes long.
     Long,
+    /// Writes are paused, and it may write.
+    Paused,
 }
 
 /// A level of the server's log.
@@ -91,6 +93,12 @@ pub(crate) trait Host {
     ) -> Result<(), Stop>;
     /// Why the command may not run now, if there is a reason: memory, a failing disk.
     fn refusal(&mut self, command: &Command) -> Option<CommandError>;
+    /// Whether scripts may run the command in spite of its flags.
+    fn allows(&self, command: &Command) -> bool;
+    /// The script's command was refused with this error; `None` if there is no such command.
+    fn note_refused(&mut self, command: Option<&'static Command>, error: &[u8]);
+    /// The error that the script ends with was counted when its command gave it.
+    fn note_counted(&mut self);
     /// Writes to the server's log.
     fn log(&mut self, level: LogLevel, text: &[u8]);
     /// The libraries as they are kept.

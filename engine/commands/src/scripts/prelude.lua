@@ -323,6 +323,15 @@ libraries.coroutine.resume = function(...)
 end
 libraries.os = { clock = os.clock }
 libraries.bit = pick(bit, "arshift band bnot bor bswap bxor lshift rol ror rshift tobit tohex")
+-- The least integer has no counterpart to negate it to: the machine would print hundreds of digits.
+libraries.bit.tohex = function(...)
+    local value, digits = ...
+    local count = raw_tonumber(digits)
+    if count and count < -8 then
+        return bit.tohex(value, -8)
+    end
+    return bit.tohex(...)
+end
 for library, functions in raw_pairs(native.libraries) do
     local hosted_functions = {}
     for name, value in raw_pairs(functions) do
@@ -354,8 +363,19 @@ end
 
 local api = {}
 
+-- The machine takes few thousand arguments of one call; a list has no such limit.
+local ARGUMENTS_MAX = 7000
+
+local function invoke(...)
+    local count = raw_select("#", ...)
+    if count > ARGUMENTS_MAX then
+        return slots.invoke_list({ ... }, count)
+    end
+    return slots.invoke(...)
+end
+
 api.call = function(...)
-    local ok, value = slots.invoke(...)
+    local ok, value = invoke(...)
     if ok then
         return value
     end
@@ -364,7 +384,7 @@ api.call = function(...)
 end
 
 api.pcall = function(...)
-    local _, value = slots.invoke(...)
+    local _, value = invoke(...)
     rethrow()
     return value
 end
@@ -400,6 +420,9 @@ api.log = function(...)
         raise("ERR server.log() requires two arguments or more.")
     end
     local level = ...
+    if raw_type(level) == "string" then
+        level = raw_tonumber(level)
+    end
     if raw_type(level) ~= "number" then
         raise("ERR First argument must be a number (log level).")
     end
@@ -512,6 +535,9 @@ function_names_api.acl_check_cmd, function_names_api.set_repl = api.acl_check_cm
 local loading_api = with_constants({
     log = api.log,
     register_function = function(...)
+        if not state.loading then
+            raise("ERR server.register_function can only be called on FUNCTION LOAD command")
+        end
         local why = native.register_function(raw_select("#", ...), ...)
         if why then
             raise(why)
@@ -519,15 +545,17 @@ local loading_api = with_constants({
     end,
 })
 raw_setmetatable(loading_api, missing_names)
+-- What a library keeps of it shows its functions nothing more.
+local library_api = protect(loading_api)
 local function_api = protect(function_names_api)
 local function_names = environment(function_api)
 local function_globals = protect(function_names)
 function_names._G = function_globals
 raw_setmetatable(function_names, missing_names)
 views[function_globals] = protect({ __index = missing })
-local loading_names = { redis = function_api, server = function_api }
+local loading_names = { redis = library_api, server = library_api }
 raw_setmetatable(loading_names, missing_names)
-local function_meta, api_meta = raw_getmetatable(function_globals), raw_getmetatable(function_api)
+local function_meta = raw_getmetatable(function_globals)
 
 local string_meta = raw_getmetatable("")
 string_meta.__index = libraries.string
@@ -569,9 +597,9 @@ return {
     function_globals = function_globals,
     run = run,
     load_library = function(chunk)
-        function_meta.__index, api_meta.__index = loading_names, loading_api
+        function_meta.__index, state.loading = loading_names, true
         local ok, result = run(function_globals, chunk)
-        function_meta.__index, api_meta.__index = function_names, function_names_api
+        function_meta.__index, state.loading = function_names, false
         return ok, result
     end,
 }

@@ -106,6 +106,13 @@ impl<'r> Reader<'r> {
                 verbatim.raw_set("string", self.text(text)?)?;
                 self.single("verbatim_string", Value::Table(verbatim))
             }
+            // An attribute stands before the reply it is about; scripts see the reply.
+            (b'|', Some(count)) => {
+                for _ in 0..count.saturating_mul(2) {
+                    self.value(depth.saturating_add(1))?;
+                }
+                self.value(depth.saturating_add(1))
+            }
             (b'%', Some(count)) => {
                 let map = self.lua.create_table()?;
                 for _ in 0..count {

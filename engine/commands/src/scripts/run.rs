@@ -54,6 +54,9 @@ struct Calls<'h> {
     watch: Arc<Watch>,
     may_write: bool,
     allows_oom: bool,
+    /// Whether a write was let through: memory is not asked about any more, so that a script
+    /// is not left half done.
+    has_written: bool,
     /// Why the run is abandoned.
     stop: Option<Stop>,
 }
@@ -67,17 +70,22 @@ enum Called {
 }
 
 impl Calls<'_> {
-    fn refused(&mut self, words: &[&[u8]]) -> Result<&'static Command, Vec<u8>> {
-        let text = |text: &str| Err(text.as_bytes().to_vec());
-        let command = match table::resolve(words) {
-            Ok(command) => command,
+    /// The command to run, or why it is refused, which is in the books then.
+    fn admitted(&mut self, words: &[&[u8]]) -> Result<&'static Command, Vec<u8>> {
+        let resolved = match table::resolve(words) {
+            Ok(command) => self.admit(command).map(|()| command),
             Err(CommandError::WrongArity(_)) => {
-                return text("ERR Wrong number of args calling command from script");
+                Err(b"ERR Wrong number of args calling command from script".to_vec())
             }
-            Err(error @ CommandError::UnknownSubcommand(_)) => return Err(error.text().to_vec()),
-            Err(_) => return text("ERR Unknown command called from script"),
+            Err(error @ CommandError::UnknownSubcommand(_)) => Err(error.text().to_vec()),
+            Err(_) => Err(b"ERR Unknown command called from script".to_vec()),
         };
-        if command.flags.contains(Flag::Noscript) {
+        resolved.inspect_err(|text| self.host.note_refused(table::find(words), text))
+    }
+
+    fn admit(&mut self, command: &'static Command) -> Result<(), Vec<u8>> {
+        let text = |text: &str| Err(text.as_bytes().to_vec());
+        if command.flags.contains(Flag::Noscript) && !self.host.allows(command) {
             return text("ERR This Valkey command is not allowed from script");
         }
         let is_write = command.is_write();
@@ -89,11 +97,12 @@ impl Calls<'_> {
         let takes_memory = command.flags.contains(Flag::Denyoom);
         if (is_write || takes_memory)
             && let Some(error) = self.host.refusal(command)
-            && !(self.allows_oom && error == CommandError::OutOfMemory)
+            && !((self.allows_oom || self.has_written) && error == CommandError::OutOfMemory)
         {
             return Err(error.text().to_vec());
         }
-        Ok(command)
+        self.has_written |= is_write;
+        Ok(())
     }
 
     fn call(
@@ -115,7 +124,7 @@ impl Calls<'_> {
             return Ok(Called::Error(text.to_vec(), false));
         };
         let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
-        let command = match self.refused(&words) {
+        let command = match self.admitted(&words) {
             Ok(command) => command,
             Err(text) => return Ok(Called::Error(text, true)),
         };
@@ -157,6 +166,7 @@ impl Machine {
             watch: Arc::clone(&self.watch),
             may_write: run.may_write,
             allows_oom: run.allows_oom,
+            has_written: false,
             stop: None,
         });
         let parts = MachineParts {
@@ -164,7 +174,7 @@ impl Machine {
             state: self.state.clone(),
         };
         let ended = self.lua.scope(|scope| {
-            let invoke = scope.create_function(|lua, given: MultiValue| {
+            let run_command = |lua: &Lua, given: MultiValue| {
                 let Ok(mut calls) = calls.try_borrow_mut() else {
                     return Err(mlua::Error::runtime("a command runs already"));
                 };
@@ -180,19 +190,27 @@ impl Machine {
                         (false, Value::Nil)
                     }
                 })
-            })?;
+            };
+            let invoke = scope.create_function(run_command)?;
             self.slots.raw_set("invoke", invoke)?;
+            let invoke_list =
+                scope.create_function(move |lua, (list, count): (Table, usize)| {
+                    let given = (1..=count).map(|index| list.raw_get(index));
+                    run_command(lua, given.collect::<mlua::Result<_>>()?)
+                })?;
+            self.slots.raw_set("invoke_list", invoke_list)?;
             self.enter(run)
         });
         // What the scope made is of no use any more.
         let _ = self.slots.raw_set("invoke", Value::Nil);
-        let calls = calls.into_inner();
+        let _ = self.slots.raw_set("invoke_list", Value::Nil);
+        let mut calls = calls.into_inner();
         for (level, text) in std::mem::take(&mut self.shared.lock().lines) {
             if calls.stop.is_none() {
                 calls.host.log(level, &text);
             }
         }
-        let finished = match (calls.stop, self.watch.end()) {
+        let finished = match (calls.stop.take(), self.watch.end()) {
             (Some(stop), _) => Err(stop),
             (None, End::Long) => Err(Stop::Long),
             (None, End::Aborted) => {
@@ -200,6 +218,9 @@ impl Machine {
                 Err(Stop::Fault(Fault::Damaged(reason)))
             }
             (None, end) => {
+                if ended.as_ref().is_ok_and(|(_, value)| is_counted(value)) {
+                    calls.host.note_counted();
+                }
                 self.finish(ended, end, reply);
                 Ok(())
             }
@@ -282,6 +303,18 @@ impl Machine {
         };
         Err([b"ERR Error registering functions: ", text.as_slice()].concat())
     }
+}
+
+/// Whether the value is the error of a command, which is in the books already.
+fn is_counted(value: &Value) -> bool {
+    let Value::Table(table) = value else {
+        return false;
+    };
+    matches!(table.raw_get("err"), Ok(Value::String(_)))
+        && matches!(
+            table.raw_get("ignore_error_stats_update"),
+            Ok(Value::Boolean(true))
+        )
 }
 
 /// The text of what ended a script, with its place in it.

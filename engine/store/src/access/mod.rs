@@ -289,6 +289,18 @@ impl<'s, 'k> Access<'s, 'k> {
         self.peek_key(id)
     }
 
+    /// Counts the key as expired: a command gave it a time that has passed, and it is gone.
+    pub fn count_expired(&mut self, key: KeyId) {
+        let guard = self.keys[self.id(key)].guard;
+        self.guards[guard].shard.counters.expired += 1;
+    }
+
+    /// Counts so many of the key's fields as expired.
+    pub fn count_expired_fields(&mut self, key: KeyId, fields: usize) {
+        let guard = self.keys[self.id(key)].guard;
+        self.guards[guard].shard.counters.expired_fields += fields as u64;
+    }
+
     /// Has reads of this access be uses or not from now on; how it was. TOUCH
     /// is a use, whatever its client wishes.
     pub const fn set_leaves_no_trace(&mut self, leaves_no_trace: bool) -> bool {

@@ -6,7 +6,7 @@
 //! point to: dropping the index frees none. Does not compare keys: it yields
 //! candidates. Under the shard's lock, any thread.
 //!
-//! Modules, lowest first: `slot`, `bucket`, `segment`, `scan`, [`table`].
+//! Modules, lowest first: `slot`, `bucket`, `groups`, `segment`, `scan`, [`table`].
 //!
 //! A segment grows through the sizes of `segment::SIZES` and then splits; each
 //! rebuild touches one segment, so there is no rehash pause. Segments do not
@@ -18,6 +18,7 @@
 //! of searching the chain.
 
 mod bucket;
+mod groups;
 mod scan;
 mod segment;
 mod slot;
@@ -27,7 +28,6 @@ pub use slot::{Location, Slot};
 pub use table::{Candidate, Found, KeyTable};
 
 use crate::record::{RawRecord, allocator_rounds_to};
-use bucket::Bucket;
 use segment::{NO_SEGMENT, SIZES, Segment};
 use thermocline_base::KeyHash;
 
@@ -135,8 +135,8 @@ impl Index {
         let stored = hash.stored();
         let segment = &self.segments[self.head(stored) as usize];
         let home = segment.home(stored);
-        if let Some(bucket) = segment.buckets.get(home) {
-            touch(std::ptr::from_ref(bucket).cast());
+        if home < segment.buckets.len() {
+            touch(std::ptr::from_ref(&segment.buckets[home]).cast());
         }
     }
 
@@ -260,15 +260,15 @@ impl Index {
             // Doubling would waste half a byte a key.
             self.segments.reserve_exact(self.segments.len() / 8 + 1);
         }
-        self.buckets_bytes += buckets_bytes(&segment);
+        self.buckets_bytes += segment.buckets.memory_bytes();
         self.segments.push(segment);
         (self.segments.len() - 1) as u32
     }
 
     fn replace(&mut self, index: u32, segment: Segment) {
         let old = &mut self.segments[index as usize];
-        self.buckets_bytes += buckets_bytes(&segment);
-        self.buckets_bytes -= buckets_bytes(old);
+        self.buckets_bytes += segment.buckets.memory_bytes();
+        self.buckets_bytes -= old.buckets.memory_bytes();
         *old = segment;
     }
 
@@ -360,13 +360,6 @@ fn position(segment: u32, bucket: usize, slot: usize) -> Position {
         segment,
         bucket: bucket as u8,
         slot: slot as u8,
-    }
-}
-
-fn buckets_bytes(segment: &Segment) -> usize {
-    match segment.buckets.len() {
-        0 => 0,
-        count => allocator_rounds_to(count * size_of::<Bucket>()),
     }
 }
 

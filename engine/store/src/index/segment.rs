@@ -1,4 +1,4 @@
-//! A segment: 4 to 64 buckets that hold the keys of one range of stored hashes.
+//! A segment: 8 to 64 buckets that hold the keys of one range of stored hashes.
 //!
 //! Owns the buckets and where in them a key may lie: in its home bucket, in the
 //! one after it, or in the stash at the end. Does not own how segments are
@@ -12,19 +12,18 @@
 //! is the number of stash slots whose home it is.
 
 use super::Slot;
-use super::bucket::Bucket;
+use super::groups::Buckets;
 use super::slot::Wanted;
 use thermocline_base::KeyHash;
 
-/// Sizes of a segment in buckets. From 2 KiB on they are exactly the
-/// allocator's size classes, so rounding wastes nothing.
-pub(super) const SIZES: [usize; 8] = [4, 8, 16, 32, 40, 48, 56, 64];
+/// Sizes of a segment in buckets: whole groups.
+pub(super) const SIZES: [usize; 7] = [8, 16, 32, 40, 48, 56, 64];
 /// Ends a chain of segments.
 pub(super) const NO_SEGMENT: u32 = u32::MAX;
 
 /// See the module.
 pub(super) struct Segment {
-    pub(super) buckets: Box<[Bucket]>,
+    pub(super) buckets: Buckets,
     /// The lowest stored hash of the range.
     pub(super) low: u32,
     /// The chained segment that goes on with the same range.
@@ -46,7 +45,7 @@ impl Segment {
 
     pub(super) fn chained(buckets: usize, low: u32, depth: u8) -> Self {
         Self {
-            buckets: vec![Bucket::default(); buckets].into_boxed_slice(),
+            buckets: Buckets::new(buckets),
             low,
             next: NO_SEGMENT,
             depth,
@@ -83,7 +82,10 @@ impl Segment {
     pub(super) fn insert(&mut self, stored: u32, slot: Slot) -> bool {
         let main = usize::from(self.main);
         if main == 0 {
-            return self.buckets.iter_mut().any(|bucket| bucket.put(0, slot));
+            return self
+                .buckets
+                .iter_mut_from(0)
+                .any(|bucket| bucket.put(0, slot));
         }
         let home = self.home(stored);
         let next = (home + 1) % main;
@@ -104,9 +106,9 @@ impl Segment {
                 return self.buckets[from].put(home as u8, slot);
             }
         }
-        let is_stashed = self.buckets[main..]
-            .iter_mut()
-            .any(|bucket| bucket.put(home as u8, slot));
+        let mut stash = self.buckets.iter_mut_from(main);
+        let is_stashed = stash.any(|bucket| bucket.put(home as u8, slot));
+        drop(stash);
         if is_stashed {
             self.buckets[home].stashed += 1;
         }

@@ -7,15 +7,15 @@
 //!        63 62 61 60 59                        31 30                           0
 //!       +-----+-----+----------------------------+------------------------------+
 //! cold  | 1 0 | freq|       stored hash 29       |       tier address 31        |
-//!       +-----+-----+--------------+-------------+------------------------------+
-//! hot   | 0 1 | freq|    tag 15    |            pointer 48, shifted by 3: 45    |
-//!       +-----+-----+--------------+--------------------------------------------+
+//!       +-----+-----+------------+---------------+------------------------------+
+//! hot   | 0 1 | freq|   tag 12   |                  pointer 48                  |
+//!       +-----+-----+------------+----------------------------------------------+
 //! empty |                                  all 0                                |
 //!       +-----------------------------------------------------------------------+
 //! state 1 1 is never made.
 //! ```
 //!
-//! The tag is the low 15 bits of the stored hash: the high ones already choose
+//! The tag is the low 12 bits of the stored hash: the high ones already choose
 //! segment and bucket.
 
 use crate::address::Address;
@@ -26,7 +26,7 @@ const STATE_SHIFT: u32 = 62;
 const FREQUENCY_SHIFT: u32 = 60;
 const HOT: u64 = 1;
 const COLD: u64 = 2;
-const POINTER_BITS: u32 = 48 - RawRecord::FREE_BITS;
+const POINTER_BITS: u32 = 48;
 const TAG_BITS: u32 = FREQUENCY_SHIFT - POINTER_BITS;
 const TAG_MASK: u32 = (1 << TAG_BITS) - 1;
 const STORED_MASK: u32 = (1 << KeyHash::STORED_BITS) - 1;
@@ -70,7 +70,7 @@ impl Slot {
     /// If the allocator handed out an address above 48 bits.
     #[must_use]
     pub fn hot(record: RawRecord, hash: KeyHash) -> Self {
-        let pointer = (record.to_exposed() >> RawRecord::FREE_BITS) as u64;
+        let pointer = record.to_exposed() as u64;
         assert!(
             pointer >> POINTER_BITS == 0,
             "user memory lies below 48 bits"
@@ -83,7 +83,7 @@ impl Slot {
     #[must_use]
     pub(super) fn with_record(self, record: RawRecord) -> Self {
         debug_assert!(self.0 >> STATE_SHIFT == HOT);
-        let pointer = (record.to_exposed() >> RawRecord::FREE_BITS) as u64;
+        let pointer = record.to_exposed() as u64;
         assert!(
             pointer >> POINTER_BITS == 0,
             "user memory lies below 48 bits"
@@ -144,8 +144,7 @@ impl Slot {
         match self.0 >> STATE_SHIFT {
             HOT => {
                 let pointer = self.0 & ((1 << POINTER_BITS) - 1);
-                RawRecord::from_exposed((pointer as usize) << RawRecord::FREE_BITS)
-                    .map(Location::Hot)
+                RawRecord::from_exposed(pointer as usize).map(Location::Hot)
             }
             COLD => Some(Location::Cold(Address::from_low_bits(self.0 as u32))),
             _ => None,
@@ -224,9 +223,9 @@ mod tests {
         }
 
         #[test]
-        fn hot_slot_reads_back(hash in any::<u64>(), pointer in 1..1_usize << 45, frequency in 0..4_u8) {
+        fn hot_slot_reads_back(hash in any::<u64>(), pointer in 1..1_usize << 48, frequency in 0..4_u8) {
             let hash = KeyHash(hash);
-            let record = RawRecord::from_exposed(pointer << 3).expect("not null");
+            let record = RawRecord::from_exposed(pointer).expect("not null");
             let slot = Slot::hot(record, hash).with_frequency(frequency);
             prop_assert_eq!(slot.location(), Some(Location::Hot(record)));
             prop_assert_eq!(slot.frequency(), frequency);

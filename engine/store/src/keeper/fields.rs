@@ -127,6 +127,7 @@ fn delete_expired(store: &Store, database: u8, key: &[u8]) {
         };
         // Of a hash nothing of this can fail.
         let _ = access.update(0, &update);
+        access.count_expired_fields(0, fields.len());
         access.commit();
         if fields.len() < FIELDS {
             return;

@@ -53,6 +53,8 @@ use thermocline_wal::FrameReader;
 const REST: Duration = Duration::from_millis(10);
 /// How often the process's resident size is looked at.
 const OBSERVE_INTERVAL: Duration = Duration::from_millis(50);
+/// Shards looked at for dead records each time.
+const COMPACTED_SHARDS: usize = 64;
 /// Batches of demotion or eviction in one round of all tasks.
 const RELIEF_BATCHES: usize = 16;
 /// Reads in flight when many records are needed.
@@ -122,6 +124,8 @@ pub(crate) struct Keeper {
     /// The next shard to bring up in the background.
     next_load: usize,
     tail: Tail,
+    /// The next shard to look at for dead records.
+    next_compaction: usize,
     demotion: Hand,
     expiry: Hand,
     fields: FieldSearch,
@@ -151,6 +155,7 @@ impl Keeper {
             next_image: directory.number + 1,
             directory,
             next_load: 0,
+            next_compaction: 0,
             demotion: Hand::default(),
             expiry: Hand::default(),
             fields: FieldSearch::default(),
@@ -239,6 +244,7 @@ impl Keeper {
         let _ = self.store.log.is_overdue();
         if now >= self.observed_at + OBSERVE_INTERVAL {
             self.observed_at = now;
+            self.compact_some();
             self.store.pool.trim();
             // Where the store is stepped the process is not the store's.
             if !self.store.log.is_stepped()

@@ -142,6 +142,19 @@ impl Keeper {
         freed_bytes > 0
     }
 
+    /// Wins the places of dead records in the next shards. A heap that needs a
+    /// chunk does so by itself; one whose records shrink or go needs none.
+    pub(super) fn compact_some(&mut self) {
+        for _ in 0..super::COMPACTED_SHARDS.min(self.store.shards.len()) {
+            let number = self.next_compaction % self.store.shards.len();
+            self.next_compaction = number + 1;
+            let mut shard = self.store.shards[number].lock();
+            if shard.compact() > 0 {
+                self.store.recount(&mut shard);
+            }
+        }
+    }
+
     /// Wins the places of dead records in all shards, though nothing can sink
     /// or go; false if there are few.
     fn compact(&self) -> bool {

@@ -10,8 +10,10 @@
 //! not fit, the chunk is sealed and another begun. A record that dies leaves
 //! its chunk's live bytes; a chunk without any goes back to the pool at once.
 //! Chunks grow with the heap: a half-filled and a half-dead chunk must be small
-//! against it. A record too long for that lies alone, in memory of the
-//! allocator: see [`Heap::begin_chunk`].
+//! against it. Where records are long and few that is not small enough: there a
+//! chunk is an untouched one, which becomes resident page by page. A record too
+//! long for a chunk lies alone, in memory of the allocator: see
+//! [`Heap::begin_chunk`].
 //!
 //! INVARIANT: the records of a chunk, live and dead, lie one behind the other
 //! from its start to `used`; `live` is the sum of those not dead.
@@ -19,7 +21,7 @@
 #![expect(unsafe_code, reason = "records lie in chunks and are found by address")]
 
 use super::allocator_rounds_to;
-use super::layout::{ALIGNMENT_BYTES, RawRecord, RecordParts};
+use super::layout::{RawRecord, RecordParts};
 use super::pool::{CHUNK_BYTES_MAX, CHUNK_BYTES_MIN, ChunkPool};
 use std::alloc::Layout;
 use std::ptr::NonNull;
@@ -37,6 +39,13 @@ const RECORDS_BEFORE_CHUNK: usize = 8;
 const DEAD_PART: usize = 3;
 /// The same when memory is short.
 const DEAD_PART_SHORT: usize = 8;
+/// What the chunk in use and the ends of the others may cost a record before
+/// chunks become resident by the page, bytes.
+const WASTE_BYTES: usize = 4;
+/// A heap this large asks for huge pages whatever that costs, bytes.
+const SMALL_PAGES_BYTES: usize = 4 << 20;
+/// The shortest chunk that becomes resident by the page, bytes.
+const UNTOUCHED_BYTES_MIN: usize = 16 << 10;
 /// A chunk is worth emptying if at least this part of it can be won.
 const WORTH_PART: usize = 16;
 
@@ -64,6 +73,8 @@ struct Chunk {
     bytes: u32,
     used: u32,
     live: u32,
+    /// Whether it is resident only as far as it is used.
+    is_untouched: bool,
 }
 
 impl Chunk {
@@ -72,17 +83,32 @@ impl Chunk {
         bytes: 0,
         used: 0,
         live: 0,
+        is_untouched: false,
     };
 
     fn holds(&self, raw: RawRecord) -> bool {
         raw.as_ptr().addr().wrapping_sub(self.start.as_ptr().addr()) < self.bytes as usize
     }
 
+    /// How much of it is resident: whole pages.
+    fn resident_bytes(&self) -> usize {
+        if self.is_untouched {
+            (self.used as usize).next_multiple_of(CHUNK_BYTES_MIN)
+        } else {
+            self.bytes as usize
+        }
+    }
+
+    /// Which part of what is resident `bytes` are, 0 to 2¹⁶.
+    fn part(&self, bytes: usize) -> usize {
+        (bytes << 16)
+            .checked_div(self.resident_bytes())
+            .unwrap_or(0)
+    }
+
     /// What emptying it would win, in parts of it, 0 to 2¹⁶.
-    fn waste(&self) -> u32 {
-        (u64::from(self.bytes - self.live) << 16)
-            .checked_div(u64::from(self.bytes))
-            .unwrap_or(0) as u32
+    fn waste(&self) -> usize {
+        self.part(self.resident_bytes() - self.live as usize)
     }
 }
 
@@ -92,8 +118,9 @@ pub struct Heap {
     current: Chunk,
     /// Ascending by address.
     sealed: Vec<Chunk>,
-    /// All chunks, and the part of them in use, bytes.
-    chunk_bytes: usize,
+    /// What is resident of the sealed chunks, bytes.
+    sealed_bytes: usize,
+    /// The part of all chunks in use, bytes.
     used_bytes: usize,
     /// Live records in chunks, bytes.
     live_bytes: usize,
@@ -117,7 +144,7 @@ impl Heap {
             pool: Arc::clone(pool),
             current: Chunk::NONE,
             sealed: Vec::new(),
-            chunk_bytes: 0,
+            sealed_bytes: 0,
             used_bytes: 0,
             live_bytes: 0,
             alone_bytes: 0,
@@ -126,7 +153,8 @@ impl Heap {
         }
     }
 
-    /// All memory of the heap: chunks as a whole, records alone, lists, bytes.
+    /// All memory of the heap: what is resident of chunks, records alone, lists,
+    /// bytes.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
         let list = self.sealed.capacity() * size_of::<Chunk>();
@@ -135,7 +163,12 @@ impl Heap {
         } else {
             allocator_rounds_to(list)
         };
-        self.chunk_bytes + self.alone_bytes + list
+        self.chunk_bytes() + self.alone_bytes + list
+    }
+
+    /// What is resident of the chunks, bytes.
+    fn chunk_bytes(&self) -> usize {
+        self.sealed_bytes + self.current.resident_bytes()
     }
 
     /// See [`HeapStatistics`].
@@ -144,7 +177,7 @@ impl Heap {
         HeapStatistics {
             live_bytes: self.live_bytes + self.alone_bytes,
             dead_bytes: self.dead_bytes(),
-            tail_bytes: self.chunk_bytes - self.used_bytes,
+            tail_bytes: self.chunk_bytes() - self.used_bytes,
             chunks: self.sealed.len() + usize::from(self.current.bytes > 0),
             compactions: self.compactions,
             compacted_bytes: self.compacted_bytes,
@@ -179,8 +212,7 @@ impl Heap {
     #[inline]
     pub(crate) fn try_allocate(&mut self, parts: &RecordParts<'_>) -> Option<RawRecord> {
         let place = self.bump(parts.record_bytes())?;
-        // SAFETY: `bump` gives initialised memory of its own of as many bytes,
-        // aligned to 8.
+        // SAFETY: `bump` gives initialised memory of its own of as many bytes.
         Some(unsafe { parts.write_to(place) })
     }
 
@@ -239,14 +271,19 @@ impl Heap {
             bytes.clamp(CHUNK_BYTES_MIN, CHUNK_BYTES_MAX)
         };
         let (wanted, least) = (in_range(wanted), in_range(bytes * RECORDS_IN_CHUNK / 2));
+        // Where that comes to too much a record, only pages are half unfilled,
+        // and chunks so long that their ends come to half a byte a record.
+        let is_costly = bytes.pow(3) > WASTE_BYTES * WASTE_BYTES * heap_bytes;
+        let untouched = (is_costly && heap_bytes < SMALL_PAGES_BYTES)
+            .then(|| in_range((bytes * bytes).max(UNTOUCHED_BYTES_MIN)));
         self.seal();
-        let (start, bytes) = self.pool.take(wanted, least);
+        let lent = self.pool.take(wanted, least, untouched);
         self.current = Chunk {
-            start,
-            bytes: bytes as u32,
+            start: lent.start,
+            bytes: lent.bytes as u32,
+            is_untouched: lent.is_untouched,
             ..Chunk::NONE
         };
-        self.chunk_bytes += bytes;
         true
     }
 
@@ -261,6 +298,7 @@ impl Heap {
                 self.sealed.reserve_exact(self.sealed.len() / 4 + 4);
             }
             self.sealed.insert(at, chunk);
+            self.sealed_bytes += chunk.resident_bytes();
         } else if chunk.bytes > 0 {
             self.free(chunk);
         }
@@ -268,11 +306,11 @@ impl Heap {
 
     /// Gives a chunk back that is in no list any more.
     fn free(&mut self, chunk: Chunk) {
-        self.chunk_bytes -= chunk.bytes as usize;
         self.used_bytes -= chunk.used as usize;
+        let (bytes, resident_bytes) = (chunk.bytes as usize, chunk.resident_bytes());
         // SAFETY: the pool gave it with as many bytes, it has no live record,
         // and no borrow outlives the table's `&mut self` that led here.
-        unsafe { self.pool.give_back(chunk.start, chunk.bytes as usize) };
+        unsafe { self.pool.give_back(chunk.start, bytes, resident_bytes) };
     }
 
     /// Which sealed chunk a record lies in, or the current one.
@@ -320,6 +358,7 @@ impl Heap {
                 self.sealed[index].live -= bytes as u32;
                 if self.sealed[index].live == 0 {
                     let chunk = self.sealed.remove(index);
+                    self.sealed_bytes -= chunk.resident_bytes();
                     self.free(chunk);
                 }
             }
@@ -334,7 +373,7 @@ impl Heap {
         } else {
             DEAD_PART
         };
-        self.dead_bytes() * part > self.chunk_bytes
+        self.dead_bytes() * part > self.chunk_bytes()
     }
 
     /// The live records of the chunk of which the most is dead or was never
@@ -344,12 +383,8 @@ impl Heap {
         let waste = |chunk: &Chunk| chunk.waste();
         let most = self.sealed.iter().map(waste).max().unwrap_or(0);
         let dead = self.current.used - self.current.live;
-        let current = Chunk {
-            live: self.current.bytes - dead,
-            ..self.current
-        }
-        .waste();
-        let is_worth = |waste: u32| waste as usize * WORTH_PART >= 1 << 16;
+        let current = self.current.part(dead as usize);
+        let is_worth = |waste: usize| waste * WORTH_PART >= 1 << 16;
         let chunk = if current > most && is_worth(current) {
             let chunk = self.current;
             self.seal();
@@ -405,21 +440,21 @@ enum Place {
 }
 
 fn layout_alone(bytes: usize) -> Layout {
-    Layout::from_size_align(bytes, ALIGNMENT_BYTES)
-        .expect("a record is no longer than the slices it was made of can be")
+    Layout::array::<u8>(bytes).expect("a record is no longer than the slices it was made of can be")
 }
 
 impl Drop for Heap {
     /// Frees the chunks; the table frees the records that lie alone before.
     fn drop(&mut self) {
-        self.sealed.push(self.current);
+        self.sealed
+            .push(std::mem::replace(&mut self.current, Chunk::NONE));
         for chunk in std::mem::take(&mut self.sealed) {
             if chunk.bytes > 0 {
                 self.free(chunk);
             }
         }
         debug_assert_eq!(
-            (self.chunk_bytes, self.alone_bytes),
+            (self.used_bytes, self.alone_bytes),
             (0, 0),
             "all memory goes back"
         );

@@ -5,18 +5,31 @@
 //! record is touched under its shard's lock, by any thread.
 //!
 //! ```text
-//! +------+-------+------------+--------------+-----------+-----------+-----+-------+---------+
-//! | form | flags | key length | value length | expiry    | address   | key | value | padding |
-//! | u8   | u8    | varint     | varint       | i64, opt. | u32, opt. |     |       | to 8    |
-//! +------+-------+------------+--------------+-----------+-----------+-----+-------+---------+
+//!          0         1         5
+//!         +---------+---------+------------+--------------+---------------+-----+-------+
+//!         | head u8 | address | key length | value length | expiry        | key | value |
+//!         |         | u32     | varint     | varint       | i64, optional |     |       |
+//!         +---------+---------+------------+--------------+---------------+-----+-------+
+//!
+//!           7     6       5      4       3 2 1 0
+//!         +-----+-------+------+-------+--------+
+//! head    | dead|writing|clean |expires|  form  |
+//!         +-----+-------+------+-------+--------+
+//!           31   30                             0
+//!         +----+---------------------------------+
+//! address | 0  | where the tier has a copy       |
+//!         | 1  | nowhere                         |
+//!         +----+---------------------------------+
 //! ```
 //!
-//! Numbers are little endian and unaligned; a record starts at a multiple of 8,
-//! so that three bits of its address are free, and takes a multiple of 8. It is
+//! Numbers are little endian and unaligned. A record starts at any byte and is
 //! as long as the layout says, therefore the length is not stored, and the
 //! records of a chunk can be walked one after another.
 //!
-//! INVARIANT: [`FLAG_CLEAN`] is set only together with [`FLAG_ADDRESS`].
+//! Room for the address is there from the start: each record gets one with the
+//! first checkpoint, and a record that grew for it would leave a dead one behind.
+//!
+//! INVARIANT: [`FLAG_CLEAN`] is set only in a record with an address.
 //! INVARIANT: what lies at a record's place keeps its length until the place is
 //! given back, though the record be dead or another have taken it over.
 #![expect(unsafe_code, reason = "a record is found again from a slot's 48 bits")]
@@ -28,22 +41,25 @@ use std::ptr::NonNull;
 use thermocline_base::UnixMillis;
 use thermocline_base::codec::varint_bytes;
 
-const FLAG_EXPIRY: u8 = 1;
-const FLAG_ADDRESS: u8 = 2;
-const FLAG_CLEAN: u8 = 4;
-const FLAG_WRITING: u8 = 8;
+/// Forms are below this: see [`RecordParts::form`].
+pub(crate) const FORM_LIMIT: u8 = 16;
+const FORM_MASK: u8 = FORM_LIMIT - 1;
+const FLAG_EXPIRY: u8 = 0x10;
+const FLAG_CLEAN: u8 = 0x20;
+const FLAG_WRITING: u8 = 0x40;
 /// No slot leads to the record any more; its place waits to be given back.
-const FLAG_DEAD: u8 = 16;
+const FLAG_DEAD: u8 = 0x80;
 const EXPIRY_BYTES: usize = 8;
-const ADDRESS_BYTES: usize = 4;
-
-/// Every record starts at a multiple of this and takes one, bytes.
-pub(super) const ALIGNMENT_BYTES: usize = 8;
+/// The address, and where the lengths begin.
+const ADDRESS: std::ops::Range<usize> = 1..5;
+/// What stands for no address: any number with bit 31 set.
+const NO_ADDRESS: u32 = u32::MAX;
 
 /// What a record is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RecordParts<'a> {
-    /// Type and encoding of the value; only the caller knows the meaning.
+    /// Type and encoding of the value, below 16; only the caller knows the
+    /// meaning.
     pub form: u8,
     /// When the key expires.
     pub expiry: Option<UnixMillis>,
@@ -71,53 +87,49 @@ impl<'a> RecordParts<'a> {
         }
     }
 
-    fn flags(&self) -> u8 {
-        let mut flags = 0;
+    fn head(&self) -> u8 {
+        debug_assert!(self.form < FORM_LIMIT, "a form has four bits");
+        let mut head = self.form & FORM_MASK;
         if self.expiry.is_some() {
-            flags |= FLAG_EXPIRY;
+            head |= FLAG_EXPIRY;
         }
-        if self.address.is_some() {
-            flags |= FLAG_ADDRESS;
-            if self.is_clean {
-                flags |= FLAG_CLEAN;
-            }
+        if self.address.is_some() && self.is_clean {
+            head |= FLAG_CLEAN;
         }
-        flags
+        head
     }
 
     fn offsets(&self) -> Offsets {
         let (key_bytes, value_bytes) = (self.key.len(), self.value.len());
-        let header_end = 2 + varint_bytes(key_bytes as u64) + varint_bytes(value_bytes as u64);
-        Offsets::new(self.flags(), header_end, key_bytes, value_bytes)
+        let lengths = varint_bytes(key_bytes as u64) + varint_bytes(value_bytes as u64);
+        let expires = self.expiry.is_some();
+        Offsets::new(expires, ADDRESS.end + lengths, key_bytes, value_bytes)
     }
 
     /// What a record of these parts takes, bytes.
     #[must_use]
     pub fn record_bytes(&self) -> usize {
-        self.offsets().end.next_multiple_of(ALIGNMENT_BYTES)
+        self.offsets().end
     }
 
     /// Makes the bytes at `place` a record of these parts.
     ///
     /// # Safety
-    /// `place` is aligned to 8 and has room for [`RecordParts::record_bytes`]
-    /// bytes, initialised, that nothing borrows and that do not overlap with
-    /// the key and value of `self`.
+    /// `place` has room for [`RecordParts::record_bytes`] bytes, initialised,
+    /// that nothing borrows and that do not overlap with the key and value of
+    /// `self`.
     pub(super) unsafe fn write_to(&self, place: NonNull<u8>) -> RawRecord {
         let offsets = self.offsets();
         // SAFETY: the caller's promise is that there are at least as many
         // bytes, initialised, and nothing else refers to them.
         let bytes = unsafe { std::slice::from_raw_parts_mut(place.as_ptr(), offsets.end) };
-        bytes[0] = self.form;
-        bytes[1] = self.flags();
-        let at = write_varint(bytes, 2, self.key.len());
+        bytes[0] = self.head();
+        let address = self.address.map_or(NO_ADDRESS, Address::to_bits);
+        bytes[ADDRESS].copy_from_slice(&address.to_le_bytes());
+        let at = write_varint(bytes, ADDRESS.end, self.key.len());
         write_varint(bytes, at, self.value.len());
         if let Some(expiry) = self.expiry {
-            bytes[offsets.expiry..][..EXPIRY_BYTES].copy_from_slice(&expiry.0.to_le_bytes());
-        }
-        if let Some(address) = self.address {
-            bytes[offsets.address..][..ADDRESS_BYTES]
-                .copy_from_slice(&address.to_bits().to_le_bytes());
+            bytes[offsets.expiry..offsets.key].copy_from_slice(&expiry.0.to_le_bytes());
         }
         bytes[offsets.key..offsets.value].copy_from_slice(self.key);
         bytes[offsets.value..].copy_from_slice(self.value);
@@ -138,31 +150,21 @@ impl<'a> RecordParts<'a> {
 #[derive(Clone, Copy)]
 struct Offsets {
     expiry: usize,
-    address: usize,
     key: usize,
     value: usize,
     end: usize,
 }
 
 impl Offsets {
-    const fn new(flags: u8, header_end: usize, key_bytes: usize, value_bytes: usize) -> Self {
-        let expiry = header_end;
-        let address = expiry
-            + if flags & FLAG_EXPIRY == 0 {
-                0
-            } else {
-                EXPIRY_BYTES
-            };
-        let key = address
-            + if flags & FLAG_ADDRESS == 0 {
-                0
-            } else {
-                ADDRESS_BYTES
-            };
+    const fn new(expires: bool, expiry: usize, key_bytes: usize, value_bytes: usize) -> Self {
+        let key = if expires {
+            expiry + EXPIRY_BYTES
+        } else {
+            expiry
+        };
         let value = key + key_bytes;
         Self {
             expiry,
-            address,
             key,
             value,
             end: value + value_bytes,
@@ -176,9 +178,6 @@ impl Offsets {
 pub struct RawRecord(NonNull<u8>);
 
 impl RawRecord {
-    /// How many low bits of [`RawRecord::to_exposed`] are always 0.
-    pub(crate) const FREE_BITS: u32 = ALIGNMENT_BYTES.trailing_zeros();
-
     /// What starts at `place`.
     pub(super) const fn at(place: NonNull<u8>) -> Self {
         Self(place)
@@ -242,8 +241,8 @@ pub struct Record<'a> {
 
 impl<'a> Record<'a> {
     fn byte(self, at: usize) -> u8 {
-        // SAFETY: only called for the header, whose end was written: two bytes
-        // and two varints, each of which ends itself.
+        // SAFETY: only called for the header, whose end was written: a byte, an
+        // address and two varints, each of which ends itself.
         unsafe { self.start.add(at).read() }
     }
 
@@ -260,15 +259,15 @@ impl<'a> Record<'a> {
         }
     }
 
-    fn flags(self) -> u8 {
-        self.byte(1)
+    fn head(self) -> u8 {
+        self.byte(0)
     }
 
     fn offsets(self) -> Offsets {
-        let mut at = 2;
+        let mut at = ADDRESS.end;
         let key_bytes = self.read_varint(&mut at);
         let value_bytes = self.read_varint(&mut at);
-        Offsets::new(self.flags(), at, key_bytes, value_bytes)
+        Offsets::new(self.expires(), at, key_bytes, value_bytes)
     }
 
     fn bytes(self, offsets: Offsets) -> &'a [u8] {
@@ -297,7 +296,7 @@ impl<'a> Record<'a> {
     /// Whether the key expires.
     #[must_use]
     pub fn expires(self) -> bool {
-        self.flags() & FLAG_EXPIRY != 0
+        self.head() & FLAG_EXPIRY != 0
     }
 
     /// Where the tier has a copy; [`Record::is_clean`] says whether it is
@@ -305,42 +304,38 @@ impl<'a> Record<'a> {
     /// counted as garbage.
     #[must_use]
     pub fn address(self) -> Option<Address> {
-        if self.flags() & FLAG_ADDRESS == 0 {
-            return None;
-        }
-        let offsets = self.offsets();
-        Some(address_at(self.bytes(offsets), offsets))
+        address_at(self.bytes(self.offsets()))
     }
 
     /// Whether the tier holds an identical copy at [`Record::address`].
     #[must_use]
     pub fn is_clean(self) -> bool {
-        self.flags() & FLAG_CLEAN != 0
+        self.head() & FLAG_CLEAN != 0
     }
 
     /// Whether the record as it is was captured for the tier and has not been
     /// changed since: see [`RecordMut::mark_writing`].
     #[must_use]
     pub fn is_writing(self) -> bool {
-        self.flags() & FLAG_WRITING != 0
+        self.head() & FLAG_WRITING != 0
     }
 
     /// Whether no slot leads here any more.
     pub(super) fn is_dead(self) -> bool {
-        self.flags() & FLAG_DEAD != 0
+        self.head() & FLAG_DEAD != 0
     }
 
     /// All of the record; the header is read once.
     #[must_use]
     pub fn parts(self) -> RecordParts<'a> {
-        let flags = self.flags();
+        let head = self.head();
         let offsets = self.offsets();
         let bytes = self.bytes(offsets);
         RecordParts {
-            form: bytes[0],
-            expiry: (flags & FLAG_EXPIRY != 0).then(|| expiry_at(bytes, offsets)),
-            address: (flags & FLAG_ADDRESS != 0).then(|| address_at(bytes, offsets)),
-            is_clean: flags & FLAG_CLEAN != 0,
+            form: head & FORM_MASK,
+            expiry: (head & FLAG_EXPIRY != 0).then(|| expiry_at(bytes, offsets)),
+            address: address_at(bytes),
+            is_clean: head & FLAG_CLEAN != 0,
             key: &bytes[offsets.key..offsets.value],
             value: &bytes[offsets.value..],
         }
@@ -349,7 +344,7 @@ impl<'a> Record<'a> {
     /// What the record takes, bytes.
     #[must_use]
     pub fn record_bytes(self) -> usize {
-        self.offsets().end.next_multiple_of(ALIGNMENT_BYTES)
+        self.offsets().end
     }
 }
 
@@ -382,12 +377,12 @@ impl RecordMut<'_> {
     /// Remembers that the record was captured for the tier. Any change forgets
     /// it.
     pub(crate) fn mark_writing(&mut self) {
-        self.bytes().0[1] |= FLAG_WRITING;
+        self.bytes().0[0] |= FLAG_WRITING;
     }
 
     /// Remembers that no slot leads here any more.
     pub(super) fn mark_dead(&mut self) {
-        self.bytes().0[1] |= FLAG_DEAD;
+        self.bytes().0[0] |= FLAG_DEAD;
     }
 
     /// Changes the expiry of a record that has one, or leaves one without as it
@@ -397,9 +392,9 @@ impl RecordMut<'_> {
             return false;
         }
         let (bytes, offsets) = self.bytes();
-        bytes[1] &= !(FLAG_CLEAN | FLAG_WRITING);
+        bytes[0] &= !(FLAG_CLEAN | FLAG_WRITING);
         if let Some(expiry) = expiry {
-            bytes[offsets.expiry..offsets.address].copy_from_slice(&expiry.0.to_le_bytes());
+            bytes[offsets.expiry..offsets.key].copy_from_slice(&expiry.0.to_le_bytes());
         }
         true
     }
@@ -413,35 +408,30 @@ impl RecordMut<'_> {
             return false;
         };
         place.copy_from_slice(with);
-        bytes[1] &= !(FLAG_CLEAN | FLAG_WRITING);
+        bytes[0] &= !(FLAG_CLEAN | FLAG_WRITING);
         true
     }
 
-    /// Remembers in a record that has an address that the tier holds an
-    /// identical copy at this one. Whether that could be done.
-    pub(crate) fn set_address(&mut self, address: Address) -> bool {
-        let (bytes, offsets) = self.bytes();
-        if bytes[1] & FLAG_ADDRESS == 0 {
-            return false;
-        }
-        bytes[offsets.address..offsets.key].copy_from_slice(&address.to_bits().to_le_bytes());
-        bytes[1] = (bytes[1] | FLAG_CLEAN) & !FLAG_WRITING;
-        true
+    /// Remembers that the tier holds an identical copy at this address.
+    pub(crate) fn set_address(&mut self, address: Address) {
+        let (bytes, _) = self.bytes();
+        bytes[ADDRESS].copy_from_slice(&address.to_bits().to_le_bytes());
+        bytes[0] = (bytes[0] | FLAG_CLEAN) & !FLAG_WRITING;
     }
 }
 
 /// The expiry of a record that has one.
 fn expiry_at(bytes: &[u8], offsets: Offsets) -> UnixMillis {
     let mut field = [0; EXPIRY_BYTES];
-    field.copy_from_slice(&bytes[offsets.expiry..offsets.address]);
+    field.copy_from_slice(&bytes[offsets.expiry..offsets.key]);
     UnixMillis(i64::from_le_bytes(field))
 }
 
-/// The address of a record that has one.
-fn address_at(bytes: &[u8], offsets: Offsets) -> Address {
-    let mut field = [0; ADDRESS_BYTES];
-    field.copy_from_slice(&bytes[offsets.address..offsets.key]);
-    Address::from_low_bits(u32::from_le_bytes(field))
+/// The address of a record, if it has one.
+fn address_at(bytes: &[u8]) -> Option<Address> {
+    let mut field = [0; ADDRESS.end - ADDRESS.start];
+    field.copy_from_slice(&bytes[ADDRESS]);
+    Address::from_bits(u32::from_le_bytes(field))
 }
 
 fn write_varint(bytes: &mut [u8], mut at: usize, mut value: usize) -> usize {
@@ -464,21 +454,21 @@ mod tests {
         Address::new(page, 1).expect("the page is in range")
     }
 
-    /// Eight-aligned bytes with room for a record of `parts`.
-    fn place(parts: &RecordParts<'_>) -> Vec<u64> {
-        vec![u64::MAX; parts.record_bytes() / ALIGNMENT_BYTES]
+    /// Bytes with room for a record of `parts`.
+    fn place(parts: &RecordParts<'_>) -> Vec<u8> {
+        vec![u8::MAX; parts.record_bytes()]
     }
 
-    fn write(parts: &RecordParts<'_>, place: &mut [u64]) -> RawRecord {
-        let start = NonNull::new(place.as_mut_ptr().cast()).expect("not null");
-        // SAFETY: `place` is aligned and initialised, has room, and is its own.
+    fn write(parts: &RecordParts<'_>, place: &mut [u8]) -> RawRecord {
+        let start = NonNull::new(place.as_mut_ptr()).expect("not null");
+        // SAFETY: `place` is initialised, has room, and is its own.
         unsafe { parts.write_to(start) }
     }
 
     proptest! {
         #[test]
         fn parts_read_back_through_every_change(
-            form in any::<u8>(),
+            form in 0..FORM_LIMIT,
             expiry in any::<Option<i64>>(),
             page in proptest::option::of(0..Address::PAGE_COUNT),
             key in vec(any::<u8>(), 0..300),
@@ -507,12 +497,9 @@ mod tests {
                     }
                 } else {
                     let to = address(number.unwrap_or(0) as u32 >> 4);
-                    let done = record.set_address(to);
-                    prop_assert_eq!(done, parts.address.is_some());
-                    if done {
-                        parts.address = Some(to);
-                        parts.is_clean = true;
-                    }
+                    record.set_address(to);
+                    parts.address = Some(to);
+                    parts.is_clean = true;
                 }
                 // SAFETY: as above.
                 prop_assert_eq!(unsafe { raw.borrow() }.parts(), parts);
@@ -520,7 +507,7 @@ mod tests {
             // SAFETY: as above.
             let record = unsafe { raw.borrow() };
             prop_assert_eq!(record.parts(), parts);
-            prop_assert_eq!((record.key(), record.record_bytes()), (&key[..], memory.len() * 8));
+            prop_assert_eq!((record.key(), record.record_bytes()), (&key[..], memory.len()));
         }
     }
 

@@ -10,6 +10,10 @@
 //! goes first, so that free memory gathers at the high end. What is free and was
 //! written stays resident until [`ChunkPool::trim`], for the next chunk needs no
 //! page fault then; however free places lie, all of them can be given back.
+//!
+//! Regions are of two kinds. Most ask for huge pages: a chunk there is resident
+//! as a whole. In the others a chunk becomes resident page by page as it is
+//! written, and may so be long while little of it is used.
 #![expect(
     unsafe_code,
     reason = "chunks are parts of maps, lent out and taken back"
@@ -36,6 +40,23 @@ const IDLE_PART: usize = 32;
 const IDLE_BYTES: usize = 1 << 20;
 /// Places given back to the kernel under one hold of the lock.
 const TRIMMED: usize = 16;
+
+/// A chunk as it is lent.
+pub(super) struct Lent {
+    /// Initialised memory of any content that nothing else refers to.
+    pub(super) start: NonNull<u8>,
+    /// How long it is: a power of two.
+    pub(super) bytes: usize,
+    /// Whether it only becomes resident as it is written, from its start on.
+    pub(super) is_untouched: bool,
+}
+
+/// What the pages of a region are like.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Pages {
+    Huge = 0,
+    Small = 1,
+}
 
 /// Free places of each size by address. No two of them are halves of one place.
 #[derive(Default)]
@@ -77,8 +98,8 @@ struct State {
     regions: Vec<Region>,
     /// Free and resident.
     idle: Places,
-    /// Free and not resident.
-    untouched: Places,
+    /// Free and not resident, in regions of each kind of pages.
+    untouched: [Places; 2],
     lent_bytes: usize,
     idle_bytes: usize,
 }
@@ -86,6 +107,7 @@ struct State {
 struct Region {
     map: MmapMut,
     start: usize,
+    pages: Pages,
 }
 
 /// See the module.
@@ -98,48 +120,70 @@ pub struct ChunkPool {
 impl ChunkPool {
     /// A chunk of `wanted` bytes, or a shorter one of at least `least` where one
     /// lies idle and none of `wanted` does: the shards' heaps are of about one
-    /// size, and when they grow, what is too short now must not lie about.
-    /// Powers of two in the pool's range both, and so is the length of what is
-    /// given: initialised memory of any content that nothing else refers to.
-    /// Ends the process when there is none.
-    pub(super) fn take(&self, wanted: usize, least: usize) -> (NonNull<u8>, usize) {
+    /// size, and when they grow, what is too short now must not lie about. Where
+    /// none lies idle, an untouched one of `untouched` bytes, if that is given.
+    /// Powers of two in the pool's range all. Ends the process when there is no
+    /// memory.
+    pub(super) fn take(&self, wanted: usize, least: usize, untouched: Option<usize>) -> Lent {
         let mut state = self.state.lock();
-        let (wanted, least) = (order_of(wanted), order_of(least));
-        let orders = || (least..=wanted).rev().chain(wanted + 1..ORDERS);
-        let (start, bytes) = if let Some((start, order)) = state.idle.take(orders()) {
+        let (mut wanted, mut least) = (order_of(wanted), order_of(least));
+        let places = |least: usize, wanted: usize| (least..=wanted).rev().chain(wanted + 1..ORDERS);
+        let found = state.idle.take(places(least, wanted));
+        let is_untouched = found.is_none() && untouched.is_some();
+        let (start, order) = if let Some((start, order)) = found {
             state.idle.cut(start, order, wanted);
-            let bytes = size_of_order(order.min(wanted));
-            state.idle_bytes -= bytes;
-            (start, bytes)
+            state.idle_bytes -= size_of_order(order.min(wanted));
+            (start, order)
         } else {
-            let (start, order) = state.take_untouched(orders);
-            state.untouched.cut(start, order, wanted);
-            (start, size_of_order(order.min(wanted)))
+            let mut pages = Pages::Huge;
+            if let Some(bytes) = untouched {
+                pages = Pages::Small;
+                (wanted, least) = (order_of(bytes), order_of(bytes));
+            }
+            let (start, order) = state.take_untouched(pages, || places(least, wanted));
+            state.untouched[pages as usize].cut(start, order, wanted);
+            (start, order)
         };
+        let bytes = size_of_order(order.min(wanted));
         state.lent_bytes += bytes;
         drop(state);
         let start = NonNull::new(std::ptr::with_exposed_provenance_mut(start));
-        (
-            start.unwrap_or_else(|| unreachable!("no map begins at 0")),
+        Lent {
+            start: start.unwrap_or_else(|| unreachable!("no map begins at 0")),
             bytes,
-        )
+            is_untouched,
+        }
     }
 
-    /// Takes a chunk back.
+    /// Takes a chunk back, of which the first `resident` bytes are resident:
+    /// whole pages.
     ///
     /// # Safety
     /// `start` came from [`ChunkPool::take`] with the same `bytes`, and nothing
     /// refers to it any more.
-    pub(super) unsafe fn give_back(&self, start: NonNull<u8>, bytes: usize) {
+    pub(super) unsafe fn give_back(&self, start: NonNull<u8>, bytes: usize, resident: usize) {
+        debug_assert!(resident <= bytes && resident.is_multiple_of(CHUNK_BYTES_MIN));
         if cfg!(debug_assertions) {
             // Whoever still reads the chunk shall not find what was there.
             // SAFETY: the caller's promise is that nobody does.
-            unsafe { start.write_bytes(0xdb, bytes) };
+            unsafe { start.write_bytes(0xdb, resident) };
         }
+        let start = start.as_ptr().addr();
         let mut state = self.state.lock();
-        state.idle.add(start.as_ptr().addr(), order_of(bytes));
         state.lent_bytes -= bytes;
-        state.idle_bytes += bytes;
+        state.idle_bytes += resident;
+        if resident == bytes {
+            state.idle.add(start, order_of(bytes));
+            return;
+        }
+        let pages = state.region(start).pages;
+        for offset in (0..bytes).step_by(CHUNK_BYTES_MIN) {
+            if offset < resident {
+                state.idle.add(start + offset, 0);
+            } else {
+                state.untouched[pages as usize].add(start + offset, 0);
+            }
+        }
     }
 
     /// Gives free memory back to the kernel until no more is idle than the next
@@ -193,37 +237,48 @@ impl State {
     /// A place of which nothing is resident, of the first of `orders` there is.
     fn take_untouched<T: Iterator<Item = usize>>(
         &mut self,
+        pages: Pages,
         orders: impl Fn() -> T,
     ) -> (usize, usize) {
         loop {
-            if let Some(found) = self.untouched.take(orders()) {
+            if let Some(found) = self.untouched[pages as usize].take(orders()) {
                 return found;
             }
-            self.add_region();
+            self.add_region(pages);
         }
     }
 
-    fn add_region(&mut self) {
+    fn add_region(&mut self, pages: Pages) {
         let layout = std::alloc::Layout::new::<[u8; REGION_BYTES]>();
         let map = MmapMut::map_anon(REGION_BYTES + REGION_ALIGNMENT_BYTES);
         let mut map = map.unwrap_or_else(|_| std::alloc::handle_alloc_error(layout));
-        // A hint: a lookup of a random record misses the TLB less.
-        let _ = map.advise(Advice::HugePage);
+        // A hint: a lookup of a random record misses the TLB less; or one
+        // written page makes no more than itself resident.
+        let _ = map.advise(match pages {
+            Pages::Huge => Advice::HugePage,
+            Pages::Small => Advice::NoHugePage,
+        });
         let base = map.as_mut_ptr().expose_provenance();
         let start = base.next_multiple_of(REGION_ALIGNMENT_BYTES);
         for block in (start..start + REGION_BYTES).step_by(CHUNK_BYTES_MAX) {
-            self.untouched.add(block, ORDERS - 1);
+            self.untouched[pages as usize].add(block, ORDERS - 1);
         }
-        self.regions.push(Region { map, start });
+        self.regions.push(Region { map, start, pages });
         self.regions.sort_unstable_by_key(|region| region.start);
+    }
+
+    /// The region a place lies in.
+    fn region(&self, start: usize) -> &Region {
+        let after = (self.regions).partition_point(|region| region.start <= start);
+        &self.regions[after - 1]
     }
 
     /// Gives the pages of a free place back to the kernel.
     fn forget(&mut self, start: usize, order: usize) {
         let bytes = size_of_order(order);
-        let index = self.regions.partition_point(|region| region.start <= start) - 1;
-        let region = &self.regions[index];
+        let region = self.region(start);
         let offset = start - region.map.as_ptr().addr();
+        let pages = region.pages;
         // SAFETY: the place is free, so nobody has a reference into it, and it
         // may be written before it is read again or read as zeroes.
         let gone = unsafe {
@@ -233,7 +288,7 @@ impl State {
             tracing::warn!("the kernel does not take memory back");
         }
         self.idle_bytes -= bytes;
-        self.untouched.add(start, order);
+        self.untouched[pages as usize].add(start, order);
     }
 }
 
@@ -268,37 +323,51 @@ mod tests {
             steps in proptest::collection::vec((0..ORDERS, any::<u8>(), any::<bool>()), 0..200),
         ) {
             let pool = ChunkPool::default();
-            let mut lent: Vec<(NonNull<u8>, usize, u8)> = Vec::new();
+            let mut lent: Vec<(Lent, usize, u8)> = Vec::new();
+            let mut idle_bytes = 0;
             for (order, pick, gives) in steps {
                 if gives && !lent.is_empty() {
-                    let (start, bytes, what) = lent.swap_remove(usize::from(pick) % lent.len());
-                    prop_assert!(holds(start, bytes, what));
+                    let (chunk, resident, what) = lent.swap_remove(usize::from(pick) % lent.len());
+                    prop_assert!(holds(chunk.start, resident, what));
                     // SAFETY: it was taken with these bytes and is forgotten.
-                    unsafe { pool.give_back(start, bytes) };
+                    unsafe { pool.give_back(chunk.start, chunk.bytes, resident) };
                 } else {
                     let bytes = size_of_order(order);
-                    let (start, bytes) = pool.take(bytes, bytes >> (pick % 3).min(order as u8));
-                    prop_assert!(start.as_ptr().addr().is_multiple_of(bytes));
-                    fill(start, bytes, pick);
-                    lent.push((start, bytes, pick));
+                    let least = bytes >> (pick % 3).min(order as u8);
+                    let untouched = (pick % 2 == 0).then(|| size_of_order(usize::from(pick) % ORDERS));
+                    let chunk = pool.take(bytes, least, untouched);
+                    prop_assert!(chunk.start.as_ptr().addr().is_multiple_of(chunk.bytes));
+                    prop_assert!(!chunk.is_untouched || Some(chunk.bytes) == untouched);
+                    let resident = if chunk.is_untouched {
+                        (chunk.bytes * usize::from(pick) / 256).next_multiple_of(CHUNK_BYTES_MIN)
+                    } else {
+                        chunk.bytes
+                    };
+                    fill(chunk.start, resident, pick);
+                    lent.push((chunk, resident, pick));
                 }
-                let sum: usize = lent.iter().map(|(_, bytes, _)| bytes).sum();
+                let sum: usize = lent.iter().map(|(chunk, ..)| chunk.bytes).sum();
                 prop_assert_eq!(pool.lent_bytes(), sum);
                 pool.trim();
+                prop_assert!(pool.idle_bytes() <= IDLE_BYTES.max(sum / IDLE_PART));
             }
-            for (start, bytes, what) in lent {
-                prop_assert!(holds(start, bytes, what));
+            for (chunk, resident, what) in lent {
+                prop_assert!(holds(chunk.start, resident, what));
+                idle_bytes += resident;
+                let before = pool.idle_bytes();
                 // SAFETY: as above.
-                unsafe { pool.give_back(start, bytes) };
+                unsafe { pool.give_back(chunk.start, chunk.bytes, resident) };
+                prop_assert_eq!(pool.idle_bytes(), before + resident);
             }
+            prop_assert!(pool.idle_bytes() >= idle_bytes);
             prop_assert_eq!(pool.lent_bytes(), 0);
             pool.trim();
             prop_assert!(pool.idle_bytes() <= IDLE_BYTES);
             while pool.trim_some(0) {}
             prop_assert_eq!(pool.idle_bytes(), 0);
             let state = pool.state.lock();
-            let whole = state.untouched.0[ORDERS - 1].len() * CHUNK_BYTES_MAX;
-            prop_assert_eq!(whole, state.regions.len() * REGION_BYTES);
+            let blocks = state.untouched.iter().map(|places| places.0[ORDERS - 1].len());
+            prop_assert_eq!(blocks.sum::<usize>() * CHUNK_BYTES_MAX, state.regions.len() * REGION_BYTES);
         }
     }
 
@@ -306,21 +375,21 @@ mod tests {
     fn memory_given_back_is_not_idle_and_can_be_lent_again() {
         let pool = ChunkPool::default();
         let chunks: Vec<_> = (0..100)
-            .map(|_| pool.take(CHUNK_BYTES_MAX, CHUNK_BYTES_MAX).0)
+            .map(|_| pool.take(CHUNK_BYTES_MAX, CHUNK_BYTES_MAX, None).start)
             .collect();
         assert_eq!(pool.lent_bytes(), 100 * CHUNK_BYTES_MAX);
         for &chunk in &chunks {
             fill(chunk, CHUNK_BYTES_MAX, 1);
             // SAFETY: the chunk is not used again before it is taken again.
-            unsafe { pool.give_back(chunk, CHUNK_BYTES_MAX) };
+            unsafe { pool.give_back(chunk, CHUNK_BYTES_MAX, CHUNK_BYTES_MAX) };
         }
         assert_eq!(pool.idle_bytes(), 100 * CHUNK_BYTES_MAX);
         pool.trim();
         assert!(pool.idle_bytes() <= IDLE_BYTES);
-        let (again, _) = pool.take(CHUNK_BYTES_MAX, CHUNK_BYTES_MAX);
+        let again = pool.take(CHUNK_BYTES_MAX, CHUNK_BYTES_MAX, None).start;
         fill(again, CHUNK_BYTES_MAX, 2);
         assert!(holds(again, CHUNK_BYTES_MAX, 2));
         // SAFETY: it was taken with these bytes and is not used again.
-        unsafe { pool.give_back(again, CHUNK_BYTES_MAX) };
+        unsafe { pool.give_back(again, CHUNK_BYTES_MAX, CHUNK_BYTES_MAX) };
     }
 }

@@ -222,3 +222,35 @@ fn large_values_that_go_leave_no_memory_behind() {
     }
     opened.close(false);
 }
+
+/// Values that shrink ask for no new memory, and still give back what they had.
+#[test]
+fn values_that_shrink_leave_no_memory_behind() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut opened = Opened::open(directory.path(), Some(Policy::EverySecond), 1);
+    opened.settle();
+    let long = noise(1, 304);
+    for number in 0..40_000_u32 {
+        opened.set(0, &number.to_le_bytes(), &long, None);
+    }
+    // Every fourth stays, so that hardly a chunk is free by itself.
+    for number in (0..40_000_u32).filter(|number| number % 4 > 0) {
+        opened.set(0, &number.to_le_bytes(), b"short", None);
+    }
+    let mut waited = 0;
+    loop {
+        let statistics = opened.store.statistics();
+        if statistics.heap_dead_bytes * 2 <= statistics.record_bytes {
+            break;
+        }
+        opened.rest();
+        waited += 1;
+        assert!(waited < 2000, "{statistics:?}");
+    }
+    for number in (0..40_000_u32).step_by(97) {
+        let expected = if number % 4 == 0 { &long[..] } else { b"short" };
+        let held = opened.get(0, &number.to_le_bytes());
+        assert!(held == Some((Held::String(expected.to_vec()), None)));
+    }
+    opened.close(false);
+}

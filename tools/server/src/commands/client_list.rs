@@ -267,7 +267,9 @@ fn command_of(invocation: &Invocation<'_>, client: &Client) -> &'static str {
 }
 
 fn list(invocation: &mut Invocation<'_>) -> CommandResult {
-    let clients = chosen(invocation, 2, false)?;
+    let mut clients = chosen(invocation, 2, false)?;
+    // One that was killed is gone, though its task may not have heard of it yet.
+    clients.retain(|client| client.end() != End::Now);
     let now_ns = invocation.server.now_ns();
     let mut text = String::new();
     for client in clients {

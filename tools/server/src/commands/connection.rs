@@ -116,7 +116,8 @@ fn hello(invocation: &mut Invocation<'_>) -> CommandResult {
         Version::Three => 3,
     };
     invocation.session.client.version.store(proto, Relaxed);
-    reply.map(7);
+    let zone = invocation.server.config.get("availability-zone");
+    reply.map(7 + usize::from(!zone.is_empty()));
     reply.bulk(b"server");
     reply.bulk(b"redis");
     reply.bulk(b"version");
@@ -131,6 +132,10 @@ fn hello(invocation: &mut Invocation<'_>) -> CommandResult {
     reply.bulk(b"master");
     reply.bulk(b"modules");
     reply.array(0);
+    if !zone.is_empty() {
+        reply.bulk(b"availability_zone");
+        reply.bulk(zone.as_bytes());
+    }
     Ok(Outcome::Done)
 }
 

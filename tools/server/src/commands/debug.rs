@@ -3,6 +3,7 @@
 //! Owns which subcommands exist. Those that set a switch of another implementation's test
 //! suite answer OK where the switch means nothing here.
 
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use thermocline_commands::{Call, CommandError, ReplyBuffer, Version, table};
@@ -28,7 +29,6 @@ const WITHOUT_MEANING: &[(&str, usize)] = &[
     ("pause-cron", 1),
     ("quicklist-packed-threshold", 1),
     ("replybuffer", 2),
-    ("set-disable-deny-scripts", 1),
     ("set-skip-checksum-validation", 1),
 ];
 
@@ -67,6 +67,11 @@ fn debug(invocation: &mut Invocation<'_>) -> CommandResult {
             invocation.ok()
         }
         ("stringmatch-len", 2) => string_match(invocation),
+        ("set-disable-deny-scripts", 1) => {
+            let on = !invocation.is(2, "0");
+            invocation.server.live.scripts_may_debug.store(on, Relaxed);
+            invocation.ok()
+        }
         ("help", 0) => help(invocation),
         _ if WITHOUT_MEANING.contains(&(name.as_str(), given)) => invocation.ok(),
         _ => Err(refuse(format!(
@@ -217,13 +222,23 @@ fn protocol(invocation: &mut Invocation<'_>) -> CommandResult {
             reply.bulk(b"server-cpu-usage");
             reply.integer(42);
         }
+        "attrib" => {
+            if reply.version() == Version::Three {
+                reply.attribute(1);
+                reply.bulk(b"key-popularity");
+                reply.array(2);
+                reply.bulk(b"key:123");
+                reply.integer(90);
+            }
+            reply.bulk(b"Some real reply following the attribute");
+        }
         "verbatim" => reply.verbatim(*b"txt", b"This is a verbatim\nstring"),
         "true" => reply.boolean(true),
         "false" => reply.boolean(false),
         _ => {
             return Err(refuse(
                 "Wrong protocol type name. Please use one of the following: \
-                 string|integer|double|bignum|null|array|set|map|push|verbatim|true|false",
+                 string|integer|double|bignum|null|array|set|map|attrib|push|verbatim|true|false",
             ));
         }
     }
@@ -252,7 +267,7 @@ fn help(invocation: &mut Invocation<'_>) -> CommandResult {
             "    it is used instead of the 'key' prefix.",
             "PROTOCOL <type>",
             "    Reply with a test value of the specified type. <type> can be: string,",
-            "    integer, double, bignum, null, array, set, map, push, verbatim,",
+            "    integer, double, bignum, null, array, set, map, attrib, push, verbatim,",
             "    true, false.",
             "RELOAD [option ...]",
             "    Make a checkpoint and wait for it.",
@@ -260,6 +275,8 @@ fn help(invocation: &mut Invocation<'_>) -> CommandResult {
             "    Setting it to 0 disables expiring keys in background when they are not",
             "    accessed (otherwise the behavior). Setting it to 1 reenables back the",
             "    default.",
+            "SET-DISABLE-DENY-SCRIPTS <0|1>",
+            "    Allow or deny DEBUG in scripts.",
             "SLEEP <seconds>",
             "    Delay this connection for <seconds>. Decimals allowed.",
             "STRINGMATCH-LEN <text> <pattern>",

@@ -177,6 +177,7 @@ pub(super) fn stats(source: &Source<'_>, report: &mut Report) {
         ("sync_partial_ok", &0),
         ("sync_partial_err", &0),
         ("expired_keys", &found.expired_keys),
+        ("expired_fields", &found.expired_fields),
         ("expired_stale_perc", &"0.00"),
         ("expired_time_cap_reached_count", &0),
         ("expire_cycle_cpu_milliseconds", &0),
@@ -282,6 +283,8 @@ pub(super) fn cpu(_: &Source<'_>, report: &mut Report) {
         ("used_cpu_user_children", 0.0),
         ("used_cpu_sys_main_thread", main_system),
         ("used_cpu_user_main_thread", main_user),
+        // Each thread serves clients.
+        ("used_active_time_main_thread", user + system),
     ] {
         report.field(name, format_args!("{seconds:.6}"));
     }

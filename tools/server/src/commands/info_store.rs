@@ -22,6 +22,9 @@ pub(super) fn memory(source: &Source<'_>, report: &mut Report) {
     let net_bytes = found.used_bytes.saturating_sub(startup_bytes);
     let dataset_percent = 100.0 * ratio(found.record_bytes, net_bytes).min(1.0);
     let peak_percent = 100.0 * ratio(found.used_bytes, found.peak_bytes);
+    // What is held and holds nothing: it comes back with compaction.
+    let wasted_bytes = found.heap_dead_bytes + found.heap_tail_bytes + found.heap_idle_bytes;
+    let allocated_bytes = found.used_bytes.saturating_sub(wasted_bytes);
     report.bytes("used_memory", found.used_bytes + clients_bytes);
     report.bytes("used_memory_rss", rss_bytes);
     report.bytes("used_memory_peak", found.peak_bytes);
@@ -45,7 +48,10 @@ pub(super) fn memory(source: &Source<'_>, report: &mut Report) {
         ("used_memory_index", &found.index_bytes),
         ("used_memory_buffers", &found.buffer_bytes),
         ("used_memory_pending", &found.pending_bytes),
+        ("allocator_allocated", &allocated_bytes),
+        ("allocator_active", &found.used_bytes),
         ("allocator_resident", &rss_bytes),
+        ("allocator_muzzy", &found.heap_idle_bytes),
     ]);
     let scripts = source.invocation.server.scripts.statistics();
     report.bytes("used_memory_lua", scripts.machine_bytes);
@@ -73,6 +79,19 @@ pub(super) fn memory(source: &Source<'_>, report: &mut Report) {
     report.fields(&[
         ("maxmemory_policy", &settings.policy().name()),
         ("maxmemory_configured", &server.config.get("maxmemory")),
+        (
+            "allocator_frag_ratio",
+            &format_args!("{:.2}", ratio(found.used_bytes, allocated_bytes)),
+        ),
+        ("allocator_frag_bytes", &wasted_bytes),
+        (
+            "allocator_rss_ratio",
+            &format_args!("{:.2}", ratio(rss_bytes, found.used_bytes)),
+        ),
+        (
+            "allocator_rss_bytes",
+            &rss_bytes.saturating_sub(found.used_bytes),
+        ),
         (
             "mem_fragmentation_ratio",
             &format_args!("{:.2}", ratio(rss_bytes, found.used_bytes)),

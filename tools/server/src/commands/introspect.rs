@@ -38,7 +38,15 @@ fn role(invocation: &mut Invocation<'_>) -> CommandResult {
 }
 
 fn time(invocation: &mut Invocation<'_>) -> CommandResult {
-    let now_us = invocation.server.unix_us();
+    // Time stands still within a transaction or script.
+    let held = invocation
+        .faults
+        .now()
+        .filter(|_| invocation.is_in_transaction());
+    let now_us = held.map_or_else(
+        || invocation.server.unix_us(),
+        |now| now.0.saturating_mul(1000),
+    );
     invocation.reply.array(2);
     for number in [now_us.div_euclid(1_000_000), now_us.rem_euclid(1_000_000)] {
         invocation.reply.bulk(number.to_string().as_bytes());

@@ -3,8 +3,9 @@
 //! Owns nothing beyond the calls on the session.
 
 use thermocline_commands::CommandError;
+use thermocline_store::KeyName;
 
-use super::{CommandResult, Family, Invocation};
+use super::{CommandResult, Family, Invocation, Outcome};
 
 pub(super) static COMMANDS: Family = &[
     ("discard", discard),
@@ -27,7 +28,14 @@ fn discard(invocation: &mut Invocation<'_>) -> CommandResult {
 }
 
 fn watch(invocation: &mut Invocation<'_>) -> CommandResult {
-    for key in &invocation.arguments[1..] {
+    let (store, database) = (&invocation.server.store, invocation.session.database);
+    let keys = &invocation.arguments[1..];
+    let names: Vec<KeyName<'_>> = keys.iter().map(|key| KeyName { database, key }).collect();
+    // A key that had expired before it was watched does not change by being removed.
+    if let Err(fault) = store.remove_expired(&names, invocation.faults) {
+        return Ok(Outcome::Fault(fault));
+    }
+    for key in keys {
         invocation.session.watch(&invocation.server.store, key);
     }
     invocation.ok()

@@ -125,7 +125,7 @@ fn apply(server: &Server, name: &str, value: &str) {
             let events = Events::parse(value).unwrap_or_default();
             server.hub.set_events(&server.store, events);
         }
-        "tracking-table-max-keys" => server.hub.tracking.set_most_keys(number()),
+        "tracking-table-max-keys" => server.hub.set_most_tracked_keys(number()),
         "client-query-buffer-limit" => live.query_buffer_bytes.store(number(), Relaxed),
         "proto-max-bulk-len" => live.bulk_bytes.store(number(), Relaxed),
         "protected-mode" => live.protected_mode.store(value == "yes", Relaxed),

@@ -38,6 +38,8 @@ pub(crate) struct Live {
     pub(crate) latency_threshold_ms: AtomicU64,
     /// Milliseconds a script may keep others waiting before they are told.
     pub(crate) busy_threshold_ms: AtomicU64,
+    /// Whether scripts may run DEBUG, for test suites.
+    pub(crate) scripts_may_debug: AtomicBool,
     has_password: AtomicBool,
     password: RwLock<String>,
 }
@@ -62,6 +64,7 @@ impl Default for Live {
             latency_tracking: AtomicBool::new(true),
             latency_threshold_ms: AtomicU64::new(0),
             busy_threshold_ms: AtomicU64::new(5000),
+            scripts_may_debug: AtomicBool::new(false),
             has_password: AtomicBool::new(false),
             password: RwLock::new(String::new()),
         }

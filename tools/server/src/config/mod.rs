@@ -181,7 +181,7 @@ impl Config {
                     };
                     let known =
                         |(present, _): &(String, String)| present.eq_ignore_ascii_case(name);
-                    if fits && !found.iter().any(known) {
+                    if fits && !(is_glob && directive.is_hidden()) && !found.iter().any(known) {
                         let shown = if is_glob {
                             name.to_owned()
                         } else {
@@ -192,6 +192,7 @@ impl Config {
                 }
             }
         }
+        found.sort();
         found
     }
 

@@ -98,6 +98,11 @@ impl Directive {
         Self::new(name, kind, default, Effect::Protected)
     }
 
+    /// Whether `CONFIG GET` shows it only to those who ask for its whole name.
+    pub(crate) fn is_hidden(&self) -> bool {
+        self.name.contains("-avoid-copy-reply")
+    }
+
     pub(super) const fn idle(name: &'static str, kind: Kind, default: &'static str) -> Self {
         Self::new(name, kind, default, Effect::Idle)
     }
@@ -226,6 +231,7 @@ static OWN: &[Directive] = &[
     Directive::live("hll-sparse-max-bytes", BYTES, "3000"),
     Directive::live("stream-node-max-bytes", BYTES, "4096"),
     Directive::live("stream-node-max-entries", COUNT, "100"),
+    Directive::live("availability-zone", Text, ""),
     Directive::start("io-backend", OneOf(&["auto", "io_uring", "posix"]), "auto"),
     Directive::start(
         "io-threads",

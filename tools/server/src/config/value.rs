@@ -108,7 +108,9 @@ fn events(word: &str) -> Result<String, String> {
         .ok_or_else(|| "Invalid event class character. Use 'Ag$lshzxeKEtmdn'.".to_owned())
 }
 
+/// Numbers without zeros at the end, as they are shown.
 fn percentiles(words: &[&str]) -> Result<String, String> {
+    let mut shown = Vec::new();
     for word in words.iter().filter(|word| !word.is_empty()) {
         let number: f64 = word
             .parse()
@@ -119,8 +121,9 @@ fn percentiles(words: &[&str]) -> Result<String, String> {
                     .to_owned(),
             );
         }
+        shown.push(number.to_string());
     }
-    Ok(join(words))
+    Ok(shown.join(" "))
 }
 
 fn buffer_limits(words: &[&str], current: &str) -> Result<String, String> {
@@ -270,5 +273,7 @@ mod tests {
         );
         assert!(normalise(Kind::SavePoints, &["900"], "").is_err());
         assert!(normalise(Kind::Percentiles, &["50", "101"], "").is_err());
+        let shown = normalise(Kind::Percentiles, &["0.0", "50.0", "99.90"], "");
+        assert_eq!(shown.as_deref(), Ok("0 50 99.9"));
     }
 }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 
 use smallvec::SmallVec;
 use thermocline_commands::table::{self, Command, Flag};
+use thermocline_commands::{Executor, Mark};
 
 use super::{Place, Runner, Step};
 use crate::commands::moment;
@@ -41,8 +42,11 @@ impl Runner {
                 cell.latencies.record(spent_ns);
             }
         }
-        if failed {
-            self.count_error(place.offset);
+        if failed && !std::mem::take(&mut self.is_error_counted) {
+            let is_custom = registry::all()
+                .get(usize::from(number))
+                .is_some_and(|command| Executor::is_scripted(command));
+            self.count_error(place.offset, is_custom);
         }
         let reply_bytes = self.reply.as_bytes().len() - place.offset;
         self.note_slow(number, spent_ns, reply_bytes, words);
@@ -63,12 +67,17 @@ impl Runner {
                 self.show_request(number, self.session.database, words);
             }
         }
-        let is_pushed = std::mem::take(&mut self.session.is_pushing);
-        if self.session.replies != Replies::On && !self.session.end_reply() && !is_pushed {
-            self.reply.rollback(place.mark);
-        }
+        self.settle_reply(place.mark);
         self.end_request(number);
         step
+    }
+
+    /// Takes the reply written since `mark` back if the client wants none: CLIENT REPLY.
+    pub(super) fn settle_reply(&mut self, mark: Mark) {
+        let is_pushed = std::mem::take(&mut self.session.is_pushing);
+        if self.session.replies != Replies::On && !self.session.end_reply() && !is_pushed {
+            self.reply.rollback(mark);
+        }
     }
 
     /// Logs the request if it was slow, or it or its reply large.
@@ -179,9 +188,9 @@ impl Runner {
         }
     }
 
-    pub(super) fn count_error(&self, from: usize) {
+    pub(super) fn count_error(&self, from: usize, is_custom: bool) {
         let error = self.reply.as_bytes().get(from + 1..).unwrap_or_default();
-        self.server.statistics.count_error(error);
+        self.server.statistics.count_error(error, is_custom);
         self.statistics.error_replies.add(1);
     }
 

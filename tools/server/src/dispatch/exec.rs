@@ -5,6 +5,7 @@
 //! queue as it was. The connection's task.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use thermocline_base::Random;
 use thermocline_commands::table::{Command, Flag};
@@ -13,10 +14,19 @@ use thermocline_store::Fault;
 
 use super::script::Ended;
 use super::{Runner, Step};
-use crate::commands::{Invocation, Outcome, Refusal, select_argument};
+use crate::commands::{Invocation, Outcome, Refusal, Wait, select_argument};
 use crate::hub::{Hub, MONITOR, TRACKING};
 use crate::registry::{self, Runs};
 use crate::session::Transaction;
+
+/// The longest DEBUG SLEEP of a transaction or script.
+const SLEEP_HOLDING_MAX: Duration = Duration::from_secs(10);
+
+/// DEBUG SLEEP within a transaction or script: its thread sleeps and its keys stay held, for
+/// this is what the command is for there. Others wait, as all do in the reference.
+pub(super) fn sleep_holding(time: Duration) {
+    std::thread::sleep(time.min(SLEEP_HOLDING_MAX));
+}
 
 impl Runner {
     /// Whether the queue writes and whether it may take memory.
@@ -134,6 +144,10 @@ impl Runner {
             };
             let refusal = match run(&mut invocation) {
                 Ok(Outcome::Done | Outcome::Close) => return,
+                Ok(Outcome::Wait(Wait::Sleep(time))) => {
+                    sleep_holding(time);
+                    return reply.simple("OK");
+                }
                 Ok(Outcome::Wait(_) | Outcome::Fault(_)) => {
                     CommandError::NotInTransaction(call.command.name).into()
                 }
@@ -158,16 +172,16 @@ impl Runner {
         if std::mem::take(&mut self.session.resets_statistics) {
             self.server.store.reset_statistics();
         }
-        let done = ran.as_ref().ok().copied().flatten();
-        let lsn = done.map(|done| self.lsn.max(done.lsn).max(self.session.heard_lsn));
+        let executed = ran.as_ref().ok().and_then(Option::as_ref);
+        let lsn = executed.map(|done| self.lsn.max(done.lsn).max(self.session.heard_lsn));
         self.server.hub.end_transaction(lsn);
-        ran?;
-        match lsn {
-            Some(lsn) => {
+        match (ran?, lsn) {
+            (Some(executed), Some(lsn)) => {
                 self.lsn = lsn;
                 self.book_queue(&calls, from);
+                self.book_failed(&calls, &executed.failed);
             }
-            None => self.reply.null_array(),
+            _ => self.reply.null_array(),
         }
         Ok(Ended::Done)
     }
@@ -198,6 +212,20 @@ impl Runner {
                 Ok(Ended::Changed)
             }
             again => Ok(again),
+        }
+    }
+
+    /// Books the calls of a transaction that replied with an error.
+    fn book_failed(&self, calls: &[Call<'_>], failed: &[(usize, Box<[u8]>)]) {
+        for (number, error) in failed {
+            self.server.statistics.count_error(error, false);
+            self.statistics.error_replies.add(1);
+            if let Some(call) = calls.get(*number)
+                && let number = registry::number(call.command)
+                && let Some(cell) = self.statistics.cells.get(usize::from(number))
+            {
+                cell.failed.add(1);
+            }
         }
     }
 

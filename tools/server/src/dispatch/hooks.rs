@@ -4,8 +4,8 @@
 //! Owns when each happens around a request; every one stands behind one test of a flag. The
 //! connection's task.
 
-use thermocline_commands::Call;
 use thermocline_commands::table::{self, Command, Flag};
+use thermocline_commands::{Call, Executor};
 
 use super::Runner;
 use super::books::redacted;
@@ -101,6 +101,10 @@ impl Remembering<'_> {
             CachingMode::OptOut => !tracking.is_caching_named,
         };
         if tracking.tracker.is_broadcast || !is_wanted || !command.flags.contains(Flag::Readonly) {
+            return;
+        }
+        // A script reads what its commands read, not what it names.
+        if Executor::is_scripted(command) {
             return;
         }
         let (hub, id) = (&self.server.hub, self.session.client.id);

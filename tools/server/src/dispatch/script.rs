@@ -17,8 +17,9 @@ use thermocline_commands::{
 use thermocline_store::{Fault, FaultSet, Statistics};
 
 use super::Runner;
+use super::exec::sleep_holding;
 use super::hooks::Remembering;
-use crate::commands::{Invocation, Outcome, select_argument};
+use crate::commands::{Invocation, Outcome, Wait, select_argument};
 use crate::hub::{Hub, MONITOR, TRACKING};
 use crate::registry::{self, Runs};
 use crate::server::Server;
@@ -36,6 +37,8 @@ pub(super) enum Ended {
     Long,
     /// See [`ScriptRan::Busy`].
     Busy,
+    /// See [`ScriptRan::Paused`]; for how long yet, in ms.
+    Paused(u64),
 }
 
 /// A command of a script, for those who monitor.
@@ -50,6 +53,10 @@ pub(super) struct Shown {
 pub(super) struct Notes {
     /// Calls and failed ones by command.
     calls: BTreeMap<u16, (u64, u64)>,
+    /// Refused calls by command.
+    rejected: BTreeMap<u16, u64>,
+    /// Whether the error that the script ended with is among `errors`.
+    is_error_counted: bool,
     errors: Vec<Vec<u8>>,
     pub(super) shown: Vec<Shown>,
     lines: Vec<(LogLevel, Vec<u8>)>,
@@ -72,7 +79,7 @@ struct Surroundings<'a> {
 fn needs_no_statistics(command: &Command) -> bool {
     matches!(
         command.name,
-        "publish" | "spublish" | "ping" | "echo" | "time" | "select" | "wait"
+        "publish" | "spublish" | "ping" | "echo" | "time" | "select" | "wait" | "debug"
     )
 }
 
@@ -119,6 +126,10 @@ impl Aside for Surroundings<'_> {
         };
         let refusal = match run(&mut invocation) {
             Ok(Outcome::Done | Outcome::Close) => return,
+            Ok(Outcome::Wait(Wait::Sleep(time))) => {
+                sleep_holding(time);
+                return reply.simple("OK");
+            }
             Ok(Outcome::Wait(_) | Outcome::Fault(_)) => {
                 CommandError::NotInTransaction(call.command.name).into()
             }
@@ -161,6 +172,24 @@ impl Aside for Surroundings<'_> {
         executor::refusal(&self.server.store.admit(takes_memory))
     }
 
+    fn allows(&self, command: &Command) -> bool {
+        command.name == "debug" && self.server.live.scripts_may_debug.load(Relaxed)
+    }
+
+    fn note_refused(&mut self, command: Option<&'static Command>, error: &[u8]) {
+        if let Some(command) = command {
+            let number = registry::number(command);
+            *self.notes.rejected.entry(number).or_default() += 1;
+        }
+        if self.notes.errors.len() < SHOWN_MAX {
+            self.notes.errors.push(error.to_vec());
+        }
+    }
+
+    fn note_counted(&mut self) {
+        self.notes.is_error_counted = true;
+    }
+
     fn log(&mut self, level: LogLevel, text: &[u8]) {
         self.notes.lines.push((level, text.to_vec()));
     }
@@ -200,7 +229,9 @@ impl Runner {
             database: 0,
             notes: Notes::default(),
         };
+        let paused_ms = self.server.writes_paused_ms();
         let scripted = Scripted {
+            is_paused: paused_ms.is_some(),
             calls,
             is_transaction,
             watched,
@@ -229,6 +260,7 @@ impl Runner {
             ScriptRan::Changed => Ended::Changed,
             ScriptRan::Long => Ended::Long,
             ScriptRan::Busy => Ended::Busy,
+            ScriptRan::Paused => Ended::Paused(paused_ms.unwrap_or(0)),
         })
     }
 
@@ -240,8 +272,14 @@ impl Runner {
             }
             self.answered += calls;
         }
+        for (number, calls) in notes.rejected {
+            if let Some(cell) = self.statistics.cells.get(usize::from(number)) {
+                cell.rejected.add(calls);
+            }
+        }
+        self.is_error_counted = notes.is_error_counted;
         for error in &notes.errors {
-            self.server.statistics.count_error(error);
+            self.server.statistics.count_error(error, false);
             self.statistics.error_replies.add(1);
         }
         for (level, text) in notes.lines {
@@ -279,6 +317,7 @@ impl Runner {
         self.script_seed = None;
         self.script_now = None;
         self.script_shown.clear();
+        self.is_error_counted = false;
     }
 
     /// How long a script may keep others from an answer, in ms.

@@ -1,4 +1,5 @@
-//! Splits a line into arguments with the quoting rules of `sdssplitargs`.
+//! Splits a line into arguments with the quoting rules of `sdssplitargs`: as in a shell, what
+//! is quoted and what is not may stand side by side in one argument.
 //!
 //! Owns quotes and escapes; does not look for the end of the line, nor bound
 //! its length: the caller does. Output never exceeds the input in bytes.
@@ -11,7 +12,7 @@
 
 use std::ops::Range;
 
-/// A quote is not closed, or a closing quote is not followed by a space.
+/// A quote is not closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("unbalanced quotes")]
 pub struct UnbalancedQuotes;
@@ -57,22 +58,14 @@ fn one_argument<'a>(mut rest: &'a [u8], text: &mut Vec<u8>) -> Result<&'a [u8], 
     loop {
         match rest {
             [] => return Ok(rest),
-            [b'"', tail @ ..] => return closed(double_quoted(tail, text)?),
-            [b'\'', tail @ ..] => return closed(single_quoted(tail, text)?),
+            [b'"', tail @ ..] => rest = double_quoted(tail, text)?,
+            [b'\'', tail @ ..] => rest = single_quoted(tail, text)?,
             [byte, ..] if is_space(*byte) => return Ok(rest),
             [byte, tail @ ..] => {
                 text.push(*byte);
                 rest = tail;
             }
         }
-    }
-}
-
-/// The quote just closed must end its argument.
-fn closed(rest: &[u8]) -> Result<&[u8], UnbalancedQuotes> {
-    match rest {
-        [byte, ..] if !is_space(*byte) => Err(UnbalancedQuotes),
-        _ => Ok(rest),
     }
 }
 
@@ -144,7 +137,7 @@ mod tests {
 
     #[test]
     fn quotes_and_escapes_follow_sdssplitargs() {
-        let cases: [(&[u8], &[&[u8]]); 8] = [
+        let cases: [(&[u8], &[&[u8]]); 11] = [
             (b"", &[]),
             (b"  set\ta  b ", &[b"set", b"a", b"b"]),
             (br#""a b" 'c d'"#, &[b"a b", b"c d"]),
@@ -153,6 +146,9 @@ mod tests {
             (br#""" ''"#, &[b"", b""]),
             (br#"a"b c""#, &[b"ab c"]),
             (br#""\xZZ""#, &[b"xZZ"]),
+            (br#""a"b 'c'd"#, &[b"ab", b"cd"]),
+            (br#"""x"" y"#, &[b"x", b"y"]),
+            (br#""\x41"'b'\x41"#, &[br"Ab\x41"]),
         ];
         for (line, expected) in cases {
             let expected: Vec<Vec<u8>> = expected.iter().map(|w| w.to_vec()).collect();
@@ -162,7 +158,7 @@ mod tests {
 
     #[test]
     fn unbalanced_quotes_are_refused() {
-        for line in [&b"\"a"[..], b"'a", b"\"a\"b", b"'a'b", b"\"a\\", b"\"a\0\""] {
+        for line in [&b"\"a"[..], b"'a", b"a\"", b"'a'b'", b"\"a\\", b"\"a\0\""] {
             assert_eq!(words(line), Err(UnbalancedQuotes), "{line:?}");
         }
     }

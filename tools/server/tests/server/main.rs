@@ -3,6 +3,7 @@
 //! Each test has a data directory and a port of its own; a daemon is ended by its process
 //! id whatever becomes of the test.
 
+mod agreement;
 mod basics;
 mod blocking;
 mod configuration;

@@ -120,7 +120,9 @@ pub(super) fn expire_fields(
     fields: Vec<&[u8]>,
 ) -> Result<(), Failure> {
     if !fields.is_empty() {
+        let count = fields.len();
         context.update(0, &Update::HashDelete { fields })?;
+        context.access.count_expired_fields(context.keys[0], count);
         context.notify(EventClass::Hash, "hexpired", 0);
         context.notify_if_gone(0);
     }
