@@ -13,6 +13,8 @@ use thermocline_disk::SimulatedDisk;
 
 const BLOCK_BYTES: u64 = 4096;
 const SEED: u64 = 20;
+/// Steps of the keeper that bring up whatever is whole; what is not never comes.
+const PATIENCE: usize = 500;
 /// An idle log has said by then that all of it is durable.
 const IDLE_MS: i64 = 2_000;
 
@@ -89,6 +91,7 @@ fn read(scene: &Scene, disk: &SimulatedDisk) -> Result<Found, String> {
     copy.time.jump(scene_now(scene));
     let started = copy.start(Scene::memory(SEED));
     let mut life = started.map_err(|refused| refused.0.to_string())?;
+    life.set_patience(PATIENCE);
     let found = life.read_all();
     let _ = life.end();
     Ok(found)

@@ -185,6 +185,7 @@ pub struct Life {
     random: Random,
     last_keeper_ms: i64,
     pressure_left: u64,
+    patience: usize,
 }
 
 /// How the disk and the machine treat a process.
@@ -255,6 +256,7 @@ impl Life {
             random: Random::new(random.next_u64()),
             last_keeper_ms: 0,
             pressure_left: 0,
+            patience: PATIENCE,
         })
     }
 
@@ -383,12 +385,17 @@ impl Life {
         load.is_active = false;
     }
 
+    /// Gives a key that is read only so many steps of the keeper to come up.
+    pub fn set_patience(&mut self, steps: usize) {
+        self.patience = steps;
+    }
+
     /// Reads all keys, having the keeper bring up what they need.
     pub fn read_all(&mut self) -> Found {
         let mut found = Found::new();
         for key in universe() {
             let mut entry = Err("it never came up".to_owned());
-            for _ in 0..PATIENCE {
+            for _ in 0..self.patience {
                 let outcome = self.load.lock().client.run(&Client::reads(&key));
                 match outcome {
                     Outcome::Done { reply, .. } => {

@@ -5,7 +5,7 @@
 //! library call it; the task says what fails.
 
 use crate::bench::BenchError;
-use crate::step::StepError;
+use crate::step::{self, StepError};
 use fuser::{
     BackgroundSession, Config, FileAttr, FileHandle, FileType, Filesystem, FopenFlags, Generation,
     INodeNo, LockOwner, OpenFlags, RenameFlags, ReplyAttr, ReplyCreate, ReplyData, ReplyDirectory,
@@ -18,6 +18,7 @@ use std::fs::{self, File, Metadata};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -81,7 +82,16 @@ impl Faults {
 /// See the module; unmounted when dropped.
 pub(super) struct FaultyMount {
     faults: Arc<Faults>,
+    at: PathBuf,
     _session: BackgroundSession,
+}
+
+impl Drop for FaultyMount {
+    fn drop(&mut self) {
+        // The library leaves it mounted. Lazily: a server of a run that failed may
+        // still be ending.
+        let _ = step::output(Command::new("umount").arg("--lazy").arg(&self.at));
+    }
 }
 
 impl FaultyMount {
@@ -105,6 +115,7 @@ impl FaultyMount {
         })?;
         Ok(Self {
             faults,
+            at: at.to_owned(),
             _session: session,
         })
     }
