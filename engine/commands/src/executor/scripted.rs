@@ -123,6 +123,7 @@ impl Executor {
             return Ok(ScriptRan::Busy);
         };
         let machine = self.scripts.made(&mut slot).map_err(Fault::Damaged)?;
+        let before = self.scripts.statistics();
         let mut wanted = Wanted::default();
         let ran = loop {
             let mark = reply.checkpoint();
@@ -136,7 +137,10 @@ impl Executor {
             };
             let tried = try_.run(&scripted, &wanted, machine, reply);
             let stop = match tried {
-                Tried::Ran(done) => break Ok(ScriptRan::Done(done)),
+                Tried::Ran(done) => {
+                    self.scripts.note(machine);
+                    break Ok(ScriptRan::Done(done));
+                }
                 Tried::Changed => break Ok(ScriptRan::Changed),
                 Tried::Stopped(stop) => stop,
             };
@@ -144,6 +148,7 @@ impl Executor {
             drop(try_);
             reply.rollback(mark);
             machine.forget_libraries();
+            self.scripts.note_libraries(&before);
             aside.abandon();
             match stop {
                 Stop::Fault(fault) => break Err(fault),
@@ -154,7 +159,6 @@ impl Executor {
                 Stop::Prepare => aside.prepare(),
             }
         };
-        self.scripts.note(machine);
         drop(slot);
         self.serve_ready(&mut Random::new(scripted.seed));
         ran
@@ -205,14 +209,17 @@ impl<'t> Try<'t> {
         for call in scripted.calls {
             *self.aside.database() = call.database;
             let performed = if is_of_scripts(call.command) {
-                machine.perform(crate::scripts::Performance {
+                let performed = machine.perform(crate::scripts::Performance {
                     command: call.command,
                     words: call.arguments,
                     is_patient: scripted.is_patient,
                     is_paused: scripted.is_paused,
                     host: self,
                     reply,
-                })
+                });
+                // A later call of the same transaction may ask for the counts.
+                self.executor.scripts.note(machine);
+                performed
             } else {
                 self.run_call(call, false, reply)
             };

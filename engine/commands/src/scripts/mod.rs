@@ -182,6 +182,14 @@ impl Scripts {
         Ok(machine)
     }
 
+    /// After what was done to libraries was taken back: the counts of before.
+    pub(crate) fn note_libraries(&self, before: &ScriptStatistics) {
+        let counts = &self.counts;
+        counts.libraries.store(before.libraries, Relaxed);
+        counts.functions.store(before.functions, Relaxed);
+        counts.library_bytes.store(before.library_bytes, Relaxed);
+    }
+
     /// After the machine was used: what INFO shows.
     pub(crate) fn note(&self, machine: &Machine) {
         let now = machine.statistics();

@@ -57,6 +57,38 @@ fn functions_and_a_scripts_changes_survive_a_kill() {
 }
 
 #[test]
+fn a_transaction_counts_the_functions_it_has_itself() {
+    let daemon = Daemon::start(&[]);
+    let mut client = daemon.client();
+    let counts = |stats: &Value| {
+        let text = format!("{stats:?}");
+        let numbers: Vec<i64> = text
+            .match_indices("int(")
+            .filter_map(|(at, _)| text[at + 4..].split(')').next()?.parse().ok())
+            .collect();
+        numbers
+    };
+    let mut stats = |commands: &[&[&str]]| {
+        let mut pipe = redis::pipe();
+        pipe.atomic();
+        for words in commands {
+            pipe.cmd(words[0]).arg(&words[1..]);
+        }
+        let replies: Vec<Value> = pipe.query(&mut client).unwrap();
+        replies.last().map(counts).unwrap_or_default()
+    };
+    let ask: &[&str] = &["FUNCTION", "STATS"];
+    let load: &[&str] = &["FUNCTION", "LOAD", LIBRARY];
+    assert_eq!(stats(&[load, ask]), [1, 1]);
+    assert_eq!(stats(&[&["FUNCTION", "FLUSH"], ask]), [0, 0]);
+    assert_eq!(
+        stats(&[load, &["FUNCTION", "DELETE", "counters"], load, ask]),
+        [1, 1]
+    );
+    assert_eq!(stats(&[ask]), [1, 1]);
+}
+
+#[test]
 fn a_dump_of_functions_restores_them() {
     let daemon = Daemon::start(&[]);
     let mut client = daemon.client();
