@@ -132,6 +132,7 @@ impl Engine {
             is_transaction: false,
             watched: None,
             is_patient: false,
+            is_paused: false,
             seed: 1,
         };
         let mut aside = NothingAside { database: 0 };
@@ -190,6 +191,11 @@ impl Aside for NothingAside {
     fn refusal(&mut self, _: &Command) -> Option<CommandError> {
         None
     }
+    fn allows(&self, _: &Command) -> bool {
+        false
+    }
+    fn note_refused(&mut self, _: Option<&'static Command>, _: &[u8]) {}
+    fn note_counted(&mut self) {}
     fn log(&mut self, _: LogLevel, _: &[u8]) {}
     fn abandon(&mut self) {}
 }

@@ -6,7 +6,11 @@ use crate::bench::BenchError;
 use crate::step::{self, StepError};
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// A file system that is busy for longer is left so.
+const UNMOUNT_LIMIT: Duration = Duration::from_secs(10);
 
 /// See the module.
 pub(super) struct Device {
@@ -72,6 +76,17 @@ impl Device {
 
     /// Ends the mount; nothing may have a file open on it.
     pub(super) fn unmount(mut self) -> Result<(), BenchError> {
+        // The kernel closes what a ring has registered a little after the process is gone.
+        let begin = Instant::now();
+        while begin.elapsed() < UNMOUNT_LIMIT {
+            let mut command = Command::new("umount");
+            command.arg(&self.mounted_at).stderr(Stdio::null());
+            if command.status()?.success() {
+                self.is_mounted = false;
+                return Ok(());
+            }
+            std::thread::sleep(UNMOUNT_LIMIT / 100);
+        }
         self.is_mounted = false;
         step::run(Command::new("umount").arg(&self.mounted_at))?;
         Ok(())
