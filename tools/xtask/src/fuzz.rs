@@ -18,12 +18,12 @@ pub(crate) fn run_all(seconds: u32) -> Result<(), StepError> {
     for target in listed.split_whitespace() {
         run(Command::new("cargo")
             .env("RUSTC_BOOTSTRAP", "1")
+            // The index keeps pointers to records in a form that LeakSanitizer does not see.
+            .env("ASAN_OPTIONS", "detect_leaks=0")
             .args(["fuzz", "run", target])
             .args(corpora(target)?)
             .arg("--")
             .arg(format!("-max_total_time={seconds}"))
-            // The index keeps pointers to records in a form that LeakSanitizer does not see.
-            .arg("-detect_leaks=0")
             .args(["-timeout=10", "-rss_limit_mb=2048", "-print_final_stats=1"]))?;
     }
     Ok(())
