@@ -253,8 +253,10 @@ impl Keeper {
                 self.store.memory.observe_resident(bytes);
             }
             let limit = self.store.settings.tier_max_bytes();
+            let is_short = self.is_device_short();
             let is_full = self.store.volume.with_table(|table| {
                 table.set_tier_max_bytes(limit);
+                table.set_device_short(is_short);
                 table.is_full_of_live()
             });
             self.store.control.set_tier_full(is_full);
@@ -273,6 +275,15 @@ impl Keeper {
                 .demoted_stored_bytes
                 .store(self.writer.stored_bytes, Relaxed);
         }
+    }
+
+    /// Whether the device has less room left than the reserve, a segment more and the log
+    /// up to the next checkpoint may take.
+    fn is_device_short(&self) -> bool {
+        let segments_bytes = (self.reserve_segments() as u64 + 1) * SEGMENT_BYTES;
+        let log_bytes = self.store.settings.checkpoint_wal_bytes();
+        let space = self.store.disk.space();
+        space.is_ok_and(|space| space.free_bytes < segments_bytes.saturating_add(log_bytes))
     }
 
     /// Free segments to hold in reserve: one for a cleaning, and for a

@@ -52,6 +52,8 @@ pub struct SegmentTable {
     may_exceed: bool,
     /// See [`SegmentTable::set_device_full`].
     is_device_full: bool,
+    /// See [`SegmentTable::set_device_short`].
+    is_device_short: bool,
     random: Random,
     /// Orders the ends of scans and the beginnings of images.
     events: u64,
@@ -67,6 +69,7 @@ impl SegmentTable {
             tier_max_bytes,
             may_exceed: false,
             is_device_full: false,
+            is_device_short: false,
             random,
             events: 0,
         }

@@ -4,6 +4,7 @@
 use super::page::{self, HEADER_BYTES, PAGE_CAPACITY_BYTES};
 use super::segment::{
     PAGES_PER_SEGMENT, POLICY_PERCENT, SEGMENT_BYTES, SEGMENTS_MAX, SegmentState,
+    WAITING_SEGMENTS_MAX,
 };
 use super::*;
 use crate::{image, manifest, payload};
@@ -452,6 +453,30 @@ fn cleaning_is_due_below_the_live_target() {
     let number = sealed(&mut table, SEGMENT_BYTES, NOW);
     assert!(!table.cleaning_due(UnixMillis(0)));
     table.record_died(number, SEGMENT_BYTES / 3);
+    assert!(table.cleaning_due(UnixMillis(0)));
+}
+
+#[test]
+fn a_short_device_wants_back_what_was_cleaned_and_cleans_no_more_for_it() {
+    let mut table = table(100);
+    let full = sealed(&mut table, SEGMENT_BYTES, NOW);
+    assert_eq!(table.space_state(), SpaceState::Ample);
+    table.set_device_short(true);
+    // An image is due as soon as one waits for it.
+    assert_eq!(table.space_state(), SpaceState::Aggressive);
+    assert!(
+        !table.cleaning_due(UnixMillis(0)),
+        "nothing is to be gained"
+    );
+    table.record_died(full, SEGMENT_BYTES / 3);
+    assert!(table.cleaning_due(UnixMillis(0)));
+    for _ in 0..WAITING_SEGMENTS_MAX {
+        let number = sealed(&mut table, 0, NOW);
+        assert!(table.begin_cleaning(number));
+        table.finish_scan(number);
+    }
+    assert!(!table.cleaning_due(UnixMillis(0)), "enough wait");
+    table.set_device_short(false);
     assert!(table.cleaning_due(UnixMillis(0)));
 }
 

@@ -188,7 +188,12 @@ impl Volume {
             }
             opened => opened?,
         };
-        file.allocate(0, SEGMENT_BYTES)?;
+        if let Err(error) = file.allocate(0, SEGMENT_BYTES) {
+            // A part may have been had. The segment is free, so that what its file holds is
+            // wanted by nobody, and the log or an image may need the room.
+            let _ = file.truncate(0);
+            return Err(error);
+        }
         // DURABILITY: also for a file that was there, since whoever made it may
         // have failed before this step.
         self.disk.sync_directory(DIRECTORY)?;

@@ -325,8 +325,8 @@ mod tests {
             names(&[b"hash-max-*"]),
             [
                 "hash-max-listpack-entries",
-                "hash-max-ziplist-entries",
                 "hash-max-listpack-value",
+                "hash-max-ziplist-entries",
                 "hash-max-ziplist-value"
             ]
         );

@@ -30,6 +30,12 @@ impl SegmentTable {
         self.is_device_full = is_full;
     }
 
+    /// Whether the device has little room left for the segments and the log: what was cleaned
+    /// must become free before more is, for until then it takes room twice.
+    pub const fn set_device_short(&mut self, is_short: bool) {
+        self.is_device_short = is_short;
+    }
+
     /// Whether the live records take all of `tier-max-bytes` that cleaning could
     /// leave them: a hint, as live bytes are.
     #[must_use]
@@ -101,14 +107,18 @@ impl SegmentTable {
         (self.segments_used() as u64).saturating_mul(SEGMENT_BYTES)
     }
 
+    /// Whether the segments take this much of what they may.
+    fn uses(&self, percent: u64) -> bool {
+        let used = (self.segments_used() as u64).saturating_mul(100);
+        used >= (self.segments_allowed() as u64).saturating_mul(percent)
+    }
+
     /// How full the tier is, of the space its segments may take.
     #[must_use]
     pub fn space_state(&self) -> SpaceState {
-        let used = (self.segments_used() as u64).saturating_mul(100);
-        let allowed = self.segments_allowed() as u64;
-        if used >= allowed.saturating_mul(POLICY_PERCENT) {
+        if self.uses(POLICY_PERCENT) {
             SpaceState::Policy
-        } else if self.is_device_full || used >= allowed.saturating_mul(AGGRESSIVE_PERCENT) {
+        } else if self.is_device_full || self.is_device_short || self.uses(AGGRESSIVE_PERCENT) {
             SpaceState::Aggressive
         } else {
             SpaceState::Ample
@@ -145,6 +155,7 @@ impl SegmentTable {
         let target_bytes = match self.space_state() {
             SpaceState::Ample => share(LIVE_TARGET_PERCENT),
             _ if self.is_device_full => share(GAIN_PERCENT),
+            _ if !self.uses(AGGRESSIVE_PERCENT) => share(LIVE_TARGET_PERCENT),
             _ => u64::MAX,
         };
         has_died || sealed > 0 && live_bytes < target_bytes
