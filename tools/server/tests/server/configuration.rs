@@ -69,7 +69,7 @@ fn config_set_is_all_or_nothing() {
         "+OK"
     );
     raw.send("config get timeout maxmemory\r\n");
-    raw.expect("*4\r\n$7\r\ntimeout\r\n$1\r\n5\r\n$9\r\nmaxmemory\r\n$10\r\n1073741824\r\n");
+    raw.expect("*4\r\n$9\r\nmaxmemory\r\n$10\r\n1073741824\r\n$7\r\ntimeout\r\n$1\r\n5\r\n");
     assert!(
         raw.bulk("info memory")
             .contains("\r\nmaxmemory:1073741824\r\n")
