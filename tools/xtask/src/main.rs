@@ -165,8 +165,7 @@ fn ci(fuzz_seconds: u32) -> Result<(), StepError> {
     task(&["clients", "--binary", &daemon])?;
     task(&["applications", "--binary", &daemon])?;
     task(&["interop", "--binary", &daemon])?;
-    // A million in all.
-    for (commands, restarts) in [("880000", "0"), ("120000", "12")] {
+    for (commands, seed, restarts) in [("240000", "2", "0"), ("60000", "12", "10")] {
         task(&[
             "differential",
             "--thermocline",
@@ -176,7 +175,7 @@ fn ci(fuzz_seconds: u32) -> Result<(), StepError> {
             "--pairs",
             "4",
             "--seed",
-            "2",
+            seed,
             "--restarts",
             restarts,
         ])?;
