@@ -218,3 +218,13 @@ fn play(options: &Play<'_>) -> Result<Played, BenchError> {
         cells,
     })
 }
+
+/// The share of `requests` that a cache answers, having seen all `keys` keys once in order,
+/// as the daemon has when it is filled. `touch` uses a key, and says whether it was held.
+fn hit_share(requests: &[u32], keys: u64, mut touch: impl FnMut(u32) -> bool) -> f64 {
+    for key in 0..keys as u32 {
+        touch(key);
+    }
+    let hits = requests.iter().filter(|&&key| touch(key)).count();
+    hits as f64 / requests.len().max(1) as f64
+}

@@ -73,15 +73,10 @@ impl Lru {
     }
 }
 
-/// The share of `requests` that a cache of `capacity` keys answers, having
-/// seen all `keys` keys once in order, as the daemon has when it is filled.
+/// See [`super::hit_share`].
 pub(super) fn hit_share(requests: &[u32], keys: u64, capacity: u64) -> f64 {
     let mut cache = Lru::new(keys as usize, capacity.min(keys) as usize);
-    for key in 0..keys as u32 {
-        cache.touch(key);
-    }
-    let hits = requests.iter().filter(|&&key| cache.touch(key)).count();
-    hits as f64 / requests.len().max(1) as f64
+    super::hit_share(requests, keys, |key| cache.touch(key))
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 //! tables and verdicts; none fails because a goal is missed.
 //!
 //! Use order: `verdict` and `contender` stand alone; each file of measures
-//! uses both; `page`, with `plot`, shows what the files of results hold.
+//! uses both, some `mixed`; `page`, with `plot`, shows what the files of results hold.
 
 pub(crate) mod contender;
 pub(crate) mod page;
@@ -17,6 +17,7 @@ mod checkpoint;
 mod durable;
 mod growth;
 mod hot;
+mod mixed;
 mod page_cache;
 mod plot;
 mod resident;

@@ -6,18 +6,13 @@
 
 use crate::bench::BenchError;
 use crate::bench::measure::contender::{Contender, Loads, Series};
+use crate::bench::measure::mixed;
 use crate::bench::measure::verdict::{Goal, Verdict};
 use crate::bench::measure::{Findings, Wanted};
 use crate::bench::report::{median, ratios};
-use crate::bench::setup::{Context, Measured};
-use thermocline_benches::keys::Order;
-use thermocline_benches::load::{Mix, Workload};
-use thermocline_benches::values::Values;
+use crate::bench::setup::Context;
 
 const KEYS: u64 = 1_000_000;
-const VALUES: Values = Values::Fixed { bytes: 64 };
-const PIPELINES: [usize; 2] = [1, 16];
-const MIX: Mix = Mix { sets: 1, gets: 10 };
 /// Of one measurement.
 const SECONDS: f64 = 4.0;
 const SERVERS: [&str; 4] = ["Thermocline", "Valkey", "Redis", "memcached"];
@@ -25,10 +20,6 @@ const SETTINGS: [&str; 2] = ["1", "2"];
 
 fn label(server: &str, threads: &str) -> String {
     format!("{server}, threads {threads}")
-}
-
-fn load(pipeline: usize) -> String {
-    format!("SET:GET 1:10, pipeline {pipeline}")
 }
 
 pub(super) fn run(context: &Context, _: Wanted<'_>) -> Result<Findings, BenchError> {
@@ -50,41 +41,18 @@ pub(super) fn run(context: &Context, _: Wanted<'_>) -> Result<Findings, BenchErr
             ),
         ]);
     }
-    let mut loads = Loads::default();
-    for round in 0..context.rounds {
-        for contender in &contenders {
-            context.tell("5", round, &contender.label);
-            let (server, _directory) = contender.start()?;
-            let fill = Workload {
-                threads: std::thread::available_parallelism().map_or(1, usize::from),
-                ..Workload::pass(Order::all(keys), VALUES, Mix::SET)
-            };
-            Measured::run(&server, &fill)?.print_error(&contender.label);
-            for pipeline in PIPELINES {
-                let workload = Workload {
-                    order: Order::Uniform { keys },
-                    mix: MIX,
-                    pipeline,
-                    duration: Some(context.duration(SECONDS)),
-                    seed: 1 + round as u64,
-                    ..fill.clone()
-                };
-                let measured = Measured::run(&server, &workload)?;
-                loads.add(&load(pipeline), &contender.label, &measured);
-            }
-            server.stop();
-        }
-    }
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let loads = mixed::measure(context, "5", &contenders, keys, threads, SECONDS)?;
     let mut verdicts = Vec::new();
-    for pipeline in PIPELINES {
-        let ours = best(&loads, &load(pipeline), "Thermocline");
+    for pipeline in mixed::PIPELINES {
+        let ours = best(&loads, &mixed::name(pipeline), "Thermocline");
         for peer in &SERVERS[1..] {
-            let theirs = best(&loads, &load(pipeline), peer);
+            let theirs = best(&loads, &mixed::name(pipeline), peer);
             verdicts.push(Verdict::new(
                 "5",
                 format!(
                     "{}: requests/s over {peer}'s, best threads of each",
-                    load(pipeline)
+                    mixed::name(pipeline)
                 ),
                 ratios(&ours.per_second, &theirs.per_second),
                 Goal::AtLeast(1.0),
