@@ -147,13 +147,8 @@ impl Executor {
     ) -> Result<Ran, Fault> {
         let route = Route::find(call.command);
         let route = route.expect("the caller runs what has no handler");
-        if let Some(quick) = route.quick {
-            if let Some(done) = self.run_quick(quick, &call, reply, faults) {
-                return Ok(Ran::Done(done));
-            }
-            if let Some(ended) = self.run_quick_cold(quick, &call, reply, faults) {
-                return ended.map(Ran::Done);
-            }
+        if let Some(ended) = self.run_plain(&call, reply, faults) {
+            return ended.map(Ran::Done);
         }
         let mut further = Vec::new();
         loop {
@@ -173,18 +168,24 @@ impl Executor {
         }
     }
 
-    /// Runs one call if it can take the short road of the commonest requests: a plain GET or
-    /// SET of a key about which one look tells all. `None` if it cannot: nothing has happened
+    /// Runs one call if it can take the short road of the commonest requests: a plain GET, or
+    /// a SET of a key about which one look tells all. `None` if it cannot: nothing has happened
     /// then, and [`Executor::run`] runs it. The caller has asked as for that.
+    ///
+    /// # Errors
+    /// As [`Executor::run`]: what is missing; nothing was changed or written.
     #[inline]
     pub fn run_plain(
         &self,
         call: &Call<'_>,
         reply: &mut ReplyBuffer,
         faults: &FaultSet,
-    ) -> Option<Done> {
+    ) -> Option<Result<Done, Fault>> {
         let quick = Route::find(call.command)?.quick?;
-        self.run_quick(quick, call, reply, faults)
+        match self.run_quick(quick, call, reply, faults) {
+            Some(done) => Some(Ok(done)),
+            None => self.run_quick_cold(quick, call, reply, faults),
+        }
     }
 
     /// See [`Executor::run_plain`].

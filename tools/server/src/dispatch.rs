@@ -181,9 +181,9 @@ impl Runner {
     /// right.
     pub(crate) fn step(&mut self, command: Option<&'static Command>, words: &[&[u8]]) -> Step {
         if let Some(command) = command
-            && self.step_plain(command, words)
+            && let Some(step) = self.step_plain(command, words)
         {
-            return Step::Done;
+            return step;
         }
         self.plain = None;
         let started_ns = *self.started_ns.get_or_insert(self.now_ns);

@@ -25,22 +25,14 @@ impl Runner {
         words: &[&[u8]],
         step: Step,
     ) -> Step {
-        let now_ns = self.server.now_ns();
-        let spent_ns = now_ns.saturating_sub(started_ns);
+        let begun_ns = self.now_ns;
+        let tracks_latency = self.server.live.latency_tracking.load(Relaxed);
+        let spent_ns = self.count_call(number, started_ns, tracks_latency);
         // Without what it waited for: since the end of the request before it, or of the wait.
-        let ran_ns = now_ns.saturating_sub(self.now_ns);
-        self.now_ns = now_ns;
-        self.answered += 1;
+        let ran_ns = self.now_ns.saturating_sub(begun_ns);
         let failed = self.reply.as_bytes().get(place.offset) == Some(&b'-');
-        if let Some(cell) = self.statistics.cells.get(usize::from(number)) {
-            cell.calls.add(1);
-            cell.spent_ns.add(spent_ns);
-            if failed {
-                cell.failed.add(1);
-            }
-            if self.server.live.latency_tracking.load(Relaxed) {
-                cell.latencies.record(spent_ns);
-            }
+        if failed && let Some(cell) = self.statistics.cells.get(usize::from(number)) {
+            cell.failed.add(1);
         }
         if failed && !std::mem::take(&mut self.is_error_counted) {
             let is_custom = registry::all()
@@ -70,6 +62,22 @@ impl Runner {
         self.settle_reply(place.mark);
         self.end_request(number);
         step
+    }
+
+    /// Counts a call that ends now; the time it took, in ns.
+    pub(super) fn count_call(&mut self, number: u16, started_ns: u64, tracks_latency: bool) -> u64 {
+        let now_ns = self.server.now_ns();
+        let spent_ns = now_ns.saturating_sub(started_ns);
+        self.now_ns = now_ns;
+        self.answered += 1;
+        if let Some(cell) = self.statistics.cells.get(usize::from(number)) {
+            cell.calls.add(1);
+            cell.spent_ns.add(spent_ns);
+            if tracks_latency {
+                cell.latencies.record(spent_ns);
+            }
+        }
+        spent_ns
     }
 
     /// Takes the reply written since `mark` back if the client wants none: CLIENT REPLY.

@@ -11,7 +11,7 @@ use thermocline_commands::Call;
 use thermocline_commands::table::Command;
 use thermocline_store::Admission;
 
-use super::Runner;
+use super::{Runner, Step};
 use crate::hub::{MONITOR, TRACKING};
 use crate::registry;
 use crate::session::Replies;
@@ -29,13 +29,17 @@ pub(super) struct Plain {
 }
 
 impl Runner {
-    /// Runs the request, if it can take the short road; `false` if it cannot: nothing has
+    /// Runs the request, if it can take the short road; `None` if it cannot: nothing has
     /// happened then.
-    pub(super) fn step_plain(&mut self, command: &'static Command, words: &[&[u8]]) -> bool {
+    pub(super) fn step_plain(
+        &mut self,
+        command: &'static Command,
+        words: &[&[u8]],
+    ) -> Option<Step> {
         let is_write = match command.name {
             "get" => false,
             "set" => true,
-            _ => return false,
+            _ => return None,
         };
         let plain = match self.plain {
             Some(plain) => plain,
@@ -51,7 +55,7 @@ impl Runner {
             || self.session.client.inbox.is_filled()
             || (is_write && !matches!(server.store.admit(true), Admission::Go))
         {
-            return false;
+            return None;
         }
         let place = self.place();
         let call = Call {
@@ -62,35 +66,27 @@ impl Runner {
         let ran = self
             .executor
             .run_plain(&call, &mut self.reply, &self.faults);
-        let Some(done) = ran else {
-            return false;
-        };
-        self.lsn = self.lsn.max(done.lsn);
-        let number = registry::number(command);
         let started_ns = self.now_ns;
+        match ran? {
+            Ok(done) => self.lsn = self.lsn.max(done.lsn),
+            Err(fault) => {
+                self.started_ns = Some(started_ns);
+                return Some(Step::Fault(fault));
+            }
+        }
+        let number = registry::number(command);
         let reply = self.reply.as_bytes();
         if reply.get(place.offset) == Some(&b'-') {
-            self.finish(number, started_ns, place, words, super::Step::Done);
-            return true;
+            return Some(self.finish(number, started_ns, place, words, Step::Done));
         }
         let reply_bytes = reply.len() - place.offset;
         let request_bytes: usize = words.iter().map(|word| word.len()).sum();
-        let now_ns = self.server.now_ns();
-        let spent_ns = now_ns.saturating_sub(started_ns);
-        self.now_ns = now_ns;
-        self.answered += 1;
-        if let Some(cell) = self.statistics.cells.get(usize::from(number)) {
-            cell.calls.add(1);
-            cell.spent_ns.add(spent_ns);
-            if plain.tracks_latency {
-                cell.latencies.record(spent_ns);
-            }
-        }
+        let spent_ns = self.count_call(number, started_ns, plain.tracks_latency);
         if spent_ns >= plain.slow_ns || reply_bytes.max(request_bytes) >= plain.large_bytes {
             self.note_slow(number, spent_ns, reply_bytes, words);
         }
         self.session.client.last_command.store(number, Relaxed);
-        true
+        Some(Step::Done)
     }
 
     fn look(&mut self) -> Plain {
@@ -115,7 +111,8 @@ impl Runner {
                 && !self.is_patient,
             tracks_latency: live.latency_tracking.load(Relaxed),
             slow_ns: slow_us.saturating_mul(1000),
-            // Of a request so large the words are more than that.
+            // A rough sum of words is compared with it, and the bound may be on the whole
+            // request, heads and line ends included: those of few words are never 63 times them.
             large_bytes: usize::try_from(large_bytes / 64).unwrap_or(usize::MAX),
         };
         self.plain = Some(plain);
