@@ -9,6 +9,7 @@
 //! reads, the main thread harms and heals.
 
 mod mount;
+mod shown;
 
 use super::keys::{Keys, Outcome};
 use super::{RESUME_LIMIT, broken};
