@@ -217,8 +217,10 @@ impl<'t> Try<'t> {
                     host: self,
                     reply,
                 });
-                // A later call of the same transaction may ask for the counts.
-                self.executor.scripts.note(machine);
+                if scripted.is_transaction {
+                    // A later call of it may ask for the counts.
+                    self.executor.scripts.note(machine);
+                }
                 performed
             } else {
                 self.run_call(call, false, reply)
