@@ -89,6 +89,25 @@ fn a_transaction_counts_the_functions_it_has_itself() {
 }
 
 #[test]
+fn libraries_are_no_keys_that_anybody_hears_of() {
+    let daemon = Daemon::start(&["--notify-keyspace-events", "KEAn"]);
+    let mut tracking = daemon.connect();
+    tracking.send("hello 3\r\n");
+    tracking.send("client tracking on bcast\r\npsubscribe *\r\n");
+    tracking.send("echo ready\r\n");
+    while tracking.line() != "ready" {}
+    let mut client = daemon.client();
+    let _: String = redis::cmd("FUNCTION")
+        .arg(&["LOAD", LIBRARY])
+        .query(&mut client)
+        .unwrap();
+    tracking.send("echo told\r\n");
+    tracking.expect("$4\r\ntold\r\n");
+    tracking.send("echo later\r\n");
+    tracking.expect("$5\r\nlater\r\n");
+}
+
+#[test]
 fn a_dump_of_functions_restores_them() {
     let daemon = Daemon::start(&[]);
     let mut client = daemon.client();
