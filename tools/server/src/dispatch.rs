@@ -26,8 +26,8 @@ use tracing::warn;
 pub(crate) use parked::Resumed;
 
 use crate::commands::{
-    Invocation, Outcome, Refusal, ServerCommand, Wait, busy_text, forbidden_while_subscribed,
-    is_for_no_monitor,
+    Invocation, Outcome, Refusal, ServerCommand, Wait, busy_text, debug_refusal,
+    forbidden_while_subscribed, is_for_no_monitor,
 };
 use crate::gate::Passage;
 use crate::hub::{Hub, TRACKING};
@@ -193,6 +193,11 @@ impl Runner {
         };
         if let Some(error) = self.forbidden(command) {
             return self.reject(Some(command), &error.into());
+        }
+        if command.name == "debug"
+            && let Some(refusal) = debug_refusal(&self.server, &self.session.client)
+        {
+            return self.reject(Some(command), &refusal);
         }
         if self.server.gate.is_shut()
             && !self.is_patient
