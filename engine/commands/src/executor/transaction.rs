@@ -35,7 +35,7 @@ use thermocline_store::{Access, Fault, FaultSet, KeyName};
 const RANDOM_DRAWS: usize = 8;
 
 /// What the numbers of databases mean while the transaction runs.
-struct Databases {
+pub(super) struct Databases {
     /// The number that each had at first, by the number it has now.
     first_numbers: [u8; DATABASE_COUNT],
     /// Whether it was emptied, by the number it had at first.
@@ -43,7 +43,7 @@ struct Databases {
 }
 
 impl Databases {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let mut first_numbers = [0; DATABASE_COUNT];
         for (number, place) in (0..).zip(&mut first_numbers) {
             *place = number;
@@ -55,7 +55,7 @@ impl Databases {
     }
 
     /// The number that database `number` had at first.
-    fn first_number(&self, number: u8) -> u8 {
+    pub(super) fn first_number(&self, number: u8) -> u8 {
         let first = self.first_numbers.get(usize::from(number));
         first.copied().unwrap_or(number)
     }
@@ -66,7 +66,7 @@ impl Databases {
     }
 
     /// Does to the numbers what the call will do to the databases.
-    fn follow(&mut self, call: &Call<'_>, databases: u32) {
+    pub(super) fn follow(&mut self, call: &Call<'_>, databases: u32) {
         match (call.command.name, call.arguments) {
             ("swapdb", [_, first, second]) => {
                 if let Ok((first, second)) = parse_swapdb(first, second, databases) {
