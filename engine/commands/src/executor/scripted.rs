@@ -40,8 +40,12 @@ pub trait Aside {
     /// Runs a command that has no handler here; it writes the one reply. `is_nested`: it is
     /// a script's, and not the session's own.
     fn run(&mut self, call: &Call<'_>, is_nested: bool, reply: &mut ReplyBuffer);
-    /// A command of a script has run. `reply` is its reply.
-    fn note(&mut self, call: &Call<'_>, reply: &[u8]);
+    /// The time that commands are measured by, in ns.
+    fn now_ns(&self) -> u64;
+    /// A command of a script has run; it took so long. `reply` is its reply.
+    fn note(&mut self, call: &Call<'_>, spent_ns: u64, reply: &[u8]);
+    /// The next call of the transaction has run; it took so long. `reply` is its reply.
+    fn note_queued(&mut self, call: &Call<'_>, spent_ns: u64, reply: &[u8]);
     /// Why a command of a script may not run now.
     fn refusal(&mut self, command: &Command) -> Option<CommandError>;
     /// Whether scripts may run the command in spite of its flags.
@@ -232,6 +236,8 @@ impl<'t> Try<'t> {
             reply.array(scripted.calls.len());
         }
         for call in scripted.calls {
+            let begun_ns = self.aside.now_ns();
+            let from = reply.as_bytes().len();
             *self.aside.database() = call.database;
             let performed = if is_of_scripts(call.command) {
                 let performed = machine.perform(crate::scripts::Performance {
@@ -252,6 +258,11 @@ impl<'t> Try<'t> {
             };
             if let Err(stop) = performed {
                 return Tried::Stopped(stop);
+            }
+            if scripted.is_transaction {
+                let spent_ns = self.aside.now_ns().saturating_sub(begun_ns);
+                let reply = reply.as_bytes().get(from..).unwrap_or_default();
+                self.aside.note_queued(call, spent_ns, reply);
             }
         }
         let lsn = self.held.take().map(Held::finish).unwrap_or_default();
@@ -393,8 +404,10 @@ impl Host for Try<'_> {
             database: *self.aside.database(),
             arguments: words,
         };
+        let begun_ns = self.aside.now_ns();
         self.run_call(&call, true, reply)?;
-        self.aside.note(&call, reply.as_bytes());
+        let spent_ns = self.aside.now_ns().saturating_sub(begun_ns);
+        self.aside.note(&call, spent_ns, reply.as_bytes());
         Ok(())
     }
 
