@@ -169,6 +169,9 @@ pub struct Restore {
     /// Leaves out what modules have written; otherwise it is refused
     #[arg(long)]
     pub skip_modules: bool,
+    /// Leaves out libraries of functions; otherwise one that cannot be loaded is refused
+    #[arg(long)]
+    pub skip_functions: bool,
     /// From a data directory: as it was at this position of the log, which INFO
     /// tells as log_appended_lsn
     #[arg(long, value_name = "LSN")]
@@ -196,6 +199,9 @@ pub struct Import {
     /// Leaves out what modules have written; otherwise it is refused
     #[arg(long)]
     pub skip_modules: bool,
+    /// Leaves out libraries of functions; otherwise one that cannot be loaded is refused
+    #[arg(long)]
+    pub skip_functions: bool,
 }
 
 /// Arguments of `repair`.

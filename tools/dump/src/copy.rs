@@ -5,9 +5,10 @@
 
 use crate::arguments::Restore;
 use crate::failure::{Failure, Outcome};
-use crate::input::Key;
+use crate::functions;
+use crate::input::{Key, Library};
 use crate::place::Place;
-use crate::report::count;
+use crate::restore::tell_counts;
 use crate::target::{self, Target};
 use crate::walk::{self, Damages, OnKey};
 use std::io::Write;
@@ -37,13 +38,8 @@ pub(crate) fn run(arguments: &Restore, messages: &mut dyn Write) -> Result<Outco
     let counts = copy.target.close(walked.is_ok())?;
     walked?;
     let damage_count = damages.finish()?;
-    writeln!(
-        messages,
-        "{} restored as of position {end} of the log, {} left as they were, {} had expired",
-        count(counts.restored, "key"),
-        counts.kept,
-        counts.expired
-    )?;
+    tell_counts(&counts, messages)?;
+    writeln!(messages, "; as of position {end} of the log")?;
     Ok(Outcome::of(damage_count))
 }
 
@@ -62,7 +58,7 @@ impl Batch {
             ValueRef::Object(object) => object.heap_bytes(),
         };
         self.keys.push(Key {
-            place: Place::Offset(0),
+            place: Place::Directory,
             database: key.database,
             key: key.key.to_vec(),
             value: key.value.capture(),
@@ -98,6 +94,19 @@ impl OnKey for Copy<'_> {
             && let Some(keys) = self.batch.add(&key)
         {
             self.target.put(keys, self.arguments.replace)?;
+        }
+        Ok(())
+    }
+
+    fn kept(&mut self, name: &[u8], value: ValueRef<'_>) -> Result<(), Failure> {
+        if self.arguments.skip_functions || !self.arguments.filter.wants_libraries() {
+            return Ok(());
+        }
+        let texts = functions::texts(name, value).map_err(Failure::Damaged)?;
+        for text in texts {
+            let place = Place::Directory;
+            let library = Library { place, text };
+            self.target.put_library(&library, self.arguments.replace)?;
         }
         Ok(())
     }

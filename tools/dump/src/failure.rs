@@ -66,6 +66,19 @@ pub enum Failure {
         /// Why.
         reason: String,
     },
+    /// A library of functions cannot be loaded.
+    #[error(
+        "{place}: the library of functions {name:?} cannot be loaded: {reason}; \
+         --skip-functions leaves libraries out"
+    )]
+    Library {
+        /// Where in the input.
+        place: Place,
+        /// What it calls itself.
+        name: String,
+        /// Why.
+        reason: String,
+    },
     /// A directory that was to be made is there already.
     #[error("{0:?} holds data already: name a new directory")]
     NotNew(PathBuf),
@@ -158,6 +171,7 @@ impl Failure {
             Self::Line { .. }
             | Self::Rdb(_)
             | Self::Module { .. }
+            | Self::Library { .. }
             | Self::Request { .. }
             | Self::InFile { .. } => 3,
             _ => 2,

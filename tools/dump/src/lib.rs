@@ -6,7 +6,7 @@
 //! does) and never changes one but through the store, as the daemon does.
 //!
 //! Modules, lowest first: `place`, [`rdb`], [`failure`], [`filter`], [`arguments`],
-//! [`mod@line`], [`aof`], `pipeline`, `input`, `target`, `output`, `walk`, then one for
+//! `functions`, [`mod@line`], [`aof`], `pipeline`, `input`, `target`, `output`, `walk`, then one for
 //! each command.
 //!
 //! Exit codes:
@@ -26,6 +26,7 @@ mod digest;
 mod dump;
 pub mod failure;
 pub mod filter;
+mod functions;
 mod import;
 mod input;
 mod inspect;

@@ -14,6 +14,7 @@ use thermocline_base::Lsn;
 use thermocline_disk::{BackendChoice, Disk};
 use thermocline_store::offline::{KeyVisitor, Offline, OfflineKey, Tail};
 use thermocline_store::tier::{Corruption, PagePlace};
+use thermocline_types::ValueRef;
 
 /// Lines of damage that are printed; all are counted.
 const DAMAGE_LINES_MAX: u64 = 1000;
@@ -116,6 +117,12 @@ pub(crate) trait OnKey {
     /// The next key; an error ends the walk.
     fn key(&mut self, key: OfflineKey<'_>) -> Result<(), Failure>;
 
+    /// What the server keeps beside the keys; an error ends the walk.
+    fn kept(&mut self, name: &[u8], value: ValueRef<'_>) -> Result<(), Failure> {
+        let _ = (name, value);
+        Ok(())
+    }
+
     /// The image names a record here.
     fn record(&mut self, place: PagePlace, record_bytes: usize) {
         let _ = (place, record_bytes);
@@ -148,15 +155,27 @@ struct Visitor<'v, 'w> {
     failure: Option<Failure>,
 }
 
-impl KeyVisitor for Visitor<'_, '_> {
-    fn key(&mut self, key: OfflineKey<'_>) -> ControlFlow<()> {
-        match self.on_key.key(key) {
+impl Visitor<'_, '_> {
+    fn go_on(&mut self, done: Result<(), Failure>) -> ControlFlow<()> {
+        match done {
             Ok(()) => ControlFlow::Continue(()),
             Err(failure) => {
                 self.failure = Some(failure);
                 ControlFlow::Break(())
             }
         }
+    }
+}
+
+impl KeyVisitor for Visitor<'_, '_> {
+    fn key(&mut self, key: OfflineKey<'_>) -> ControlFlow<()> {
+        let done = self.on_key.key(key);
+        self.go_on(done)
+    }
+
+    fn kept(&mut self, name: &[u8], value: ValueRef<'_>) -> ControlFlow<()> {
+        let done = self.on_key.kept(name, value);
+        self.go_on(done)
     }
 
     fn damage(&mut self, damage: Corruption) {

@@ -15,14 +15,11 @@ use super::route::{Keys, Names, Route};
 use super::{Call, Done, Executor, Handled, Surroundings, Watched};
 use crate::error::CommandError;
 use crate::reply::ReplyBuffer;
-use crate::scripts::{Host, LogLevel, Stop, is_of_scripts};
+use crate::scripts::{Host, LIBRARIES, LogLevel, Stop, is_of_scripts};
 use crate::table::Command;
 use std::sync::atomic::Ordering;
 use thermocline_base::Random;
 use thermocline_store::{Access, Fault, FaultSet, Held, KeyName, Lack, SYSTEM_DATABASE};
-
-/// The key of the system's database that holds the libraries of functions.
-const LIBRARIES: &[u8] = b"libraries";
 
 /// What stands around a script or transaction beside the store.
 pub trait Aside {

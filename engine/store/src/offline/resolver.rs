@@ -15,7 +15,7 @@ use crate::pending::PendingEffect;
 use crate::resolve::{Valued, replay};
 use crate::tier::{Corruption, Decompressor, Extent, PagePlace, TierRecord, page};
 use std::ops::ControlFlow;
-use thermocline_base::ShardId;
+use thermocline_base::{DatabaseId, ShardId};
 use thermocline_types::{Form, Value};
 
 /// How many keys that only the tail knows are listed at once.
@@ -266,8 +266,13 @@ impl<'v, V: KeyVisitor + ?Sized> Resolver<'v, V> {
                 }
             }
         }
-        let (Some((value, expiry)), Some(database)) = (state, walk.tail.number_of(name.database))
-        else {
+        let Some((value, expiry)) = state else {
+            return ControlFlow::Continue(());
+        };
+        if name.database == DatabaseId::SYSTEM {
+            return self.visitor.kept(name.key, value.as_ref());
+        }
+        let Some(database) = walk.tail.number_of(name.database) else {
             return ControlFlow::Continue(());
         };
         self.visitor.key(OfflineKey {

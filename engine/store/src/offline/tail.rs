@@ -151,9 +151,9 @@ impl Tail {
             let found = error.to_string();
             damage(tail.summary.damaged_frame(lsn, "a list of effects", found));
         }
-        let identities = tail.map.identities;
+        let map = tail.map;
         for pending in &mut tail.pending {
-            pending.retain_databases(|database| identities.contains(&database));
+            pending.retain_databases(|database| map.lives(database));
         }
         Ok(tail)
     }

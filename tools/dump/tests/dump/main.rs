@@ -2,5 +2,6 @@
 
 mod damage;
 mod files;
+mod libraries;
 mod support;
 mod trips;
