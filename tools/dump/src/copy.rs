@@ -13,7 +13,7 @@ use crate::target::{self, Target};
 use crate::walk::{self, Damages, OnKey};
 use std::io::Write;
 use thermocline_base::Lsn;
-use thermocline_store::offline::OfflineKey;
+use thermocline_store::offline::{Moment, OfflineKey};
 use thermocline_types::ValueRef;
 
 /// How many keys are written together.
@@ -24,7 +24,8 @@ const BATCH_BYTES: usize = 1 << 20;
 /// Runs the command.
 pub(crate) fn run(arguments: &Restore, messages: &mut dyn Write) -> Result<Outcome, Failure> {
     let mut damages = Damages::new(messages);
-    let until = arguments.to_lsn.map(Lsn);
+    let position = arguments.to_lsn.map(|it| Moment::Position(Lsn(it)));
+    let until = position.or(arguments.to_time.map(Moment::Time));
     let log = arguments.log.as_deref();
     let (offline, tail) = walk::open_at(&arguments.file, log, until, &mut damages)?;
     let end = tail.summary().end_lsn;

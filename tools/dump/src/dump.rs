@@ -155,6 +155,7 @@ fn walk_into(
     let mut encoders: Vec<_> = (0..pipeline::workers())
         .map(|_| Encoder {
             filter: &arguments.filter,
+            wants_libraries: !arguments.skip_functions && arguments.filter.wants_libraries(),
             form,
             sender: sender.clone(),
             bar: bar.clone(),
@@ -221,6 +222,7 @@ fn write_all(
 /// Encodes the keys that one thread meets.
 struct Encoder<'a> {
     filter: &'a Filter,
+    wants_libraries: bool,
     form: Form,
     sender: SyncSender<Message>,
     bar: ProgressBar,
@@ -273,7 +275,7 @@ impl Encoder<'_> {
                 let Some(mut value) = RdbValue::of(key.value, now) else {
                     return Ok(());
                 };
-                if drops_field_expiries && version < FileVersion::Valkey9 {
+                if drops_field_expiries && version < FileVersion::Redis74 {
                     drop_expiries(&mut value);
                 }
                 if self.database.replace(key.database) != Some(key.database) {
@@ -329,7 +331,7 @@ impl KeyVisitor for Encoder<'_> {
     }
 
     fn kept(&mut self, name: &[u8], value: ValueRef<'_>) -> ControlFlow<()> {
-        if !self.filter.wants_libraries() {
+        if !self.wants_libraries {
             return ControlFlow::Continue(());
         }
         let texts = functions::texts(name, value).map_err(Failure::Damaged);

@@ -53,7 +53,7 @@ pub(crate) fn run(arguments: &Import, messages: &mut dyn Write) -> Result<Outcom
         bar: progress::bytes("import", Some(size_bytes)),
         database: 0,
         transaction: None,
-        until_s: arguments.to_time,
+        until_s: arguments.to_time.map(|at| at.0.div_euclid(1000)),
         skip_modules: arguments.skip_modules,
         skip_functions: arguments.skip_functions,
         is_past_until: false,

@@ -17,10 +17,10 @@ use indicatif::ProgressBar;
 use std::io::{self, Write};
 use std::ops::ControlFlow;
 use thermocline_base::limits::SHARD_COUNT;
-use thermocline_base::{DatabaseId, ShardId};
+use thermocline_base::{DatabaseId, Lsn, ShardId};
 use thermocline_store::SYSTEM_DATABASE;
 use thermocline_store::effect::DatabaseMap;
-use thermocline_store::offline::{KeyVisitor, OfflineKey};
+use thermocline_store::offline::{KeyVisitor, ManifestSource, OfflineKey};
 use thermocline_store::tier::Corruption;
 use thermocline_types::ValueRef;
 
@@ -32,9 +32,8 @@ pub(crate) fn run(
 ) -> Result<Outcome, Failure> {
     target::check_new(&arguments.target)?;
     let mut damages = Damages::new(messages);
-    let (offline, tail) = walk::open(&arguments.directory, &mut damages)?;
-    let log_end = tail.summary().end_lsn;
-    let is_log_damaged = damages.count_of("wal") > 0;
+    let (offline, tail, source) = walk::open_to_salvage(&arguments.directory, &mut damages)?;
+    let gaps = tail.summary().gaps.clone();
     let slots = offline.image_directory().map_or(0, |it| it.key_count);
     let mut salvage = Salvage {
         target: Target::open(&arguments.target)?,
@@ -59,7 +58,16 @@ pub(crate) fn run(
     let counts = target.close(is_complete)?;
     walked?;
     flushed?;
-    let output = lost.finish(is_log_damaged.then(|| log_end.to_string()))?;
+    let output = lost.finish(&gaps)?;
+    match source {
+        ManifestSource::Manifest => {}
+        ManifestSource::Copy => writeln!(output, "manifest.copy took the manifest's place")?,
+        ManifestSource::Scan => writeln!(
+            output,
+            "without a manifest the tier and the log were searched: keys may be there that \
+             had been deleted"
+        )?,
+    }
     let damage_count = damages.finish()?;
     let salvaged = count(counts.restored, "key");
     writeln!(output, "{salvaged} salvaged into {:?}", arguments.target)?;
@@ -102,10 +110,15 @@ impl<'w> Lost<'w> {
     }
 
     /// Tells the sums; the output.
-    fn finish(mut self, log_end: Option<String>) -> Result<&'w mut dyn Write, Failure> {
-        if let Some(end) = log_end {
+    fn finish(mut self, gaps: &[(Lsn, Lsn)]) -> Result<&'w mut dyn Write, Failure> {
+        for (from, to) in gaps {
+            let end = if to > from {
+                format!("to {to}")
+            } else {
+                "on".to_owned()
+            };
             self.tell(&format!(
-                "lost: all changes from position {end} of the log on"
+                "lost: all changes from position {from} of the log {end}"
             ));
         }
         if self.shards > 0 {
@@ -192,9 +205,10 @@ impl KeyVisitor for Salvage<'_, '_> {
         self.lost.named += 1;
         let identities = self.map.identities.iter();
         let number = identities.zip(0..).find(|(it, _)| **it == database);
-        let place = number.map_or("a flushed database".to_owned(), |(_, number): (_, u32)| {
-            format!("database {number}")
-        });
+        let place = number.map_or(
+            "a database that was flushed or is not known".to_owned(),
+            |(_, number): (_, u32)| format!("database {number}"),
+        );
         let line = format!("lost: \"{}\" of {place}", key.escape_ascii());
         self.bar.suspend(|| self.lost.tell(&line));
     }

@@ -23,10 +23,10 @@ pub(crate) fn run(arguments: &Restore, messages: &mut dyn Write) -> Result<Outco
     if path.is_dir() {
         return crate::copy::run(arguments, messages);
     }
-    if arguments.to_lsn.is_some() || arguments.log.is_some() {
+    if arguments.to_lsn.is_some() || arguments.to_time.is_some() || arguments.log.is_some() {
         return Err(Failure::NoData {
             directory: path.clone(),
-            reason: "--to-lsn and --log need a data directory to restore from",
+            reason: "--to-lsn, --to-time and --log need a data directory to restore from",
         });
     }
     let (mut input, size) = input::open(path)?;

@@ -10,9 +10,8 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::ops::ControlFlow;
 use std::path::Path;
-use thermocline_base::Lsn;
 use thermocline_disk::{BackendChoice, Disk};
-use thermocline_store::offline::{KeyVisitor, Offline, OfflineKey, Tail};
+use thermocline_store::offline::{KeyVisitor, ManifestSource, Moment, Offline, OfflineKey, Tail};
 use thermocline_store::tier::{Corruption, PagePlace};
 use thermocline_types::ValueRef;
 
@@ -87,29 +86,50 @@ pub(crate) fn open(
     open_at(directory, None, None, damages)
 }
 
-/// As [`open`], as it was at the position `until` of the log, which may be that of
+/// As [`open`], whatever the damage.
+pub(crate) fn open_to_salvage(
+    directory: &Path,
+    damages: &mut Damages<'_>,
+) -> Result<(Offline, Tail, ManifestSource), Failure> {
+    let disk = open_disk(directory)?;
+    Offline::open_to_salvage(&disk, &mut |damage| damages.add(&damage))?
+        .ok_or_else(|| no_data(directory, NOTHING))
+}
+
+const NOTHING: &str = "no manifest and no log";
+
+fn no_data(directory: &Path, reason: &'static str) -> Failure {
+    Failure::NoData {
+        directory: directory.to_owned(),
+        reason,
+    }
+}
+
+/// Opens the directory to be read; nothing is made where there is none.
+fn open_disk(directory: &Path) -> Result<Disk, Failure> {
+    if !directory.is_dir() {
+        return Err(no_data(directory, "no such directory"));
+    }
+    Ok(Disk::open(directory, BackendChoice::Posix)?)
+}
+
+/// As [`open`], as it was at the moment `until` of the log, which may be that of
 /// another directory.
 pub(crate) fn open_at(
     directory: &Path,
     log: Option<&Path>,
-    until: Option<Lsn>,
+    until: Option<Moment>,
     damages: &mut Damages<'_>,
 ) -> Result<(Offline, Tail), Failure> {
-    let no_data = |reason| Failure::NoData {
-        directory: directory.to_owned(),
-        reason,
-    };
-    if !directory.is_dir() {
-        return Err(no_data("no such directory"));
-    }
-    let disk = Disk::open(directory, BackendChoice::Posix)?;
+    let disk = open_disk(directory)?;
+    let no_data = |reason| no_data(directory, reason);
     let log = match log {
         Some(log) if log.join("wal").is_dir() => Disk::open(log, BackendChoice::Posix)?,
         Some(_) => return Err(no_data("the directory of its log has no wal in it")),
         None => disk.clone(),
     };
     Offline::open_at(&disk, &log, until, &mut |damage| damages.add(&damage))?
-        .ok_or_else(|| no_data("no manifest and no log"))
+        .ok_or_else(|| no_data(NOTHING))
 }
 
 /// Something to do with each key.

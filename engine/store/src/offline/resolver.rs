@@ -186,6 +186,11 @@ impl<'v, V: KeyVisitor + ?Sized> Resolver<'v, V> {
         place: PagePlace,
         record: &TierRecord<'_>,
     ) -> ControlFlow<()> {
+        if walk.offline.is_scanned && !walk.tail.map.lives(record.database) {
+            // Flushed, or of a map that is lost.
+            self.visitor.lost_key(record.database, record.key);
+            return ControlFlow::Continue(());
+        }
         match self.decoded(walk, place, record) {
             Ok(value) => {
                 self.visitor.found_without_image();

@@ -195,3 +195,49 @@ fn a_directory_is_restored_as_it_was_at_a_position_of_its_log() {
         );
     }
 }
+
+#[test]
+fn no_name_of_a_manifest_leads_out_of_its_directory() {
+    let place = Place::new();
+    std::fs::create_dir(place.path("aof")).expect("it can be made");
+    std::fs::write(place.path("secret"), request(&["SET", "a", "v"])).expect("it can be written");
+    std::os::unix::fs::symlink(place.path("secret"), place.path("aof/link")).expect("made");
+    for (name, code) in [("../secret", 3), ("link", 2)] {
+        let line = format!("file {name} seq 1 type i\n");
+        std::fs::write(place.path("aof/a.manifest"), line).expect("it can be written");
+        let new = place.text("new");
+        let refused = run(&["import", &new, &place.text("aof")]);
+        assert_eq!(refused.code, Some(code), "{}", refused.messages);
+        assert!(!place.path("new").exists());
+    }
+}
+
+#[test]
+fn hostile_files_end_with_a_reason_and_write_nothing() {
+    let place = Place::new();
+    let huge = [&b"REDIS0011\x00\x01k\x81"[..], &(1_u64 << 40).to_be_bytes()].concat();
+    // A hash that declares more fields than any file holds, its CRC left out.
+    let fields = [&b"REDIS0011\x04\x01h\x81"[..], &u64::MAX.to_be_bytes()].concat();
+    // Valid to its end, but for a value that is none: an integer set of nothing.
+    let mut empty = b"REDIS0011\x00\x01a\x01v\x0b\x01s\x08\x02\0\0\0\0\0\0\0\xff".to_vec();
+    empty.extend_from_slice(&[0; 8]);
+    let deep = format!("{{\"db\":{}", "[".repeat(100_000)).into_bytes();
+    let request = b"*1048576\r\n$536870912\r\n".to_vec();
+    for (name, bytes, command) in [
+        ("huge", huge, "restore"),
+        ("fields", fields, "restore"),
+        ("empty", empty, "restore"),
+        ("deep", deep, "restore"),
+        ("request", request, "restore"),
+        ("torn", b"*1\r\n$99999999999\r\n".to_vec(), "import"),
+    ] {
+        std::fs::write(place.path(name), bytes).expect("it can be written");
+        let new = place.text(&format!("new-{name}"));
+        let refused = run(&[command, &new, &place.text(name)]);
+        assert_eq!(refused.code, Some(3), "{name}: {}", refused.messages);
+        assert!(!refused.messages.contains("panic"), "{}", refused.messages);
+        if command == "restore" {
+            assert!(!place.path(&format!("new-{name}")).exists(), "{name}");
+        }
+    }
+}

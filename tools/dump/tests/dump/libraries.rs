@@ -63,6 +63,7 @@ fn filters_of_keys_leave_them_out() {
     let (place, directory) = Place::with(&lines());
     let key = [string("a", "v")];
     assert_eq!(dumped(&directory, &["--database", "0"]), key);
+    assert_eq!(dumped(&directory, &["--skip-functions"]), key);
     let new = place.text("new");
     done(&["restore", &new, &directory, "--match", "*"]);
     assert_eq!(dumped(&new, &[]), key);
