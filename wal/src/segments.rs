@@ -23,7 +23,7 @@ use crate::frame::{SEGMENT_HEADER_BYTES, SegmentHeader};
 use crate::latest::{Begun, Latest};
 use crate::recover::Recovered;
 use thermocline_base::bugs::{Bug, is_planted};
-use thermocline_base::{Lsn, Random};
+use thermocline_base::{Lsn, Random, UnixMillis};
 use thermocline_disk::{AlignedBuffer, Disk, File, OpenMode};
 
 const ZEROS_BYTES: usize = 1 << 20;
@@ -37,6 +37,8 @@ const ROOM_FACTOR: u64 = 8;
 struct Owned {
     name: String,
     start: Lsn,
+    /// What is before it is no younger.
+    begun_at: UnixMillis,
     /// Whether every byte of it became durable before the next one began.
     whole: bool,
 }
@@ -102,6 +104,7 @@ impl Segments {
                 .map(|it| Owned {
                     name: it.name.clone(),
                     start: it.header.start_lsn,
+                    begun_at: it.header.begun_at,
                     whole: false,
                 })
                 .collect(),
@@ -175,11 +178,16 @@ impl Segments {
     /// Begins a segment at `start`, below which everything is durable; gives
     /// its file and its identity. `whole` says that the segment before became
     /// durable to its end.
-    pub(crate) fn begin(&mut self, start: Lsn, whole: bool) -> Result<(File, u64), WalError> {
+    pub(crate) fn begin(
+        &mut self,
+        start: Lsn,
+        whole: bool,
+        now: UnixMillis,
+    ) -> Result<(File, u64), WalError> {
         let half_begun = self.half_begun.take();
         let (file, header, name) = match half_begun.filter(|(_, it, _)| it.start_lsn == start) {
             Some(half_begun) => half_begun,
-            None => self.begin_half(start, whole)?,
+            None => self.begin_half(start, whole, now)?,
         };
         let noted = self.latest.note(&Begun {
             number: number(&name).unwrap_or_default(),
@@ -196,6 +204,7 @@ impl Segments {
         self.owned.push(Owned {
             name,
             start,
+            begun_at: header.begun_at,
             whole: false,
         });
         Ok((file, header.identity))
@@ -206,6 +215,7 @@ impl Segments {
         &mut self,
         start: Lsn,
         whole: bool,
+        begun_at: UnixMillis,
     ) -> Result<(File, SegmentHeader, String), WalError> {
         // One is taken; in the middle of a log one should be left, too. The
         // start of a log does not wait for that.
@@ -228,6 +238,7 @@ impl Segments {
             history: self.history.0,
             history_start: self.history.1,
             segment_bytes: self.segment_bytes,
+            begun_at,
         };
         match self.write_header(&name, &header) {
             Ok(file) => Ok((file, header, name)),
@@ -252,20 +263,22 @@ impl Segments {
         Ok(file)
     }
 
-    /// Where the oldest segment begins.
-    pub(crate) fn oldest(&self) -> Option<Lsn> {
-        self.owned.first().map(|segment| segment.start)
+    /// Where the oldest segment begins, and when it was begun.
+    pub(crate) fn oldest(&self) -> Option<(Lsn, UnixMillis)> {
+        let oldest = self.owned.first();
+        oldest.map(|segment| (segment.start, segment.begun_at))
     }
 
-    /// Gives up the segments that lie wholly below `below`: one that is whole
-    /// becomes a spare if one is wanted, the others are removed.
+    /// Gives up the segments that lie wholly below `below` and hold nothing younger than
+    /// `until`: one that is whole becomes a spare if one is wanted, the others are removed.
     ///
     /// A new file is written twice, first with zeros, so it pays to keep as many as
     /// there will be segments until the next checkpoint. How many that are is guessed
     /// as PostgreSQL guesses it for its log: up at once, down by a tenth at a time.
-    pub(crate) fn retire(&mut self, below: Lsn) -> Result<(), WalError> {
-        let starts = self.owned.iter().skip(1).map(|next| next.start);
-        let retired = starts.take_while(|start| *start <= below).count();
+    pub(crate) fn retire(&mut self, below: Lsn, until: UnixMillis) -> Result<(), WalError> {
+        let nexts = self.owned.iter().skip(1);
+        let is_done = |next: &&Owned| next.start <= below && next.begun_at <= until;
+        let retired = nexts.take_while(is_done).count();
         if retired == 0 {
             return Ok(());
         }

@@ -16,7 +16,7 @@ use super::transaction::Databases;
 use super::{Call, Done, Executor, Handled, Surroundings, Watched};
 use crate::error::CommandError;
 use crate::reply::ReplyBuffer;
-use crate::scripts::{Host, LogLevel, Stop, is_of_scripts};
+use crate::scripts::{self, Host, LogLevel, Stop, is_of_scripts};
 use crate::table::Command;
 use std::sync::atomic::Ordering;
 use thermocline_base::Random;
@@ -25,7 +25,7 @@ use thermocline_store::{Access, Fault, FaultSet, Held, KeyName, Lack, SYSTEM_DAT
 /// The key of the system's database that holds the libraries of functions.
 const LIBRARIES: KeyName<'_> = KeyName {
     database: SYSTEM_DATABASE,
-    key: b"libraries",
+    key: scripts::LIBRARIES,
 };
 
 /// What stands around a script or transaction beside the store.
@@ -206,7 +206,7 @@ impl<'t> Try<'t> {
         &mut self,
         scripted: &Scripted<'_>,
         wanted: &Wanted,
-        machine: &mut crate::scripts::Machine,
+        machine: &mut scripts::Machine,
         reply: &mut ReplyBuffer,
     ) -> Tried {
         let mut names = Names::new();
@@ -240,7 +240,7 @@ impl<'t> Try<'t> {
             let from = reply.as_bytes().len();
             *self.aside.database() = call.database;
             let performed = if is_of_scripts(call.command) {
-                let performed = machine.perform(crate::scripts::Performance {
+                let performed = machine.perform(scripts::Performance {
                     command: call.command,
                     words: call.arguments,
                     is_patient: scripted.is_patient,

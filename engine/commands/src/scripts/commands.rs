@@ -17,7 +17,7 @@ use crate::table::{Command, Flag, Group};
 use thermocline_types::rdb::restore_libraries;
 
 /// What the texts of all libraries may take, in bytes.
-const LIBRARIES_MAX_BYTES: usize = 256 << 20;
+pub const LIBRARIES_MAX_BYTES: usize = 256 << 20;
 
 /// Whether the command runs with the machine. Those that only look at the run at hand or
 /// explain themselves do not: they have to work while another has it.

@@ -29,7 +29,7 @@ mod run;
 mod running;
 
 pub(crate) use commands::Performance;
-pub use commands::is_of_scripts;
+pub use commands::{LIBRARIES_MAX_BYTES, is_of_scripts};
 pub(crate) use machine::Machine;
 pub use running::{KillError, RunningScript};
 
@@ -51,6 +51,18 @@ const PATIENCE_NS: u64 = 5_000_000;
 const MACHINE_WAIT: Duration = Duration::from_millis(20);
 /// What scripts may take together by default, in bytes.
 const MEMORY_BYTES: usize = 256 << 20;
+
+/// The key of the system's database that holds the libraries of functions: a payload of
+/// `thermocline_types::rdb::dump_libraries`.
+pub const LIBRARIES: &[u8] = b"libraries";
+
+/// The name that a library's text gives itself.
+///
+/// # Errors
+/// Why FUNCTION LOAD would refuse its first line.
+pub fn library_name(text: &[u8]) -> Result<Vec<u8>, String> {
+    metadata::library(text).map(|parts| parts.name)
+}
 
 /// Why a run was abandoned: nothing of it is to stay.
 #[derive(Debug)]
