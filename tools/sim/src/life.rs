@@ -340,7 +340,7 @@ impl Life {
         match self.random.below(100) {
             0..72 => {
                 let requests = self.load.lock().workload.step();
-                for _ in 0..PATIENCE {
+                for _ in 0..self.patience {
                     let Some(waits) = self.load.lock().write(&requests) else {
                         break;
                     };
@@ -352,7 +352,7 @@ impl Life {
             72..84 => {
                 let keys = universe();
                 let key = &keys[self.random.below(keys.len() as u64) as usize];
-                for _ in 0..PATIENCE {
+                for _ in 0..self.patience {
                     let Some(waits) = self.load.lock().read(key) else {
                         break;
                     };
@@ -408,7 +408,7 @@ impl Life {
         load.is_active = false;
     }
 
-    /// Gives a key that is read only so many steps of the keeper to come up.
+    /// Gives a key only so many steps of the keeper to come up.
     pub fn set_patience(&mut self, steps: usize) {
         self.patience = steps;
     }

@@ -15,6 +15,10 @@ const SEED: u64 = 21;
 /// How long it may take until writes begin again.
 const HEALING_MS: i64 = 5_000;
 
+/// Steps of the keeper after which a step of a client is given up: it waits for what
+/// cannot be read.
+const PATIENCE: usize = 500;
+
 /// The faults and which calls can meet them.
 const FAULTS: [(&str, Injury); 10] = [
     ("EIO", Injury::Fails(5)),
@@ -114,6 +118,7 @@ fn play(scene: &mut Scene) -> Result<(), String> {
     let mut memory = Scene::memory(SEED);
     for _ in 0..2 {
         let mut life = scene.start_in_the_end(memory)?;
+        life.set_patience(PATIENCE);
         {
             let mut load = life.load.lock();
             load.may_fail = true;
