@@ -126,9 +126,10 @@ impl SimulatedTime {
     }
 
     /// From now on each reading of the monotonic clock moves both on by
-    /// `pace_ns`, as if work took time: what works in slices comes to their end.
-    pub fn set_pace_ns(&self, pace_ns: u64) {
-        self.pace_ns.store(pace_ns, Ordering::Relaxed);
+    /// `pace_ns`, as if work took time: what works in slices comes to their end. Gives
+    /// what it was before.
+    pub fn set_pace_ns(&self, pace_ns: u64) -> u64 {
+        self.pace_ns.swap(pace_ns, Ordering::Relaxed)
     }
 
     fn read_ns(&self) -> u64 {

@@ -183,6 +183,31 @@ impl SimulatedDisk {
         copy
     }
 
+    /// A disk of its own in the same state, with what is written and not durable; its
+    /// choices follow from `seed`. Handles, the directory lock, faults and clock stay here.
+    #[must_use]
+    pub fn copy(&self, seed: u64) -> Self {
+        let copy = Self::new(seed);
+        let world = self.world.lock();
+        {
+            let mut other = copy.world.lock();
+            other.directories.clone_from(&world.directories);
+            // A file may have two names, or one that is not durable.
+            let mut copied: BTreeMap<*const Mutex<Content>, Node> = BTreeMap::new();
+            let mut copies = |names: &BTreeMap<String, Node>| {
+                let of = |(name, node): (&String, &Node)| {
+                    let new = || Arc::new(Mutex::new(node.lock().clone()));
+                    let copied = copied.entry(Arc::as_ptr(node)).or_insert_with(new);
+                    (name.clone(), Arc::clone(copied))
+                };
+                names.iter().map(of).collect()
+            };
+            other.visible = copies(&world.visible);
+            other.durable = copies(&world.durable);
+        }
+        copy
+    }
+
     /// The files and their sizes in bytes.
     #[must_use]
     pub fn files(&self) -> Vec<(String, u64)> {
@@ -209,7 +234,7 @@ impl SimulatedDisk {
             let mut byte = [0];
             content.read(offset, &mut byte);
             byte[0] ^= 1 << (bit % 8);
-            content.change(Change::Write(offset, byte.to_vec()));
+            content.change(Change::Write(offset, byte.into()));
             content.sync();
         }
     }
@@ -545,7 +570,7 @@ impl SimulatedFile {
             }
             Some(Injury::IsShort) => {
                 let moved = part_of(count);
-                content.change(Change::Write(offset, bytes[..moved].to_vec()));
+                content.change(Change::Write(offset, bytes[..moved].into()));
                 return Ok(moved);
             }
             _ => content.change(Change::Write(offset, bytes)),
@@ -597,7 +622,7 @@ impl SimulatedFile {
         transfer::write_full(bytes, |left, done| {
             let offset = offset.saturating_add(done);
             let end = offset.saturating_add(left.len() as u64);
-            self.try_change(end, Change::Write(offset, left.to_vec()))
+            self.try_change(end, Change::Write(offset, left.into()))
         })
     }
 

@@ -1,8 +1,10 @@
 //! The bytes of one simulated file. Owns what is visible, what is durable and
 //! the changes between; knows no names. Invariant: applying all pending
-//! changes to `durable` gives `visible`, unless a sync failed.
+//! changes to `durable` gives `visible`, unless a sync failed. Copies share their
+//! pages until one of them is written, so a disk can be copied at each of its calls.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use thermocline_base::Random;
 
@@ -14,7 +16,7 @@ pub(crate) const SECTOR_BYTES: u64 = 512;
 #[derive(Clone, Debug, Default)]
 struct Bytes {
     size: u64,
-    pages: BTreeMap<u64, Vec<u8>>,
+    pages: Arc<BTreeMap<u64, Arc<[u8]>>>,
 }
 
 impl Bytes {
@@ -40,9 +42,14 @@ impl Bytes {
             if !self.pages.contains_key(&number) && piece.iter().all(|byte| *byte == 0) {
                 continue;
             }
-            let page = self.pages.entry(number);
-            let page = page.or_insert_with(|| vec![0; PAGE_BYTES as usize]);
-            page[start..start + piece.len()].copy_from_slice(piece);
+            let pages = Arc::make_mut(&mut self.pages);
+            if piece.len() as u64 == PAGE_BYTES {
+                pages.insert(number, piece.into());
+                continue;
+            }
+            let page = pages.entry(number);
+            let page = page.or_insert_with(|| [0; PAGE_BYTES as usize].into());
+            Arc::make_mut(page)[start..start + piece.len()].copy_from_slice(piece);
         }
         self.size = self.size.max(offset + source.len() as u64);
     }
@@ -56,13 +63,17 @@ impl Bytes {
             }
             _ => return,
         };
+        if held.is_empty() {
+            return;
+        }
+        let pages = Arc::make_mut(&mut self.pages);
         for number in held {
             let start = offset.saturating_sub(number * PAGE_BYTES) as usize;
             let stop = end.saturating_sub(number * PAGE_BYTES).min(PAGE_BYTES) as usize;
             if start == 0 && stop as u64 == PAGE_BYTES {
-                self.pages.remove(&number);
-            } else if let Some(page) = self.pages.get_mut(&number) {
-                page[start..stop].fill(0);
+                pages.remove(&number);
+            } else if let Some(page) = pages.get_mut(&number) {
+                Arc::make_mut(page)[start..stop].fill(0);
             }
         }
     }
@@ -101,14 +112,14 @@ fn pieces(
 
 #[derive(Clone, Debug)]
 pub(crate) enum Change {
-    Write(u64, Vec<u8>),
+    Write(u64, Arc<[u8]>),
     Grow(u64),
     Zero(u64, u64),
     Cut(u64),
 }
 
 /// One file's bytes.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Content {
     visible: Bytes,
     durable: Bytes,

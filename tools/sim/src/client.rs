@@ -170,23 +170,20 @@ impl Client {
                 value => Err(format!("{key:?} is absent and holds {value:?}")),
             };
         }
-        let shown = odd(&value);
-        let value = decode(key, value).ok_or(shown)?;
+        let value = decode(key, &value).ok_or_else(|| odd(&value))?;
         let expiry_ms = (expiry >= 0).then_some(expiry);
         Ok(Some(Entry { value, expiry_ms }))
     }
 }
 
-fn decode(key: &Key, reply: Reply) -> Option<Value> {
+fn decode(key: &Key, reply: &Reply) -> Option<Value> {
     let pairs = |words: Vec<Vec<u8>>| -> Vec<(Vec<u8>, Vec<u8>)> {
-        let pairs = words.chunks_exact(2);
-        pairs
-            .map(|pair| (pair[0].clone(), pair[1].clone()))
-            .collect()
+        let mut words = words.into_iter();
+        std::iter::from_fn(|| words.next().zip(words.next())).collect()
     };
     match key.1.as_bytes().first()? {
         b's' | b'n' => match reply {
-            Reply::Bulk(Some(bytes)) => Some(Value::String(bytes)),
+            Reply::Bulk(Some(bytes)) => Some(Value::String(bytes.clone())),
             _ => None,
         },
         b'h' => Some(Value::Hash(pairs(reply.strings()?).into_iter().collect())),
@@ -204,18 +201,18 @@ fn decode(key: &Key, reply: Reply) -> Option<Value> {
             let Reply::Array(items) = reply else {
                 return None;
             };
-            let entry = |item| {
-                let Reply::Array(mut parts) = item else {
+            let entry = |item: &Reply| {
+                let Reply::Array(parts) = item else {
                     return None;
                 };
-                let value = parts.pop()?.strings()?.pop()?;
-                let Some(Reply::Bulk(Some(id))) = parts.pop() else {
+                let [Reply::Bulk(Some(id)), fields] = parts.as_slice() else {
                     return None;
                 };
-                let id = std::str::from_utf8(&id).ok()?.strip_suffix("-0")?;
+                let value = fields.strings()?.pop()?;
+                let id = std::str::from_utf8(id).ok()?.strip_suffix("-0")?;
                 Some((id.parse().ok()?, value))
             };
-            let entries: Option<_> = items.into_iter().map(entry).collect();
+            let entries: Option<_> = items.iter().map(entry).collect();
             entries.map(Value::Stream)
         }
     }

@@ -7,6 +7,7 @@
 
 use crate::history::Found;
 use crate::model::{Entry, Key};
+use crate::parallel;
 use crate::scene::Scene;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use thermocline_disk::SimulatedDisk;
@@ -70,14 +71,18 @@ pub fn run(most: u64) -> Result<Vec<Outcome>, String> {
             file: file.clone(),
             ..Outcome::default()
         };
-        for harm in harms(&scene.disk, &file, bytes, most) {
+        let harms = harms(&scene.disk, &file, bytes, most);
+        let judgements = parallel::map(&harms, |harm| {
             let disk = scene.disk.fork(1);
-            match harm {
+            match *harm {
                 Harm::Bit(offset, bit) => disk.flip_bit(&file, offset, bit),
                 Harm::End(len) => disk.cut(&file, len),
                 Harm::Gone => disk.lose(&file),
             }
-            judge(&scene, &disk, &expected, harm, &mut outcome);
+            judge(&scene, &disk, &expected, &file)
+        });
+        for (harm, judgement) in harms.iter().zip(judgements) {
+            outcome.add(*harm, judgement);
         }
         outcomes.push(outcome);
     }
@@ -136,28 +141,38 @@ fn is_right(expected: &Found, key: &Key, held: Option<&Entry>, at_ms: i64) -> bo
     held == expected.filter(|entry| entry.lives(at_ms))
 }
 
-fn judge(scene: &Scene, disk: &SimulatedDisk, expected: &Found, harm: Harm, outcome: &mut Outcome) {
-    outcome.trials += 1;
-    let is_log = outcome.file.starts_with("wal/");
+enum Judgement {
+    Refused,
+    Told,
+    Harmless,
+    Wrong(String),
+}
+
+impl Outcome {
+    fn add(&mut self, harm: Harm, judgement: Judgement) {
+        self.trials += 1;
+        match judgement {
+            Judgement::Refused => self.refused += 1,
+            Judgement::Told => self.told += 1,
+            Judgement::Harmless => self.harmless += 1,
+            Judgement::Wrong(wrong) => {
+                let shown = format!("{harm:?}: {wrong}");
+                self.wrong.push(shown.chars().take(200).collect());
+            }
+        }
+    }
+}
+
+fn judge(scene: &Scene, disk: &SimulatedDisk, expected: &Found, file: &str) -> Judgement {
+    let is_log = file.starts_with("wal/");
     let result = catch_unwind(AssertUnwindSafe(|| read(scene, disk)));
     let found = match result {
-        Err(_) => {
-            outcome.wrong.push(format!("{harm:?}: a panic"));
-            return;
-        }
+        Err(_) => return Judgement::Wrong("a panic".to_owned()),
         // Where a segment of the log is missing, the one before ends too early.
-        Ok(Err(refusal))
-            if refusal.contains(&outcome.file) || is_log && refusal.contains("wal") =>
-        {
-            outcome.refused += 1;
-            return;
+        Ok(Err(refusal)) if refusal.contains(file) || is_log && refusal.contains("wal") => {
+            return Judgement::Refused;
         }
-        Ok(Err(refusal)) => {
-            outcome
-                .wrong
-                .push(format!("{harm:?}: refused with {refusal}"));
-            return;
-        }
+        Ok(Err(refusal)) => return Judgement::Wrong(format!("refused with {refusal}")),
         Ok(Ok(found)) => found,
     };
     let mut told = false;
@@ -165,16 +180,12 @@ fn judge(scene: &Scene, disk: &SimulatedDisk, expected: &Found, harm: Harm, outc
         match &seen.entry {
             Err(_) => told = true,
             Ok(held) if is_right(expected, key, held.as_ref(), seen.at_ms) => {}
-            Ok(held) => {
-                let shown = format!("{harm:?}: {key:?} holds {held:?}");
-                outcome.wrong.push(shown.chars().take(200).collect());
-                return;
-            }
+            Ok(held) => return Judgement::Wrong(format!("{key:?} holds {held:?}")),
         }
     }
     if told {
-        outcome.told += 1;
+        Judgement::Told
     } else {
-        outcome.harmless += 1;
+        Judgement::Harmless
     }
 }

@@ -19,6 +19,10 @@ pub struct Seen {
     pub entry: Result<Option<Entry>, String>,
 }
 
+/// What is called when the power may go, with what clients know; an error says what
+/// is wrong, for people.
+pub type Hook = Box<dyn FnMut(&History) -> Result<(), String> + Send>;
+
 /// What was found of all keys.
 pub type Found = BTreeMap<Key, Seen>;
 
@@ -123,6 +127,12 @@ impl History {
         });
     }
 
+    /// Whether all replies have left.
+    #[must_use]
+    pub fn is_acknowledged(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
     /// The process is gone: replies that had not left never will.
     pub fn forget_waiting(&mut self) {
         self.waiting.clear();
@@ -220,15 +230,7 @@ impl History {
             return text;
         };
         let _ = write!(text, "; the nearest has {count} steps");
-        let mut state = self.base.clone();
-        for step in &self.steps[..count] {
-            for (key, entry) in &step.changes {
-                match entry {
-                    Some(entry) => state.insert(key.clone(), Arc::clone(entry)),
-                    None => state.remove(key),
-                };
-            }
-        }
+        let state = self.after(count);
         for key in keys.iter().take(2) {
             let expected = state
                 .get(key)
@@ -249,6 +251,19 @@ impl History {
             }
         }
         text
+    }
+
+    /// What the first `count` steps leave.
+    #[must_use]
+    pub fn after(&self, count: usize) -> State {
+        let mut state = self.base.clone();
+        for (key, entry) in self.steps.iter().take(count).flat_map(|it| &it.changes) {
+            match entry {
+                Some(entry) => state.insert(key.clone(), Arc::clone(entry)),
+                None => state.remove(key),
+            };
+        }
+        state
     }
 
     /// The first `count` steps are what there is from now on.

@@ -7,10 +7,12 @@
 //! thread.
 
 use crate::client::{Client, Outcome};
-use crate::history::{Found, History, Seen};
+use crate::history::{Found, History, Hook, Seen};
 use crate::model::{Key, Request};
+use crate::reply::Reply;
 use crate::workload::{Workload, universe};
 use parking_lot::Mutex;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use thermocline_base::{Clock, Random, SimulatedTime};
 use thermocline_disk::{Disk, SimulatedDisk};
@@ -53,6 +55,8 @@ pub struct Load {
     pub steps: u64,
     /// Mixed from all replies.
     pub digest: u64,
+    /// Called at each moment at which the power may go.
+    pub cutter: Option<Hook>,
     last_flush_ms: i64,
 }
 
@@ -70,9 +74,10 @@ impl Load {
             .unwrap_or(i64::MAX)
     }
 
-    fn mix(&mut self, text: &str) {
-        let crc = thermocline_base::checksum::crc32(text.as_bytes());
-        self.digest = Random::new(self.digest ^ u64::from(crc)).next_u64();
+    fn mix(&mut self, reply: &Reply) {
+        let mut hasher = DefaultHasher::new();
+        reply.hash(&mut hasher);
+        self.digest = Random::new(self.digest ^ hasher.finish()).next_u64();
     }
 
     fn complain(&mut self, wrong: String) {
@@ -92,8 +97,8 @@ impl Load {
         match self.client.write(requests) {
             Outcome::Done { reply, lsn, now_ms } => {
                 self.steps += 1;
-                self.mix(&format!("{reply:?}"));
-                if let crate::reply::Reply::Error(text) = &reply
+                self.mix(&reply);
+                if let Reply::Error(text) = &reply
                     && text != "ERR no such key"
                 {
                     let shown = requests[0].shown();
@@ -147,12 +152,24 @@ impl Load {
         }
     }
 
+    /// The power may go now; all replies have left that may.
+    fn maybe_cut(&mut self) {
+        self.acknowledge();
+        if let Some(cutter) = &mut self.cutter
+            && let Err(wrong) = cutter(&self.history)
+        {
+            self.complain(wrong);
+        }
+    }
+
     /// What happens between two operations of the keeper on the disk.
     fn between(&mut self) {
+        let pace_ns = self.time.set_pace_ns(0);
+        self.maybe_cut();
         if !self.is_active {
+            self.time.set_pace_ns(pace_ns);
             return;
         }
-        self.time.set_pace_ns(0);
         match self.random.below(12) {
             0..3 => {
                 let requests = self.workload.step();
@@ -167,7 +184,7 @@ impl Load {
             _ => {}
         }
         self.acknowledge();
-        self.time.set_pace_ns(KEEPER_PACE_NS);
+        self.time.set_pace_ns(pace_ns);
     }
 }
 
@@ -238,6 +255,7 @@ impl Life {
             unreadable: 0,
             steps: 0,
             digest: 0,
+            cutter: None,
             last_flush_ms: 0,
         }));
         let of_disk = Arc::clone(&load);
@@ -287,8 +305,13 @@ impl Life {
     /// Lets `ms` pass, with flusher and keeper at work as often as they look
     /// around by themselves.
     pub fn pass(&mut self, ms: i64) {
+        self.pass_until(ms, |_| false);
+    }
+
+    /// As [`Life::pass`], but no longer than until `is_over`.
+    pub fn pass_until(&mut self, ms: i64, is_over: impl Fn(&Self) -> bool) {
         let mut left_ms = ms;
-        while left_ms > 0 && !self.disk.is_off() {
+        while left_ms > 0 && !self.disk.is_off() && !is_over(self) {
             let some_ms = left_ms.min(KEEPER_TICK_MS);
             self.time.advance(some_ms);
             left_ms -= some_ms;
@@ -317,7 +340,7 @@ impl Life {
         match self.random.below(100) {
             0..72 => {
                 let requests = self.load.lock().workload.step();
-                for _ in 0..PATIENCE {
+                for _ in 0..self.patience {
                     let Some(waits) = self.load.lock().write(&requests) else {
                         break;
                     };
@@ -329,7 +352,7 @@ impl Life {
             72..84 => {
                 let keys = universe();
                 let key = &keys[self.random.below(keys.len() as u64) as usize];
-                for _ in 0..PATIENCE {
+                for _ in 0..self.patience {
                     let Some(waits) = self.load.lock().read(key) else {
                         break;
                     };
@@ -381,11 +404,11 @@ impl Life {
             self.step_keeper();
         }
         let mut load = self.load.lock();
-        load.acknowledge();
+        load.maybe_cut();
         load.is_active = false;
     }
 
-    /// Gives a key that is read only so many steps of the keeper to come up.
+    /// Gives a key only so many steps of the keeper to come up.
     pub fn set_patience(&mut self, steps: usize) {
         self.patience = steps;
     }

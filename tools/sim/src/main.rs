@@ -3,7 +3,14 @@
 use clap::Parser;
 use std::process::ExitCode;
 use thermocline_sim::round::{self, Report};
-use thermocline_sim::{damage, sites};
+use thermocline_sim::{damage, flips, parallel, sites};
+
+/// The daemon's.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Seeds that run before it is asked whether they are enough.
+const BATCH: u64 = 256;
 
 /// Runs the whole engine on a simulated disk and clock.
 #[derive(Parser)]
@@ -12,13 +19,18 @@ struct Arguments {
     /// The first seed.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// How many seeds, one after another.
+    /// How many seeds.
     #[arg(long, default_value_t = 1)]
     rounds: u64,
+    /// As many seeds as it takes until power was lost so often, in place of `rounds`.
+    #[arg(long, conflicts_with_all = ["bugs", "damage", "sites"])]
+    losses: Option<u64>,
     /// Plants each seeded bug and runs at most `rounds` seeds until one finds it.
     #[arg(long, conflicts_with_all = ["damage", "sites"])]
     bugs: bool,
-    /// Flips bits of every file and cuts it: at most `rounds` each, spread evenly.
+    /// Flips every bit of a log, a tier's segment, an image and a manifest of more than
+    /// 128 KiB each and cuts them at every byte; then, with the whole engine, flips bits
+    /// of every file of a directory and cuts it: at most `rounds` each, spread evenly.
     #[arg(long, conflicts_with = "sites")]
     damage: bool,
     /// Lets every `rounds`-th call of the disk, from the `seed`-th on, meet each
@@ -49,13 +61,25 @@ fn main() -> ExitCode {
 
 fn simulate(arguments: &Arguments) -> bool {
     let mut sum = Report::default();
-    let mut failures = 0_u64;
-    for seed in arguments.seed..arguments.seed.saturating_add(arguments.rounds) {
-        match round::run(seed) {
-            Ok(report) => sum.add(&report),
-            Err(wrong) => {
-                failures += 1;
-                println!("sim: seed {seed}: {wrong}");
+    let (mut seeds, mut failures) = (0_u64, 0_u64);
+    let is_enough = |sum: &Report, seeds| match arguments.losses {
+        Some(losses) => sum.power_losses >= losses,
+        None => seeds >= arguments.rounds,
+    };
+    while !is_enough(&sum, seeds) {
+        let left = arguments.rounds.saturating_sub(seeds).min(BATCH);
+        let count = arguments.losses.map_or(left, |_| BATCH);
+        let batch: Vec<u64> = (0..count)
+            .map(|number| arguments.seed.saturating_add(seeds + number))
+            .collect();
+        seeds += batch.len() as u64;
+        for (seed, result) in parallel::map(&batch, |seed| (*seed, round::run(*seed))) {
+            match result {
+                Ok(report) => sum.add(&report),
+                Err(wrong) => {
+                    failures += 1;
+                    println!("sim: seed {seed}: {wrong}");
+                }
             }
         }
     }
@@ -63,6 +87,7 @@ fn simulate(arguments: &Arguments) -> bool {
         trace,
         lives,
         power_losses,
+        lost_starts,
         faults,
         steps,
         acknowledged,
@@ -75,10 +100,11 @@ fn simulate(arguments: &Arguments) -> bool {
         damage_found,
     } = sum;
     println!(
-        "sim: {} seeds from {}: {lives} processes, {power_losses} losses of power, {faults} faults, \
-         {steps} steps, {acknowledged} replies",
-        arguments.rounds, arguments.seed
+        "sim: {seeds} seeds from {}: {power_losses} losses of power, each at a moment of its own, with \
+         a start and a check of every key and of the order after it; {lost_starts} more in starts",
+        arguments.seed
     );
+    println!("sim: {lives} processes, {faults} faults, {steps} steps, {acknowledged} replies");
     println!(
         "sim: on the way {demotions} demotions, {promotions} promotions, {cleaned} segments \
          cleaned, {relocations} relocations, {checkpoints} checkpoints, {expired} keys expired, \
@@ -116,7 +142,39 @@ fn find_bugs(_: &Arguments) -> bool {
     false
 }
 
+/// Damages each format at every bit and end.
+fn flip_all() -> bool {
+    let outcomes = match flips::run() {
+        Ok(outcomes) => outcomes,
+        Err(wrong) => {
+            println!("sim: {wrong}");
+            return false;
+        }
+    };
+    for outcome in &outcomes {
+        println!(
+            "sim: {} of {} bytes: every bit, {} flips, and every end, {} cuts: {} refused, {} \
+             harmless, {} undetected",
+            outcome.format,
+            outcome.bytes,
+            outcome.flips,
+            outcome.ends,
+            outcome.refused,
+            outcome.harmless,
+            outcome.undetected
+        );
+        for shown in &outcome.shown {
+            println!("sim:     {shown}");
+        }
+    }
+    outcomes.iter().all(|outcome| outcome.undetected == 0)
+}
+
 fn do_damage(arguments: &Arguments) -> bool {
+    if !flip_all() {
+        return false;
+    }
+    println!("sim: with the whole engine, a sample of bits and ends of each file of a directory:");
     let outcomes = match damage::run(arguments.rounds) {
         Ok(outcomes) => outcomes,
         Err(wrong) => {

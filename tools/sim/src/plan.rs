@@ -8,6 +8,7 @@
 //! half of the seeds with faults aim them: at the files of the log or of the tier,
 //! often, and with what must come before and after made likely.
 
+use crate::history::Promise;
 use thermocline_base::Random;
 use thermocline_disk::{FaultAction, FaultRepeat, Injury, SimulatedDisk};
 use thermocline_wal::Policy;
@@ -106,6 +107,16 @@ impl Plan {
             turns: 60 + random.below(200),
             harm,
             aim,
+        }
+    }
+
+    /// What is promised of a process that is cut off at `now_ms` of the monotonic clock.
+    pub fn promise(&self, is_slow: bool, has_faults: bool, now_ms: i64) -> Promise {
+        match self.policy {
+            _ if self.harm == Harm::Damage && has_faults => Promise::None,
+            Policy::Always => Promise::All,
+            _ if is_slow || has_faults => Promise::AllButASecond,
+            _ => Promise::Until(now_ms - 1000),
         }
     }
 

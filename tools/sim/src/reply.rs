@@ -3,7 +3,7 @@
 //! Owns the walk through the bytes of one reply. Does not know commands. Pure.
 
 /// One reply.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Reply {
     /// A simple string.
     Simple(String),
@@ -27,15 +27,15 @@ impl Reply {
 
     /// The strings of a flat array.
     #[must_use]
-    pub fn strings(self) -> Option<Vec<Vec<u8>>> {
+    pub fn strings(&self) -> Option<Vec<Vec<u8>>> {
         let Self::Array(items) = self else {
             return None;
         };
-        let string = |item| match item {
-            Self::Bulk(Some(bytes)) => Some(bytes),
+        let string = |item: &Self| match item {
+            Self::Bulk(Some(bytes)) => Some(bytes.clone()),
             _ => None,
         };
-        items.into_iter().map(string).collect()
+        items.iter().map(string).collect()
     }
 }
 

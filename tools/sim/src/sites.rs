@@ -5,6 +5,8 @@
 //! writes begin again by themselves. One thread.
 
 use crate::history::Promise;
+use crate::life::Life;
+use crate::parallel;
 use crate::scene::Scene;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use thermocline_disk::{FaultAction, FaultRepeat, Injury};
@@ -12,6 +14,10 @@ use thermocline_disk::{FaultAction, FaultRepeat, Injury};
 const SEED: u64 = 21;
 /// How long it may take until writes begin again.
 const HEALING_MS: i64 = 5_000;
+
+/// Steps of the keeper after which a step of a client is given up: it waits for what
+/// cannot be read.
+const PATIENCE: usize = 500;
 
 /// The faults and which calls can meet them.
 const FAULTS: [(&str, Injury); 10] = [
@@ -71,25 +77,40 @@ pub fn run(one_in: u64, first: u64) -> Vec<Outcome> {
         };
         let sites = actions.iter().enumerate();
         let sites = sites.filter(|(_, action)| can_meet(fault, **action));
-        for (site, action) in sites.skip(first % step).step_by(step) {
-            for repeat in [FaultRepeat::Once, FaultRepeat::Forever] {
-                outcome.trials += 1;
-                let mut scene = Scene::new(SEED);
-                scene.disk.injure_call(site as u64 + 1, injury, repeat);
-                let result = catch_unwind(AssertUnwindSafe(|| play(&mut scene)));
-                outcome.met += u64::from(scene.disk.faults_met() > 0);
-                let wrong = match result {
-                    Ok(Ok(())) => continue,
-                    Ok(Err(wrong)) => wrong,
-                    Err(_) => "a panic".to_owned(),
-                };
-                let shown = format!("call {site} ({action:?}), {repeat:?}: {wrong}");
-                outcome.wrong.push(shown.chars().take(400).collect());
-            }
+        let sites = sites.skip(first % step).step_by(step);
+        let trials: Vec<(usize, FaultAction, FaultRepeat)> = sites
+            .flat_map(|(site, action)| {
+                [FaultRepeat::Once, FaultRepeat::Forever].map(|repeat| (site, *action, repeat))
+            })
+            .collect();
+        outcome.trials = trials.len() as u64;
+        for (has_met, wrong) in parallel::map(&trials, |trial| attempt(*trial, injury)) {
+            outcome.met += u64::from(has_met);
+            outcome.wrong.extend(wrong);
         }
         outcomes.push(outcome);
     }
     outcomes
+}
+
+/// Plays the scene with a fault at one call; whether it was met, and what was wrong.
+fn attempt(
+    (site, action, repeat): (usize, FaultAction, FaultRepeat),
+    injury: Injury,
+) -> (bool, Option<String>) {
+    let mut scene = Scene::new(SEED);
+    scene.disk.injure_call(site as u64 + 1, injury, repeat);
+    let result = catch_unwind(AssertUnwindSafe(|| play(&mut scene)));
+    let wrong = match result {
+        Ok(Ok(())) => None,
+        Ok(Err(wrong)) => Some(wrong),
+        Err(_) => Some("a panic".to_owned()),
+    };
+    let wrong = wrong.map(|wrong| {
+        let shown = format!("call {site} ({action:?}), {repeat:?}: {wrong}");
+        shown.chars().take(400).collect()
+    });
+    (scene.disk.faults_met() > 0, wrong)
 }
 
 /// Plays the scene in two processes, with whatever fault its disk is to meet.
@@ -97,6 +118,7 @@ fn play(scene: &mut Scene) -> Result<(), String> {
     let mut memory = Scene::memory(SEED);
     for _ in 0..2 {
         let mut life = scene.start_in_the_end(memory)?;
+        life.set_patience(PATIENCE);
         {
             let mut load = life.load.lock();
             load.may_fail = true;
@@ -106,7 +128,9 @@ fn play(scene: &mut Scene) -> Result<(), String> {
         scene.play(&mut life)?;
         scene.well();
         life.store().settings().set_maxmemory_bytes(0);
-        life.pass(HEALING_MS);
+        // What is taken for granted below must be durable.
+        let is_well = |life: &Life| life.admits() && life.load.lock().history.is_acknowledged();
+        life.pass_until(HEALING_MS, is_well);
         if !life.admits() {
             return Err(format!(
                 "writes are refused though the disk is well: {:?}",
@@ -127,7 +151,7 @@ fn play(scene: &mut Scene) -> Result<(), String> {
 
 /// Whether all keys can be read in the end, and hold what at least `count` steps
 /// leave.
-fn check(scene: &Scene, life: &mut crate::life::Life, count: usize) -> Result<(), String> {
+fn check(scene: &Scene, life: &mut Life, count: usize) -> Result<(), String> {
     let mut found = life.read_all();
     if found.values().any(|seen| seen.entry.is_err()) {
         scene.well();

@@ -1,19 +1,22 @@
 //! `cargo xtask crash`: kills the daemon under load again and again, and
 //! checks after each restart that it kept its word.
 //!
-//! Owns the rounds on one data directory: write from eight clients, SIGKILL at
-//! a random moment, restart (itself killed now and then, or a race of two daemons
-//! for the directory), read everything.
-//! Little memory and frequent checkpoints keep demotion, cleaning and recovery
-//! from the tier at work. A seed chooses operations and moments; how far the
-//! server comes until the kill is the machine's.
+//! Owns the lanes, each a daemon with a data directory, a policy and clients of its own,
+//! and their rounds: write from some clients, SIGKILL at a random moment or a named one,
+//! restart (itself killed now and then, or a race of two daemons for the directory), read
+//! everything. Little memory and frequent checkpoints keep demotion, cleaning and recovery
+//! from the tier at work. A seed chooses operations and moments; how far the server comes
+//! until the kill is the machine's.
 //!
-//! Use order: `value`, `layout` and `ledger` stand alone; `writer` uses them;
-//! `check` uses a writer's ledger; `power` uses all of them for cuts of the power.
+//! Use order: `value`, `layout`, `point` and `ledger` stand alone; `writer` uses them;
+//! `check` uses a writer's ledger; `lane` uses all of them; `power` does, for cuts of the
+//! power.
 
 mod check;
+mod lane;
 mod layout;
 mod ledger;
+mod point;
 pub(crate) mod power;
 mod value;
 mod writer;
@@ -21,36 +24,32 @@ mod writer;
 use crate::bench::BenchError;
 use crate::bench::setup::{self, Profile};
 use clap::{Args, ValueEnum};
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
-use thermocline_base::{Clock, Random};
-use thermocline_benches::client::{ClientError, Information};
-use thermocline_benches::server::{Program, Server};
-use writer::Writer;
+use lane::{Lane, Work};
+use std::path::PathBuf;
+use std::time::Duration;
+use thermocline_base::Clock;
 
-const WRITERS: usize = 8;
-/// One restart in this many is killed before it is checked.
-const KILLED_RESTART_ONE_IN: u64 = 5;
-/// One restart in this many is a race.
-const RACE_ONE_IN: u64 = 4;
+/// Daemons at once, for each core: one recovers while another is written to.
+const LANES_PER_CORE: usize = 2;
 /// What a loaded machine may add to the second that `everysec` may lose.
 const EVERYSEC_LOSS: Duration = Duration::from_millis(1000 + 250);
 
 /// The options of the task.
 #[derive(Args)]
 pub(crate) struct Options {
-    /// How often the daemon is killed.
+    /// How often a daemon is killed and all that it acknowledged looked for, in all lanes
+    /// together.
     #[arg(long, default_value_t = 100)]
     rounds: u64,
     /// Chooses operations and moments; the clock chooses one where none is given.
     #[arg(long)]
     seed: Option<u64>,
-    /// The daemon's `appendfsync`, and so what may be lost.
-    #[arg(long, default_value = "always")]
-    policy: Policy,
-    /// The daemon's memory; less than a third of the data.
-    #[arg(long, default_value = "16mb")]
+    /// The daemons' `appendfsync`, and so what may be lost; where none is given half of
+    /// the lanes have `always` and the others `everysec` and `no` in turn.
+    #[arg(long)]
+    policy: Option<Policy>,
+    /// A daemon's memory; about a third of its data.
+    #[arg(long, default_value = "8mb")]
     maxmemory: String,
     /// The daemon; built in debug mode where none is given.
     #[arg(long)]
@@ -64,246 +63,94 @@ enum Policy {
     Always,
     /// Nothing acknowledged more than a second before the kill is lost.
     Everysec,
+    /// What is found is what was there after some operation, whole.
+    No,
 }
 
-/// Runs the rounds; the first broken promise ends them.
+impl Policy {
+    const ALL: [Self; 3] = [Self::Always, Self::Everysec, Self::No];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Always => "always",
+            Self::Everysec => "everysec",
+            Self::No => "no",
+        }
+    }
+
+    /// That of lane `number`, where none was asked for.
+    const fn of_lane(number: usize) -> Self {
+        match number % 4 {
+            1 => Self::Everysec,
+            3 => Self::No,
+            _ => Self::Always,
+        }
+    }
+}
+
+/// Runs the rounds; the first broken promise of a lane ends that lane.
 pub(crate) fn run(options: &Options) -> Result<(), BenchError> {
     let program = setup::thermocline(options.binary.as_deref(), Profile::Debug)?;
     let seed = options
         .seed
         .unwrap_or_else(|| Clock::system().now().0.unsigned_abs() % 1_000_000);
-    println!("crash: seed {seed}");
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let most = usize::try_from(options.rounds).unwrap_or(usize::MAX);
+    let lanes = (cores * LANES_PER_CORE).max(4).min(most.max(1));
+    println!("crash: seed {seed}, {lanes} daemons at once");
     let directory = setup::directory("crash")?;
-    let mut run = Run {
-        options,
-        program,
-        directory: directory.path(),
-        random: Random::new(seed),
-        writers: (0..WRITERS)
-            .map(|number| Writer::new(number, seed))
-            .collect(),
-        work: Work::default(),
-    };
-    let ended = run.run();
-    run.report();
-    ended.map_err(|error| {
-        let kept = directory.keep();
-        BenchError::Unexpected(format!(
-            "seed {seed}: {error}\nthe data directory and the log are kept in {}",
-            kept.display()
-        ))
-    })
-}
-
-/// What the daemons did of their own, summed over the rounds.
-#[derive(Default)]
-struct Work {
-    rounds: u64,
-    killed_restarts: u64,
-    races: u64,
-    demotions: u64,
-    segments_cleaned: u64,
-    tier_reads: u64,
-    checkpoints: u64,
-    in_doubt: u64,
-}
-
-struct Run<'a> {
-    options: &'a Options,
-    program: Program,
-    directory: &'a Path,
-    random: Random,
-    writers: Vec<Writer>,
-    work: Work,
-}
-
-impl Run<'_> {
-    fn run(&mut self) -> Result<(), BenchError> {
-        let mut server = Server::start(&self.program, self.directory, &self.server_options())?;
-        let port = server.port();
-        self.each_writer(|writer| writer.fill(port))?;
-        for round in 1..=self.options.rounds {
-            let killed_at = self.write_and_kill(&mut server)?;
-            server = self.restart()?;
-            let doubt = self.check(&server, killed_at)?;
-            self.work.rounds = round;
-            self.work.in_doubt += doubt;
-            if round % 10 == 0 {
-                println!("crash: {round} of {} rounds", self.options.rounds);
-            }
-        }
-        server.stop();
-        Ok(())
-    }
-
-    fn server_options(&self) -> [(&'static str, &str); 4] {
-        let policy = match self.options.policy {
-            Policy::Always => "always",
-            Policy::Everysec => "everysec",
-        };
-        [
-            ("appendfsync", policy),
-            ("maxmemory", &self.options.maxmemory),
-            ("checkpoint-interval-ms", "100"),
-            ("checkpoint-wal-bytes", "4mb"),
-        ]
-    }
-
-    /// Lets all writers write for a random time, then kills the server; gives
-    /// the moment before the kill.
-    fn write_and_kill(&mut self, server: &mut Server) -> Result<Instant, BenchError> {
-        let longest_ms = match self.options.policy {
-            Policy::Always => 800,
-            // Longer than what may be lost, so that something may not.
-            Policy::Everysec => 3000,
-        };
-        let delay = Duration::from_millis(50 + self.random.below(longest_ms - 50));
-        let killed = AtomicBool::new(false);
-        let port = server.port();
-        let mut client = server.client()?;
-        let (killed_at, information) = std::thread::scope(|scope| {
-            for writer in &mut self.writers {
-                scope.spawn(|| writer.run(port, &killed));
-            }
-            std::thread::sleep(delay);
-            let information = client.info();
-            let killed_at = Instant::now();
-            killed.store(true, Ordering::SeqCst);
-            server.kill();
-            (killed_at, information)
-        });
-        self.fail_on_problems(server)?;
-        self.add_work(&information?);
-        Ok(killed_at)
-    }
-
-    fn add_work(&mut self, information: &Information) {
-        self.work.demotions += information.number("tier_demotions");
-        self.work.segments_cleaned += information.number("tier_segments_cleaned");
-        self.work.tier_reads += information.number("tier_reads");
-        self.work.checkpoints += information.number("rdb_saves");
-    }
-
-    fn restart(&mut self) -> Result<Server, BenchError> {
-        while self.random.chance(KILLED_RESTART_ONE_IN) {
-            let mut server = Server::spawn(&self.program, self.directory, &self.server_options())?;
-            std::thread::sleep(Duration::from_millis(self.random.below(200)));
-            server.kill();
-            self.work.killed_restarts += 1;
-        }
-        if self.random.chance(RACE_ONE_IN) {
-            self.work.races += 1;
-            return self.race();
-        }
-        Ok(Server::start(
-            &self.program,
-            self.directory,
-            &self.server_options(),
-        )?)
-    }
-
-    /// Starts two daemons on the one directory at once; gives the one that has it.
-    /// The other has ended by itself.
-    fn race(&self) -> Result<Server, BenchError> {
-        let spawn = || Server::spawn(&self.program, self.directory, &self.server_options());
-        let (mut one, mut other) = (spawn()?, spawn()?);
-        let (one_serves, other_serves) = std::thread::scope(|scope| {
-            let waits = scope.spawn(|| one.wait_until_ready().is_ok());
-            let other_serves = other.wait_until_ready().is_ok();
-            (waits.join().unwrap_or(false), other_serves)
-        });
-        match (one_serves, other_serves) {
-            (true, false) => Ok(one),
-            (false, true) => Ok(other),
-            (true, true) => Err(BenchError::Unexpected(
-                "two daemons serve one directory".to_owned(),
-            )),
-            (false, false) => Err(BenchError::Unexpected(format!(
-                "of two daemons none serves:\n{}",
-                one.log_end()
-            ))),
-        }
-    }
-
-    /// Checks all keys; gives how many operations could have gone either way.
-    fn check(&mut self, server: &Server, killed_at: Instant) -> Result<u64, BenchError> {
-        let survives = match self.options.policy {
-            Policy::Always => killed_at + Duration::from_secs(3600),
-            Policy::Everysec => killed_at.checked_sub(EVERYSEC_LOSS).unwrap_or(killed_at),
-        };
-        let port = server.port();
-        let doubts = self.each_writer(|writer| {
-            let least = writer.ledger.acknowledged_by(survives);
-            let doubt = writer.ledger.sent - least;
-            check::check(writer, port, least).map(|()| doubt)
-        })?;
-        self.fail_on_problems(server)?;
-        Ok(doubts.into_iter().sum())
-    }
-
-    /// Does `work` for each writer on a thread of its own.
-    fn each_writer<T: Send>(
-        &mut self,
-        work: impl Fn(&mut Writer) -> Result<T, ClientError> + Sync,
-    ) -> Result<Vec<T>, BenchError> {
-        let work = &work;
-        let results: Vec<_> = std::thread::scope(|scope| {
-            let threads: Vec<_> = self
-                .writers
-                .iter_mut()
-                .map(|writer| scope.spawn(move || work(writer)))
-                .collect();
-            threads
-                .into_iter()
-                .map(std::thread::ScopedJoinHandle::join)
-                .collect()
-        });
-        let mut all = Vec::new();
-        for result in results {
-            let result =
-                result.map_err(|_| BenchError::Unexpected("a writer panicked".to_owned()))?;
-            all.push(result?);
-        }
-        Ok(all)
-    }
-
-    fn fail_on_problems(&self, server: &Server) -> Result<(), BenchError> {
-        let problems: Vec<&str> = self
-            .writers
-            .iter()
-            .flat_map(|writer| writer.problems.iter().map(String::as_str))
+    let lanes: Vec<Lane<'_>> = (0..lanes)
+        .map(|number| {
+            let share = options.rounds / lanes as u64;
+            let surplus = u64::from((number as u64) < options.rounds % lanes as u64);
+            Lane::new(
+                &program,
+                directory.path().join(format!("lane-{number}")),
+                options.policy.unwrap_or_else(|| Policy::of_lane(number)),
+                &options.maxmemory,
+                seed.wrapping_add((number as u64) << 32),
+                share + surplus,
+            )
+        })
+        .collect();
+    // The thread that starts a server lives as long as it.
+    let ended: Vec<(Work, Result<(), BenchError>)> = std::thread::scope(|scope| {
+        let threads: Vec<_> = lanes
+            .into_iter()
+            .map(|lane| scope.spawn(|| lane.run()))
             .collect();
-        if problems.is_empty() {
-            return Ok(());
-        }
-        Err(BenchError::Unexpected(format!(
-            "round {}:\n{}\nthe end of the server's log:\n{}",
-            self.work.rounds + 1,
-            problems.join("\n"),
-            server.log_end()
-        )))
+        let panicked = |_| {
+            let error = BenchError::Unexpected("a lane panicked".to_owned());
+            (Work::default(), Err(error))
+        };
+        let joined = threads
+            .into_iter()
+            .map(|it| it.join().unwrap_or_else(panicked));
+        joined.collect()
+    });
+    report(&ended);
+    let failed = ended.into_iter().filter_map(|(_, result)| result.err());
+    let failed: Vec<String> = failed.map(|error| error.to_string()).collect();
+    if failed.is_empty() {
+        return Ok(());
     }
+    let kept = directory.keep();
+    Err(BenchError::Unexpected(format!(
+        "seed {seed}: {}\nthe data directories and the logs are kept in {}",
+        failed.join("\n"),
+        kept.display()
+    )))
+}
 
-    fn report(&self) {
-        let sum = |count: fn(&Writer) -> u64| self.writers.iter().map(count).sum::<u64>();
-        let work = &self.work;
-        println!(
-            "crash: {} rounds, {} restarts killed as well, {} races of two daemons; {} writes \
-             acknowledged, {} refused, {} could have gone either way",
-            work.rounds,
-            work.killed_restarts,
-            work.races,
-            sum(|writer| writer.ledger.acknowledged_writes),
-            sum(|writer| writer.ledger.refused_writes),
-            work.in_doubt,
-        );
-        println!(
-            "crash: on the way {} demotions, {} tier reads, {} segments cleaned, {} checkpoints",
-            work.demotions, work.tier_reads, work.segments_cleaned, work.checkpoints
-        );
-        println!(
-            "crash: {} losses",
-            sum(|writer| writer.problems.len() as u64)
-        );
+fn report(ended: &[(Work, Result<(), BenchError>)]) {
+    for policy in Policy::ALL {
+        let mut sum = Work::default();
+        let of_policy = ended.iter().filter(|(work, _)| work.policy == Some(policy));
+        for (work, _) in of_policy {
+            sum.add(work);
+        }
+        if sum.policy.is_some() {
+            sum.report();
+        }
     }
 }

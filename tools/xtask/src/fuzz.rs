@@ -9,24 +9,50 @@ use std::process::Command;
 /// The version that was tried; newer ones need not accept the same flags.
 const CARGO_FUZZ_VERSION: &str = "0.13.2";
 
-/// Runs each target for `seconds`. A crash fails the run and leaves its input
-/// under `fuzz/artifacts`.
+/// Targets that run at once, if there are cores for them.
+const AT_ONCE: usize = 2;
+
+/// Runs each target for `seconds`, two at a time. A crash fails the run and leaves its
+/// input under `fuzz/artifacts`.
 pub(crate) fn run_all(seconds: u32) -> Result<(), StepError> {
     install_cargo_fuzz()?;
+    run(cargo_fuzz().arg("build"))?;
     let listed = output(Command::new("cargo").args(["fuzz", "list"]))?;
     let listed = String::from_utf8_lossy(&listed).into_owned();
-    for target in listed.split_whitespace() {
-        run(Command::new("cargo")
-            .env("RUSTC_BOOTSTRAP", "1")
-            // The index keeps pointers to records in a form that LeakSanitizer does not see.
-            .env("ASAN_OPTIONS", "detect_leaks=0")
-            .args(["fuzz", "run", target])
-            .args(corpora(target)?)
-            .arg("--")
-            .arg(format!("-max_total_time={seconds}"))
-            .args(["-timeout=10", "-rss_limit_mb=2048", "-print_final_stats=1"]))?;
+    let targets: Vec<&str> = listed.split_whitespace().collect();
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    for some in targets.chunks(AT_ONCE.min(cores)) {
+        let results: Vec<_> = std::thread::scope(|scope| {
+            let threads: Vec<_> = some
+                .iter()
+                .map(|target| scope.spawn(move || run_one(target, seconds)))
+                .collect();
+            let joined = threads.into_iter().map(std::thread::ScopedJoinHandle::join);
+            joined.collect()
+        });
+        for (target, result) in some.iter().zip(results) {
+            let panicked = |_| StepError::Missing(format!("the thread of {target} panicked"));
+            result.map_err(panicked)??;
+        }
     }
     Ok(())
+}
+
+fn cargo_fuzz() -> Command {
+    let mut command = Command::new("cargo");
+    command.env("RUSTC_BOOTSTRAP", "1").arg("fuzz");
+    command
+}
+
+fn run_one(target: &str, seconds: u32) -> Result<(), StepError> {
+    run(cargo_fuzz()
+        // The index keeps pointers to records in a form that LeakSanitizer does not see.
+        .env("ASAN_OPTIONS", "detect_leaks=0")
+        .args(["run", target])
+        .args(corpora(target)?)
+        .arg("--")
+        .arg(format!("-max_total_time={seconds}"))
+        .args(["-timeout=10", "-rss_limit_mb=2048", "-print_final_stats=1"]))
 }
 
 /// Where a target's inputs are: first what it found on this machine, to which it adds, then

@@ -17,7 +17,7 @@ use crate::memory::BEGIN_PERCENT;
 use crate::settings::Policy;
 use crate::shard::Shard;
 use crate::store::{Store, StoreError};
-use crate::tier::page::{declared_pages, find, records};
+use crate::tier::page::{declared_pages, find, names_place, records};
 use crate::tier::segment::{PAGES_PER_SEGMENT, SEGMENT_BYTES};
 use crate::tier::writer::WriteError;
 use crate::tier::{Extent, PagePlace, SegmentNumber, SpaceState, Stream, TierRecord};
@@ -170,6 +170,10 @@ impl Keeper {
                 page,
             };
             let bytes = &chunk[(page - aligned) as usize * PAGE_BYTES..];
+            if unreadable.is_some() && !names_place(bytes, place) {
+                page += 1;
+                continue;
+            }
             let pages = declared_pages(bytes, place).unwrap_or(1).max(1);
             let long;
             let bytes = if pages * PAGE_BYTES > bytes.len() {

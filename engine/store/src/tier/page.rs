@@ -328,6 +328,19 @@ fn header(bytes: &[u8], place: PagePlace) -> Result<Header, Corruption> {
     })
 }
 
+/// Whether `bytes` start with a header that names `place`: for a walk over pages of which
+/// most may be of no life, as it puts nothing into words. [`records`] decides.
+#[must_use]
+pub fn names_place(bytes: &[u8], place: PagePlace) -> bool {
+    let field = |at: usize, expected: &[u8]| {
+        let end = at.saturating_add(expected.len());
+        bytes.get(at..end) == Some(expected)
+    };
+    field(INCARNATION_OFFSET, &place.incarnation.0.to_le_bytes())
+        && field(SEGMENT_OFFSET, &u32::from(place.segment.0).to_le_bytes())
+        && field(PAGE_NUMBER_OFFSET, &place.page.to_le_bytes())
+}
+
 /// The records of a damaged page or run that are intact all the same: each has a
 /// CRC of its own. None unless its header says that it belongs to `place`: what is
 /// left of an earlier life of the segment must not come back.

@@ -133,6 +133,11 @@ impl Ledger {
             .map_or(self.floor, |operation| operation.max(self.floor))
     }
 
+    /// What survives whatever the policy: it was found after the last kill.
+    pub(super) const fn floor(&self) -> u64 {
+        self.floor
+    }
+
     /// Holds what was found in each register against the history: it must be
     /// the state after an operation from `least` on. The history then begins
     /// there.

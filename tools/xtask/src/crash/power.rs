@@ -17,7 +17,7 @@ mod image;
 mod recorder;
 
 use super::writer::Writer;
-use super::{EVERYSEC_LOSS, Policy, WRITERS, check};
+use super::{EVERYSEC_LOSS, Policy, check};
 use crate::bench::BenchError;
 use crate::bench::setup::{self, Profile};
 use clap::{Args, ValueEnum};
@@ -29,6 +29,8 @@ use std::time::{Duration, Instant};
 use thermocline_base::{Clock, Random};
 use thermocline_benches::server::{Program, Server};
 
+/// Clients of the daemon.
+const WRITERS: usize = 8;
 /// Room for the data several times over.
 const DEVICE_BYTES: u64 = 1 << 30;
 /// How often the length of the device's log is noted.
@@ -152,12 +154,8 @@ impl Power<'_> {
     }
 
     fn start(&self) -> Result<Server, BenchError> {
-        let policy = match self.options.policy {
-            Policy::Always => "always",
-            Policy::Everysec => "everysec",
-        };
         let options = [
-            ("appendfsync", policy),
+            ("appendfsync", self.options.policy.name()),
             ("io-backend", self.options.io_backend.as_str()),
             ("maxmemory", "16mb"),
             ("tier-max-bytes", "256mb"),
@@ -221,6 +219,7 @@ impl Power<'_> {
         let survives = match self.options.policy {
             Policy::Always => survives,
             Policy::Everysec => survives.and_then(|moment| moment.checked_sub(EVERYSEC_LOSS)),
+            Policy::No => None,
         };
         let mut server = self.start()?;
         let mut doubts = 0;
