@@ -8,7 +8,7 @@
 
 use std::ops::Range;
 use thermocline_base::limits::{DATABASE_COUNT, PAGE_BYTES, SHARD_COUNT};
-use thermocline_base::{DatabaseId, HashSeed, KeyHash, Lsn, Random, ShardId};
+use thermocline_base::{DatabaseId, HashSeed, KeyHash, Lsn, Random, ShardId, UnixMillis};
 use thermocline_store::Address;
 use thermocline_store::effect::DatabaseMap;
 use thermocline_store::image::{Directory, PieceBuilder, PieceReference, RangeSet, decode_piece};
@@ -106,6 +106,7 @@ impl Log {
             history: 7,
             history_start: Lsn::ZERO,
             segment_bytes: (SEGMENT_HEADER_BYTES + out.len()) as u64,
+            begun_at: UnixMillis(1_700_000_000_000),
         };
         let begin = self.bytes.len();
         self.bytes.extend(header.encode());
