@@ -160,11 +160,7 @@ fn sort_sorted_set(
     let (copied, stored) = (b"z:sorted".to_vec(), b"q:sorted".to_vec());
     let slot = ["zset", "geo", "bigzset"][generator.random().below(3) as usize];
     let source = generator.word(slot);
-    // What came there under another name may be a set, whose order is nobody's.
-    let kinds = pair.ask(session, &vec![b"TYPE".to_vec(), source.clone()])?;
-    if kinds.iter().any(|kind| kind != b"+zset\r\n") {
-        return Ok(());
-    }
+    let kind = vec![b"TYPE".to_vec(), source.clone()];
     let copy = vec![
         b"COPY".to_vec(),
         source,
@@ -191,6 +187,11 @@ fn sort_sorted_set(
         b"0".to_vec(),
         b"-1".to_vec(),
     ];
+    // What came there under another name may be a set, whose order is nobody's.
+    let kinds = pair.ask(session, &kind)?;
+    if kinds.iter().any(|kind| kind != b"+zset\r\n") {
+        return Ok(());
+    }
     let delete = vec![b"DEL".to_vec(), copied, stored];
     pair.exchange(session, &[copy, sort, store, read, delete])
         .map(|_| ())
