@@ -3,6 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use thermocline_commands::scripts::library_name;
 use thermocline_dump::rdb::{Element, RdbReader};
 use thermocline_types::rdb::{
     FileVersion, Walk, is_compact_kind, read_string, read_value, write_value,
@@ -17,8 +18,15 @@ fuzz_target!(|bytes: &[u8]| {
     };
     let version = reader.version();
     while let Ok(Some(element)) = reader.next_element() {
-        let Element::Key(raw) = element else {
-            continue;
+        let raw = match element {
+            Element::Key(raw) => raw,
+            Element::Function { code, .. } => {
+                if let Ok(text) = read_string(code, LIMIT_BYTES) {
+                    let _ = library_name(&text);
+                }
+                continue;
+            }
+            Element::Module => continue,
         };
         let _ = read_string(raw.key, LIMIT_BYTES);
         let Ok(value) = read_value(raw.kind, version, raw.value, LIMIT_BYTES) else {

@@ -168,7 +168,7 @@ fn a_full_device_stops_appends_while_all_that_was_appended_becomes_durable() {
         flusher.step().unwrap();
         if wal.status() != Status::Ready {
             refusals += 1;
-            wal.retire(wal.durable_lsn());
+            wal.retire(wal.durable_lsn(), None);
             flusher.step().unwrap();
             assert_eq!(wal.status(), Status::Ready);
         }

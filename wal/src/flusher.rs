@@ -12,7 +12,7 @@
 
 use crate::error::WalError;
 use crate::frame::{
-    FRAME_HEADER_BYTES, Fault, FrameHeader, FrameKind, SEGMENT_HEADER_BYTES, frame_bytes,
+    FRAME_HEADER_BYTES, Fault, FrameHeader, FrameKind, SEGMENT_HEADER_BYTES, TimeMark, frame_bytes,
 };
 use crate::log::{Policy, Shared, Status};
 use crate::scan::Scanner;
@@ -23,10 +23,13 @@ use std::time::Duration;
 use thermocline_base::bugs::{Bug, is_planted};
 use thermocline_base::checksum::crc32;
 use thermocline_base::limits::PAGE_BYTES;
-use thermocline_base::{Clock, Lsn};
+use thermocline_base::{Clock, Lsn, UnixMillis};
 use thermocline_disk::{AlignedBuffer, File};
 
 const SYNC_INTERVAL: Duration = Duration::from_millis(500);
+/// How often the log of a server that is written to tells the time: so close can a
+/// moment be found again.
+const MARK_INTERVAL: Duration = Duration::from_millis(100);
 
 /// What one step did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -65,8 +68,9 @@ pub struct Flusher {
     /// the flusher's own.
     claimed: Lsn,
     content_end: Lsn,
-    /// Ends of the flusher's own frames still in the ring.
-    own_ends: Vec<Lsn>,
+    /// The end of the last watermark, and when it was appended.
+    marked: Lsn,
+    last_mark: Duration,
     last_sync: Duration,
     house_rests_until: Duration,
     failed_before: bool,
@@ -97,7 +101,8 @@ impl Flusher {
             durable: start,
             claimed: start,
             content_end: start,
-            own_ends: Vec::new(),
+            marked: start,
+            last_mark: last_sync,
             last_sync,
             house_rests_until: Duration::ZERO,
             failed_before: false,
@@ -153,7 +158,7 @@ impl Flusher {
         if self.active.is_none() {
             self.begin(false)?;
         }
-        self.watermark();
+        self.mark();
         let written_bytes = self.write_batch()?;
         let more = self.shared.ring.published(self.written).is_some();
         if self.sync_is_due() {
@@ -175,9 +180,14 @@ impl Flusher {
             return;
         }
         let below = Lsn(self.shared.retire_below.load(Ordering::Acquire));
-        let retired = self.segments.retire(below.min(self.durable));
-        let oldest = self.segments.oldest().unwrap_or(self.durable);
+        let until = UnixMillis(self.shared.retire_until_ms.load(Ordering::Acquire));
+        let retired = self.segments.retire(below.min(self.durable), until);
+        let (oldest, begun_at) = self
+            .segments
+            .oldest()
+            .unwrap_or((self.durable, UnixMillis(0)));
         self.shared.oldest.store(oldest.0, Ordering::Release);
+        self.shared.oldest_ms.store(begun_at.0, Ordering::Release);
         let kept = retired.and_then(|()| {
             if idle {
                 self.segments.prepare()?;
@@ -195,7 +205,8 @@ impl Flusher {
 
     /// Begins the next segment at `written`, which is durable.
     fn begin(&mut self, whole: bool) -> Result<(), WalError> {
-        let (file, identity) = self.segments.begin(self.written, whole)?;
+        let now = self.clock.now();
+        let (file, identity) = self.segments.begin(self.written, whole, now)?;
         self.batch.fill(0);
         self.active = Some(Active {
             file,
@@ -208,16 +219,34 @@ impl Flusher {
         Ok(())
     }
 
-    /// An idle log says what is durable, so that later damage to its last
-    /// frames is not taken for a torn tail.
-    fn watermark(&mut self) {
-        let idle = self.shared.ring.appended_lsn() == self.durable;
-        let news = self.durable >= self.content_end && self.claimed < self.content_end;
-        let rested = self.clock.monotonic() >= self.last_sync + SYNC_INTERVAL;
-        if idle && news && rested && self.own_ends.is_empty() {
-            let appended = self.shared.ring.append_own(FrameKind::Watermark);
-            self.own_ends.push(appended.end);
+    /// Tells the time now and then while there is something to tell it of; and an idle
+    /// log says what is durable, so that later damage to its last frames is not taken
+    /// for a torn tail.
+    fn mark(&mut self) {
+        let appended = self.shared.ring.appended_lsn();
+        let now = self.clock.monotonic();
+        let is_old = appended > self.marked && now >= self.last_mark + MARK_INTERVAL;
+        let is_unclaimed = appended == self.durable
+            && self.durable >= self.content_end
+            && self.claimed < self.content_end
+            && now >= self.last_sync + SYNC_INTERVAL;
+        if !is_old && !is_unclaimed {
+            return;
         }
+        // In a full ring there is none: the next step tries again.
+        let Some(credit) = self.shared.ring.try_credit(TimeMark::BYTES) else {
+            return;
+        };
+        self.marked = (self.shared.ring)
+            .append_mark(credit, &self.time_mark(appended))
+            .end;
+        self.last_mark = now;
+    }
+
+    /// ORDERING: `covered` was appended before the clock is read here.
+    fn time_mark(&self, covered: Lsn) -> TimeMark {
+        let at = self.clock.now();
+        TimeMark { at, covered }
     }
 
     fn write_batch(&mut self) -> Result<u64, WalError> {
@@ -316,11 +345,9 @@ impl Flusher {
             active.rescue = false;
         }
         let (from, to) = (self.durable, self.written);
-        let own = self.own_ends.iter().filter(|end| **end <= to).count();
-        self.own_ends.retain(|end| *end > to);
-        let own_bytes = (own * FRAME_HEADER_BYTES) as u64;
         self.durable = to;
-        self.shared.ring.release(from, to, own_bytes);
+        // The seal is the last: that its bytes are nobody's counts no more.
+        self.shared.ring.release(from, to);
         self.shared.advance_durable(to);
         Ok(())
     }
@@ -332,8 +359,8 @@ impl Flusher {
     /// What the disk refused: the log is then not sealed.
     pub fn close(mut self) -> Result<(), WalError> {
         self.drain()?;
-        let seal = self.shared.ring.append_own(FrameKind::Seal);
-        self.own_ends.push(seal.end);
+        let mark = self.time_mark(self.shared.ring.appended_lsn());
+        self.shared.ring.append_seal(&mark);
         self.drain()
     }
 

@@ -26,11 +26,18 @@
 //! | magic   | version | crc u32 | identity | sequence | start_lsn |
 //! | 8 bytes | u32     |         | u64      | u64      | u64       |
 //! +---------+---------+---------+----------+----------+-----------+
-//! 40         48              56                       4096
-//! +----------+---------------+----------- - - - -----+
-//! | history  | history_start | zero                  |
-//! | u64      | u64           |                       |
-//! +----------+---------------+----------- - - - -----+
+//! 40         48              56              64         72        4096
+//! +----------+---------------+---------------+----------+---- - - -+
+//! | history  | history_start | segment_bytes | begun_at | zero     |
+//! | u64      | u64           | u64           | i64      |          |
+//! +----------+---------------+---------------+----------+---- - - -+
+//!
+//! payload of a watermark and of a seal
+//! 0          8         16
+//! +----------+---------+
+//! | at i64   | covered |
+//! | Unix ms  | u64     |
+//! +----------+---------+
 //! ```
 #![deny(
     clippy::indexing_slicing,
@@ -41,7 +48,7 @@
 use thermocline_base::bugs::{Bug, is_planted};
 use thermocline_base::checksum::{crc32, crc32_parts};
 use thermocline_base::limits::PAGE_BYTES;
-use thermocline_base::{Lsn, Reader};
+use thermocline_base::{Lsn, Reader, UnixMillis};
 
 /// Bytes of a frame before its payload.
 pub const FRAME_HEADER_BYTES: usize = 40;
@@ -52,7 +59,7 @@ pub const SEGMENT_HEADER_BYTES: usize = PAGE_BYTES;
 /// The first bytes of a segment's file.
 pub const MAGIC: [u8; 8] = *b"THERMWAL";
 /// The layout this module reads and writes.
-pub const FORMAT_VERSION: u32 = 2;
+pub const FORMAT_VERSION: u32 = 3;
 
 /// Where each field of a frame stands, in bytes.
 pub mod offset {
@@ -74,19 +81,53 @@ pub mod offset {
     pub const PAYLOAD: usize = 40;
 }
 
-const SEGMENT_HEADER_USED_BYTES: usize = 64;
+const SEGMENT_HEADER_USED_BYTES: usize = 72;
 /// Those of version 1, which does not say how long the file is.
 const FIRST_VERSION_USED_BYTES: usize = 56;
+/// Those of version 2, which does not say when it was begun.
+const SECOND_VERSION_USED_BYTES: usize = 64;
 
 /// What a frame is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FrameKind {
     /// Records of the store.
     Data = 1,
-    /// Written by an idle log to say what has become durable; no payload.
+    /// Written now and then to say what has become durable and what time it is: a
+    /// [`TimeMark`]. Before those were written, without payload.
     Watermark = 2,
-    /// Written by a clean stop as the last frame; no payload.
+    /// Written by a clean stop as the last frame; its payload is that of a watermark.
     Seal = 3,
+}
+
+/// What a watermark or a seal tells of time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimeMark {
+    /// What the wall clock showed.
+    pub at: UnixMillis,
+    /// Every frame that starts below had been appended by then. The end of a frame.
+    pub covered: Lsn,
+}
+
+impl TimeMark {
+    /// Bytes of it as a payload.
+    pub const BYTES: usize = 16;
+
+    /// The payload's bytes.
+    #[must_use]
+    pub fn encode(&self) -> [u8; Self::BYTES] {
+        let fields = u128::from(self.covered.0) << 64 | u128::from(self.at.0 as u64);
+        fields.to_le_bytes()
+    }
+
+    /// Reads a payload; `None` if it is none, such as the empty one of earlier logs.
+    #[must_use]
+    pub fn decode(payload: &[u8]) -> Option<Self> {
+        let fields = u128::from_le_bytes(payload.try_into().ok()?);
+        Some(Self {
+            at: UnixMillis(fields as u64 as i64),
+            covered: Lsn((fields >> 64) as u64),
+        })
+    }
 }
 
 impl FrameKind {
@@ -297,6 +338,9 @@ pub struct SegmentHeader {
     /// How long the file is, in bytes: since before it became a segment. 0 if that
     /// is not known.
     pub segment_bytes: u64,
+    /// What the wall clock showed when it became a segment: all before `start_lsn` is
+    /// no younger. 0 if that is not known.
+    pub begun_at: UnixMillis,
 }
 
 impl SegmentHeader {
@@ -314,6 +358,7 @@ impl SegmentHeader {
             self.history,
             self.history_start.0,
             self.segment_bytes,
+            self.begun_at.0 as u64,
         ] {
             bytes.extend_from_slice(&field.to_le_bytes());
         }
@@ -335,12 +380,13 @@ impl SegmentHeader {
             found: bytes.len() as u64,
         };
         let used = bytes.get(..SEGMENT_HEADER_USED_BYTES).ok_or(short)?;
-        let is_first = used.get(8..12) == Some(1_u32.to_le_bytes().as_slice());
-        let used = if is_first {
-            used.get(..FIRST_VERSION_USED_BYTES).ok_or(short)?
-        } else {
-            used
+        let version = used.get(8..12).unwrap_or_default();
+        let used_bytes = match version {
+            [1, 0, 0, 0] => FIRST_VERSION_USED_BYTES,
+            [2, 0, 0, 0] => SECOND_VERSION_USED_BYTES,
+            _ => SEGMENT_HEADER_USED_BYTES,
         };
+        let used = used.get(..used_bytes).ok_or(short)?;
         let mut reader = Reader::new(used);
         expect(
             "segment magic",
@@ -354,21 +400,26 @@ impl SegmentHeader {
             u64::from(crc_without_field(used, 12)),
             u64::from(crc),
         )?;
-        if !is_first {
+        if used_bytes == SEGMENT_HEADER_USED_BYTES {
             expect(
                 "segment version",
                 u64::from(FORMAT_VERSION),
                 u64::from(version),
             )?;
         }
-        let mut next = || reader.u64().map_err(|_| short);
+        // What an earlier version does not have is 0.
+        let mut next = || match reader.is_empty() {
+            true => Ok(0),
+            false => reader.u64().map_err(|_| short),
+        };
         Ok(Self {
             identity: next()?,
             sequence: next()?,
             start_lsn: Lsn(next()?),
             history: next()?,
             history_start: Lsn(next()?),
-            segment_bytes: if is_first { 0 } else { next()? },
+            segment_bytes: next()?,
+            begun_at: UnixMillis(next()? as i64),
         })
     }
 }
@@ -468,6 +519,7 @@ mod tests {
             history: 4,
             history_start: Lsn(5),
             segment_bytes: 6,
+            begun_at: UnixMillis(7),
         };
         let bytes = header.encode();
         assert_eq!(SegmentHeader::decode(&bytes), Ok(header));
@@ -479,21 +531,39 @@ mod tests {
     }
 
     #[test]
-    fn a_segment_header_of_version_1_is_read() {
-        let header = SegmentHeader {
-            identity: 1,
-            sequence: 2,
-            start_lsn: Lsn(3),
-            history: 4,
-            history_start: Lsn(5),
-            segment_bytes: 0,
+    fn segment_headers_of_earlier_versions_are_read() {
+        for (version, used_bytes, segment_bytes) in [
+            (1_u32, FIRST_VERSION_USED_BYTES, 0),
+            (2, SECOND_VERSION_USED_BYTES, 6),
+        ] {
+            let header = SegmentHeader {
+                identity: 1,
+                sequence: 2,
+                start_lsn: Lsn(3),
+                history: 4,
+                history_start: Lsn(5),
+                segment_bytes,
+                begun_at: UnixMillis(0),
+            };
+            let mut bytes = header.encode();
+            bytes.truncate(used_bytes);
+            bytes[8..12].copy_from_slice(&version.to_le_bytes());
+            let crc = crc_without_field(&bytes, 12);
+            bytes[12..16].copy_from_slice(&crc.to_le_bytes());
+            bytes.resize(SEGMENT_HEADER_BYTES, 0);
+            assert_eq!(SegmentHeader::decode(&bytes), Ok(header));
+        }
+    }
+
+    #[test]
+    fn a_time_mark_reads_back_and_an_empty_payload_is_none() {
+        let mark = TimeMark {
+            at: UnixMillis(-5),
+            covered: Lsn(u64::MAX - 7),
         };
-        let mut bytes = header.encode();
-        bytes.truncate(FIRST_VERSION_USED_BYTES);
-        bytes[8..12].copy_from_slice(&1_u32.to_le_bytes());
-        let crc = crc_without_field(&bytes, 12);
-        bytes[12..16].copy_from_slice(&crc.to_le_bytes());
-        bytes.resize(SEGMENT_HEADER_BYTES, 0);
-        assert_eq!(SegmentHeader::decode(&bytes), Ok(header));
+        assert_eq!(TimeMark::decode(&mark.encode()), Some(mark));
+        assert_eq!(mark.encode()[..8], (-5_i64).to_le_bytes());
+        assert_eq!(TimeMark::decode(&[]), None);
+        assert_eq!(TimeMark::decode(&[0; 17]), None);
     }
 }

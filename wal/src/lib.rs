@@ -6,7 +6,7 @@
 //! never decides what may be retired.
 //!
 //! Modules, lowest first: [`frame`], [`scan`], then the ring, the errors,
-//! which segment was begun last, recovery, reading again, the segments, the flusher, and [`Wal`] on top.
+//! which segment was begun last, recovery, reading again, salvaging, the segments, the flusher, and [`Wal`] on top.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod error;
@@ -17,6 +17,7 @@ mod log;
 mod read;
 mod recover;
 mod ring;
+mod salvage;
 pub mod scan;
 mod segments;
 
@@ -26,6 +27,7 @@ pub use log::{FRAME_MAX_BYTES, FlusherThread, Policy, Status, Wal, WalOptions, s
 pub use read::{FrameReader, WINDOW_BYTES};
 pub use recover::{Recovered, SEGMENT_MAX_BYTES, SegmentFile};
 pub use ring::{Appended, Credit};
+pub use salvage::{Gap, Salvaged};
 pub use scan::{Frame, Scanner, Verdict};
 
 #[cfg(test)]

@@ -11,16 +11,17 @@ use crate::flusher::Flusher;
 use crate::frame::SEGMENT_HEADER_BYTES;
 use crate::recover::{self, Recovered, SEGMENT_MAX_BYTES};
 use crate::ring::{Appended, Credit, Ring};
+use crate::salvage::{self, Salvaged};
 use crate::scan::Frame;
 use crate::segments::Segments;
 use parking_lot::{Condvar, Mutex};
 use std::io::ErrorKind;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, Ordering, fence};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use thermocline_base::limits::PAGE_BYTES;
-use thermocline_base::{Clock, Lsn};
+use thermocline_base::{Clock, Lsn, UnixMillis};
 use thermocline_disk::Disk;
 
 /// The largest frame of any log, header included, in bytes.
@@ -75,7 +76,9 @@ pub(crate) struct Shared {
     durable: AtomicU64,
     pub(crate) wanted: AtomicU64,
     pub(crate) retire_below: AtomicU64,
+    pub(crate) retire_until_ms: AtomicI64,
     pub(crate) oldest: AtomicU64,
+    pub(crate) oldest_ms: AtomicI64,
     policy: AtomicU8,
     history: (u64, Lsn),
     status: Mutex<Status>,
@@ -179,6 +182,21 @@ impl Wal {
         recover::read(disk, directory, from, must_reach, visit)
     }
 
+    /// Reads what is intact of a log whatever its damage, from position `from` on, without
+    /// it from the oldest segment on: tells each intact frame and, between them, what is
+    /// lost. Syncs and changes nothing.
+    ///
+    /// # Errors
+    /// What the disk refused before anything could be read.
+    pub fn salvage(
+        disk: &Disk,
+        directory: &str,
+        from: Option<Lsn>,
+        tell: &mut dyn FnMut(Salvaged<'_>),
+    ) -> Result<Recovered, WalError> {
+        salvage::salvage(disk, directory, from, tell)
+    }
+
     /// Opens the log where `recovered` ends, in a new segment with a fresh
     /// identity from `seed`, which must be random. On return that segment is
     /// durable; on a device without room for it the log refuses writes until
@@ -207,6 +225,13 @@ impl Wal {
             durable: AtomicU64::new(start.0),
             wanted: AtomicU64::new(0),
             retire_below: AtomicU64::new(0),
+            retire_until_ms: AtomicI64::new(i64::MAX),
+            oldest_ms: AtomicI64::new(
+                recovered
+                    .segments
+                    .first()
+                    .map_or(0, |it| it.header.begun_at.0),
+            ),
             oldest: AtomicU64::new(
                 recovered
                     .segments
@@ -307,9 +332,21 @@ impl Wal {
         self.shared.wake_if_sleeping();
     }
 
-    /// Gives up what is below `below`, which no recovery will ask for again:
-    /// a later flusher step recycles or removes segments wholly below it.
-    pub fn retire(&self, below: Lsn) {
+    /// When the oldest segment was begun that is still there: what it holds is no older.
+    /// 0 if that is not known.
+    #[must_use]
+    pub fn oldest_at(&self) -> UnixMillis {
+        UnixMillis(self.shared.oldest_ms.load(Ordering::Acquire))
+    }
+
+    /// Gives up what is below `below`, which no recovery will ask for again, but keeps
+    /// what may be younger than `until`, if there is that: a later flusher step recycles
+    /// or removes segments wholly given up.
+    pub fn retire(&self, below: Lsn, until: Option<UnixMillis>) {
+        let until_ms = until.map_or(i64::MAX, |until| until.0);
+        self.shared
+            .retire_until_ms
+            .store(until_ms, Ordering::Release);
         self.shared
             .retire_below
             .fetch_max(below.0, Ordering::AcqRel);

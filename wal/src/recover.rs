@@ -197,7 +197,7 @@ pub(crate) fn read(
 
 /// The log goes on at least to the segment that was noted as begun: its header had
 /// been durable.
-fn expect_latest(
+pub(crate) fn expect_latest(
     directory: &str,
     latest: &latest::Begun,
     segments: &[SegmentFile],
@@ -218,7 +218,7 @@ fn expect_latest(
     })
 }
 
-fn find_segments(
+pub(crate) fn find_segments(
     disk: &Disk,
     directory: &str,
     from: Lsn,

@@ -16,13 +16,13 @@
 //! the flusher loads that with Acquire. The flusher zeroes words, then gives
 //! their bytes back with Release; a credit is taken with Acquire.
 
-use crate::frame::{FRAME_HEADER_BYTES, FrameKind, frame_bytes};
+use crate::frame::{FRAME_HEADER_BYTES, FrameKind, TimeMark, frame_bytes};
 use std::sync::atomic::{AtomicU64, Ordering};
 use thermocline_base::Lsn;
 
 const PUBLISHED: u64 = 1 << 63;
-/// Kept out of the appenders' reach, for one watermark frame and one seal.
-pub(crate) const FLUSHER_RESERVE_BYTES: u64 = 2 * FRAME_HEADER_BYTES as u64;
+/// Kept out of the appenders' reach, for the seal.
+pub(crate) const FLUSHER_RESERVE_BYTES: u64 = frame_bytes(TimeMark::BYTES) as u64;
 
 /// Room in the ring, for one frame. Dropped unused, it goes back.
 #[derive(Debug)]
@@ -125,18 +125,27 @@ impl Ring {
     ///
     /// # Panics
     /// If the payload is larger than the credit, or the credit another log's.
-    pub(crate) fn append(&self, mut credit: Credit<'_>, parts: &[&[u8]]) -> Appended {
+    pub(crate) fn append(&self, credit: Credit<'_>, parts: &[&[u8]]) -> Appended {
+        self.append_as(FrameKind::Data, credit, parts)
+    }
+
+    /// Appends a watermark.
+    pub(crate) fn append_mark(&self, credit: Credit<'_>, mark: &TimeMark) -> Appended {
+        self.append_as(FrameKind::Watermark, credit, &[&mark.encode()])
+    }
+
+    fn append_as(&self, kind: FrameKind, mut credit: Credit<'_>, parts: &[&[u8]]) -> Appended {
         let length: usize = parts.iter().map(|part| part.len()).sum();
         let bytes = frame_bytes(length) as u64;
         assert!(bytes <= credit.bytes, "a frame is larger than its credit");
         assert!(std::ptr::eq(credit.ring, self), "a credit of another log");
         credit.bytes -= bytes; // The rest goes back as the credit drops.
-        self.append_reserved(FrameKind::Data, length, parts)
+        self.append_reserved(kind, length, parts)
     }
 
-    /// Appends a frame without payload on the flusher's own reserve.
-    pub(crate) fn append_own(&self, kind: FrameKind) -> Appended {
-        self.append_reserved(kind, 0, &[])
+    /// Appends the seal, on the flusher's own reserve.
+    pub(crate) fn append_seal(&self, mark: &TimeMark) -> Appended {
+        self.append_reserved(FrameKind::Seal, TimeMark::BYTES, &[&mark.encode()])
     }
 
     fn append_reserved(&self, kind: FrameKind, length: usize, parts: &[&[u8]]) -> Appended {
@@ -209,14 +218,13 @@ impl Ring {
     }
 
     /// Zeroes the words of `from..to`, which no one needs any more, and gives
-    /// all but `own_bytes`, the flusher's, back to the appenders.
-    pub(crate) fn release(&self, from: Lsn, to: Lsn, own_bytes: u64) {
+    /// them back to the appenders.
+    pub(crate) fn release(&self, from: Lsn, to: Lsn) {
         let (to_end, from_start) = self.words(from, to.bytes_since(from));
         for word in to_end.iter().chain(from_start) {
             word.store(0, Ordering::Relaxed);
         }
-        self.free
-            .fetch_add(to.bytes_since(from) - own_bytes, Ordering::Release);
+        self.free.fetch_add(to.bytes_since(from), Ordering::Release);
     }
 }
 
@@ -238,7 +246,7 @@ mod tests {
         let mut payload = vec![1; 1008];
         ring.copy_payload(Lsn(80), &mut payload);
         assert_eq!(payload[999..], [7, 8, 8, 8, 0, 0, 0, 0, 0]);
-        ring.release(Lsn(80), appended.end, 0);
+        ring.release(Lsn(80), appended.end);
         drop(ring.try_credit(3900).expect("all was given back"));
     }
 

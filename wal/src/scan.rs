@@ -18,7 +18,8 @@
 )]
 
 use crate::frame::{
-    FRAME_ALIGNMENT_BYTES, FRAME_HEADER_BYTES, Fault, FrameHeader, FrameKind, decode_frame,
+    FRAME_ALIGNMENT_BYTES, FRAME_HEADER_BYTES, Fault, FrameHeader, FrameKind, TimeMark,
+    decode_frame,
 };
 use thermocline_base::Lsn;
 
@@ -33,8 +34,19 @@ pub struct Frame<'a> {
     pub durable_lsn: Lsn,
     /// What it is.
     pub kind: FrameKind,
-    /// What it carries; empty unless `kind` is [`FrameKind::Data`].
+    /// What it carries.
     pub payload: &'a [u8],
+}
+
+impl Frame<'_> {
+    /// The time that it tells, if it is one of those that do.
+    #[must_use]
+    pub fn time_mark(&self) -> Option<TimeMark> {
+        match self.kind {
+            FrameKind::Data => None,
+            FrameKind::Watermark | FrameKind::Seal => TimeMark::decode(self.payload),
+        }
+    }
 }
 
 /// What follows the last valid frame.

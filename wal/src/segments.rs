@@ -23,17 +23,22 @@ use crate::frame::{SEGMENT_HEADER_BYTES, SegmentHeader};
 use crate::latest::{Begun, Latest};
 use crate::recover::Recovered;
 use thermocline_base::bugs::{Bug, is_planted};
-use thermocline_base::{Lsn, Random};
+use thermocline_base::{Lsn, Random, UnixMillis};
 use thermocline_disk::{AlignedBuffer, Disk, File, OpenMode};
 
 const ZEROS_BYTES: usize = 1 << 20;
 /// Files that stand ready for the next segments.
 const SPARES: usize = 2;
+/// Retired segments beyond these are kept for the next ones only where this many times
+/// their bytes are free.
+const ROOM_FACTOR: u64 = 8;
 
 #[derive(Debug)]
 struct Owned {
     name: String,
     start: Lsn,
+    /// What is before it is no younger.
+    begun_at: UnixMillis,
     /// Whether every byte of it became durable before the next one began.
     whole: bool,
 }
@@ -48,6 +53,8 @@ pub(crate) struct Segments {
     history: (u64, Lsn),
     owned: Vec<Owned>,
     spares: Vec<String>,
+    /// About how many segments a checkpoint retires.
+    retired_at_once: usize,
     /// Why there is no spare, if one could not be had.
     shortage: Option<String>,
     latest: Latest,
@@ -97,10 +104,12 @@ impl Segments {
                 .map(|it| Owned {
                     name: it.name.clone(),
                     start: it.header.start_lsn,
+                    begun_at: it.header.begun_at,
                     whole: false,
                 })
                 .collect(),
             spares: Vec::new(),
+            retired_at_once: 0,
             shortage: None,
         })
     }
@@ -169,11 +178,16 @@ impl Segments {
     /// Begins a segment at `start`, below which everything is durable; gives
     /// its file and its identity. `whole` says that the segment before became
     /// durable to its end.
-    pub(crate) fn begin(&mut self, start: Lsn, whole: bool) -> Result<(File, u64), WalError> {
+    pub(crate) fn begin(
+        &mut self,
+        start: Lsn,
+        whole: bool,
+        now: UnixMillis,
+    ) -> Result<(File, u64), WalError> {
         let half_begun = self.half_begun.take();
         let (file, header, name) = match half_begun.filter(|(_, it, _)| it.start_lsn == start) {
             Some(half_begun) => half_begun,
-            None => self.begin_half(start, whole)?,
+            None => self.begin_half(start, whole, now)?,
         };
         let noted = self.latest.note(&Begun {
             number: number(&name).unwrap_or_default(),
@@ -190,6 +204,7 @@ impl Segments {
         self.owned.push(Owned {
             name,
             start,
+            begun_at: header.begun_at,
             whole: false,
         });
         Ok((file, header.identity))
@@ -200,6 +215,7 @@ impl Segments {
         &mut self,
         start: Lsn,
         whole: bool,
+        begun_at: UnixMillis,
     ) -> Result<(File, SegmentHeader, String), WalError> {
         // One is taken; in the middle of a log one should be left, too. The
         // start of a log does not wait for that.
@@ -222,6 +238,7 @@ impl Segments {
             history: self.history.0,
             history_start: self.history.1,
             segment_bytes: self.segment_bytes,
+            begun_at,
         };
         match self.write_header(&name, &header) {
             Ok(file) => Ok((file, header, name)),
@@ -246,20 +263,34 @@ impl Segments {
         Ok(file)
     }
 
-    /// Where the oldest segment begins.
-    pub(crate) fn oldest(&self) -> Option<Lsn> {
-        self.owned.first().map(|segment| segment.start)
+    /// Where the oldest segment begins, and when it was begun.
+    pub(crate) fn oldest(&self) -> Option<(Lsn, UnixMillis)> {
+        let oldest = self.owned.first();
+        oldest.map(|segment| (segment.start, segment.begun_at))
     }
 
-    /// Gives up the segments that lie wholly below `below`: one that is whole
-    /// becomes a spare if one is missing, the others are removed.
-    pub(crate) fn retire(&mut self, below: Lsn) -> Result<(), WalError> {
-        while let [oldest, next, ..] = &self.owned[..]
-            && next.start <= below
-        {
+    /// Gives up the segments that lie wholly below `below` and hold nothing younger than
+    /// `until`: one that is whole becomes a spare if one is wanted, the others are removed.
+    ///
+    /// A new file is written twice, first with zeros, so it pays to keep as many as
+    /// there will be segments until the next checkpoint. How many that are is guessed
+    /// as PostgreSQL guesses it for its log: up at once, down by a tenth at a time.
+    pub(crate) fn retire(&mut self, below: Lsn, until: UnixMillis) -> Result<(), WalError> {
+        let nexts = self.owned.iter().skip(1);
+        let is_done = |next: &&Owned| next.start <= below && next.begun_at <= until;
+        let retired = nexts.take_while(is_done).count();
+        if retired == 0 {
+            return Ok(());
+        }
+        self.retired_at_once = retired.max((self.retired_at_once * 9 + retired).div_ceil(10));
+        let wanted = self.spares_wanted();
+        for _ in 0..retired {
+            let Some(oldest) = self.owned.first() else {
+                break;
+            };
             // What recovery finds beyond a segment's end must be below every
             // later start, so only a whole one may get a new header.
-            if self.spares.len() < SPARES && oldest.whole {
+            if self.spares.len() < wanted && oldest.whole {
                 let name = oldest.name.clone();
                 self.add_spare(name);
             } else {
@@ -268,5 +299,13 @@ impl Segments {
             self.owned.remove(0);
         }
         Ok(())
+    }
+
+    /// How many spares are kept of retired segments.
+    fn spares_wanted(&self) -> usize {
+        let kept = self.retired_at_once + SPARES;
+        let room_bytes = (kept as u64).saturating_mul(self.segment_bytes * ROOM_FACTOR);
+        let has_room = (self.disk.space()).is_ok_and(|space| space.free_bytes >= room_bytes);
+        if has_room { kept } else { SPARES }
     }
 }

@@ -2,10 +2,11 @@
 //! back after rotation, restarts and retirement, and every flipped bit of
 //! what is claimed durable is noticed.
 
-use crate::{Flusher, frame::FrameKind};
+use crate::Flusher;
+use crate::frame::{FrameKind, TimeMark};
 use crate::{Policy, Recovered, Status, Wal, WalError, WalOptions, spawn};
 use std::path::Path;
-use thermocline_base::{Clock, Lsn, SimulatedTime};
+use thermocline_base::{Clock, Lsn, SimulatedTime, UnixMillis};
 use thermocline_disk::{BackendChoice, Disk};
 
 fn disk(root: &Path) -> Disk {
@@ -83,7 +84,7 @@ fn retired_segments_are_recycled_and_the_rest_recovers() {
     for number in 0..1000 {
         last = wal.appended_lsn();
         append(&wal, &payload(number));
-        wal.retire(last);
+        wal.retire(last, None);
         flusher.step().unwrap();
     }
     let mut names = disk.list("wal").unwrap();
@@ -92,6 +93,34 @@ fn retired_segments_are_recycled_and_the_rest_recovers() {
     drop(flusher);
     let (_, found) = recover(&disk, last).unwrap();
     assert_eq!(found, [payload(999)]);
+}
+
+/// What a checkpoint retires serves until the next one: no further file is filled.
+#[test]
+fn segments_retired_together_are_kept_for_as_many_to_come() {
+    let root = tempfile::tempdir().unwrap();
+    let disk = disk(root.path());
+    let (recovered, _) = recover(&disk, Lsn::ZERO).unwrap();
+    let (wal, mut flusher) = open(&disk, &recovered, 1);
+    let files = || {
+        let mut names = disk.list("wal").unwrap();
+        names.retain(|name| name.ends_with(".wal"));
+        names
+    };
+    let mut write = |frames: u64| {
+        for number in 0..frames {
+            append(&wal, &payload(number));
+            flusher.step().unwrap();
+        }
+    };
+    write(500);
+    let before = files();
+    assert!(before.len() > 8);
+    for _ in 0..3 {
+        wal.retire(wal.appended_lsn(), None);
+        write(450);
+        assert_eq!(files(), before);
+    }
 }
 
 #[test]
@@ -107,9 +136,70 @@ fn idle_log_writes_one_watermark() {
         flusher.step().unwrap();
         time.advance(600);
     }
-    let watermark = crate::frame::frame_bytes(0) as u64;
+    let watermark = crate::frame::frame_bytes(TimeMark::BYTES) as u64;
     assert_eq!(wal.appended_lsn(), end.advance(watermark));
     assert_eq!(wal.durable_lsn(), wal.appended_lsn());
+}
+
+#[test]
+fn the_log_tells_when_it_was_written() {
+    let root = tempfile::tempdir().unwrap();
+    let disk = disk(root.path());
+    let time = SimulatedTime::new(UnixMillis(1_000_000));
+    let clock = Clock::Simulated(time.clone());
+    let (recovered, _) = recover(&disk, Lsn::ZERO).unwrap();
+    let (wal, mut flusher) = Wal::open(&disk, options(clock), &recovered, 1).unwrap();
+    let mut written = Vec::new();
+    for number in 0..400_i64 {
+        let at = UnixMillis(1_000_000 + number * 30);
+        written.push((append(&wal, b"value"), at));
+        flusher.step().unwrap();
+        time.advance(30);
+    }
+    flusher.close().unwrap();
+    let mut marks = Vec::new();
+    let read = Wal::read(&disk, "wal", Lsn::ZERO, Lsn::ZERO, &mut |frame| {
+        marks.extend(frame.time_mark().map(|mark| (frame.end, mark)));
+    });
+    let first = read.unwrap().segments[0].header.begun_at;
+    assert_eq!(first, UnixMillis(1_000_000));
+    assert!((100..=140).contains(&marks.len()), "{}", marks.len());
+    for (end, mark) in &marks {
+        for (written_end, at) in &written {
+            assert!(*written_end > mark.covered || *at <= mark.at);
+            assert!(written_end <= end || *at >= mark.at);
+        }
+    }
+    // The seal covers all.
+    assert_eq!(marks.last().map(|it| it.1.at), Some(UnixMillis(1_012_000)));
+    assert!(marks.last().unwrap().1.covered >= written.last().unwrap().0);
+}
+
+#[test]
+fn what_is_young_is_not_retired() {
+    let root = tempfile::tempdir().unwrap();
+    let disk = disk(root.path());
+    let time = SimulatedTime::new(UnixMillis(1_000_000));
+    let clock = Clock::Simulated(time.clone());
+    let (recovered, _) = recover(&disk, Lsn::ZERO).unwrap();
+    let (wal, mut flusher) = Wal::open(&disk, options(clock), &recovered, 1).unwrap();
+    let mut starts = Vec::new();
+    for number in 0..400 {
+        starts.push((wal.appended_lsn(), 1_000_000 + 1000 * number));
+        append(&wal, &payload(number as u64));
+        flusher.step().unwrap();
+        time.advance(1000);
+    }
+    for (until, kept) in [(1_200_000, true), (1_350_000, true), (i64::MAX, false)] {
+        wal.retire(wal.durable_lsn(), Some(UnixMillis(until)));
+        flusher.step().unwrap();
+        let oldest = wal.oldest_lsn();
+        let young = starts.iter().filter(|(_, at)| *at >= until);
+        assert!(young.clone().all(|(start, _)| *start >= oldest));
+        let old = starts.iter().filter(|(_, at)| *at < until);
+        assert!(old.clone().any(|(start, _)| *start < oldest));
+        assert_eq!(wal.oldest_at().0 <= until && young.count() > 0, kept);
+    }
 }
 
 #[test]

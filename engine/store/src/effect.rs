@@ -92,6 +92,15 @@ pub enum Effect<'a> {
 }
 
 impl DatabaseMap {
+    /// That of a new directory.
+    #[must_use]
+    pub fn first() -> Self {
+        Self {
+            identities: std::array::from_fn(|number| DatabaseId(number as u32)),
+            next: DatabaseId(DATABASE_COUNT as u32),
+        }
+    }
+
     /// Whether the database of this identity is there: any other was flushed.
     #[must_use]
     pub fn lives(&self, identity: DatabaseId) -> bool {

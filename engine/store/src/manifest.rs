@@ -31,6 +31,9 @@ use thermocline_base::{DatabaseId, HashSeed, Lsn, Reader, UnixMillis};
 
 /// The manifest's file, relative to the data directory.
 pub const FILE_NAME: &str = "manifest";
+/// A copy of it, written after it and before anything that only the manifest before led
+/// to is given up: so it always leads to all there is. Only a repair reads it.
+pub const COPY_NAME: &str = "manifest.copy";
 /// The first bytes of the file.
 pub const MAGIC: u64 = u64::from_le_bytes(*b"THERMOMF");
 /// The version this program writes, and the newest it reads.

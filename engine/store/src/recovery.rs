@@ -25,8 +25,8 @@ use crate::tier::{Corruption, FormatError};
 use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Duration;
-use thermocline_base::limits::{DATABASE_COUNT, SHARD_COUNT};
-use thermocline_base::{DatabaseId, HashSeed, Lsn, Random, ShardId};
+use thermocline_base::limits::SHARD_COUNT;
+use thermocline_base::{HashSeed, Lsn, Random, ShardId};
 use thermocline_disk::{DirectoryLock, Disk, OpenMode};
 use thermocline_wal::frame::FrameKind;
 use thermocline_wal::scan::Frame;
@@ -147,17 +147,10 @@ fn refuse_without_manifest(disk: &Disk) -> Result<(), StoreError> {
 }
 
 fn first_manifest(disk: &Disk, random: &mut Random) -> Result<Manifest, StoreError> {
-    let mut identities = [DatabaseId(0); DATABASE_COUNT];
-    for (number, identity) in (0..).zip(&mut identities) {
-        *identity = DatabaseId(number);
-    }
     let manifest = Manifest {
         hash_seed: HashSeed(random.next_u64()),
         shard_count: SHARD_COUNT as u16,
-        databases: DatabaseMap {
-            identities,
-            next: DatabaseId(DATABASE_COUNT as u32),
-        },
+        databases: DatabaseMap::first(),
         databases_lsn: Lsn::ZERO,
         dictionaries: Vec::new(),
         segments: Vec::new(),

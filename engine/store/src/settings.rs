@@ -123,6 +123,8 @@ pub struct Settings {
     checkpoint_wal_bytes: AtomicU64,
     /// Bytes of log kept beyond what the checkpoint needs.
     wal_retention_bytes: AtomicU64,
+    /// How long log is kept beyond what the checkpoint needs, in seconds.
+    wal_retention_seconds: AtomicU64,
     /// After how long with changes a checkpoint begins, in ms.
     checkpoint_interval_ms: AtomicU64,
     active_expire: AtomicBool,
@@ -149,6 +151,7 @@ impl Default for Settings {
             stream_node_max_entries: AtomicUsize::new(100),
             checkpoint_wal_bytes: AtomicU64::new(256 << 20),
             wal_retention_bytes: AtomicU64::new(0),
+            wal_retention_seconds: AtomicU64::new(0),
             checkpoint_interval_ms: AtomicU64::new(60_000),
             active_expire: AtomicBool::new(true),
             databases: AtomicU32::new(DATABASE_COUNT as u32),
@@ -218,6 +221,10 @@ impl Settings {
         /// Bytes of log, counted back from its durable end, that a checkpoint does not
         /// retire: for going back in time from an older backup.
         wal_retention_bytes, set_wal_retention_bytes, u64);
+    setting!(
+        /// How far back the log reaches that a checkpoint does not retire, in seconds:
+        /// for the same.
+        wal_retention_seconds, set_wal_retention_seconds, u64);
     setting!(
         /// After how long with changes a checkpoint begins, in ms.
         checkpoint_interval_ms, set_checkpoint_interval_ms, u64);

@@ -94,6 +94,8 @@ pub struct Statistics {
     pub durable_lsn: u64,
     /// Where the log that is still there begins.
     pub oldest_lsn: u64,
+    /// When that part was begun, in Unix ms; 0 if that is not known.
+    pub oldest_log_ms: i64,
     /// Where a restart would begin to replay.
     pub checkpoint_lsn: u64,
     /// Whether the log refuses writes, and why.
@@ -141,6 +143,7 @@ impl Store {
             written_lsn: self.log.wal().written_lsn().0,
             durable_lsn: self.log.wal().durable_lsn().0,
             oldest_lsn: self.log.wal().oldest_lsn().0,
+            oldest_log_ms: self.log.wal().oldest_at().0,
             log_failure: self.log.failure(),
             history: self.log.wal().history().0,
             tier_max_bytes: self.settings.tier_max_bytes(),

@@ -96,6 +96,14 @@ pub enum StoreError {
         /// The latest.
         last: Lsn,
     },
+    /// The data of this time is not here.
+    #[error("the data of {at:?} cannot be had: the data here can be that of {first:?} and later")]
+    NotAtTime {
+        /// What was asked for.
+        at: UnixMillis,
+        /// The earliest that there is, if the log tells any.
+        first: Option<UnixMillis>,
+    },
     /// A thread could not be started.
     #[error("cannot start a thread: {0}")]
     Thread(std::io::Error),

@@ -3,17 +3,24 @@
 //! Owns names, help and defaults. Does not check directories or files.
 
 pub use crate::filter::Filter;
+use crate::moment;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 use std::path::PathBuf;
+use thermocline_base::UnixMillis;
 use thermocline_types::ValueKind;
 use thermocline_types::rdb::FileVersion;
 
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done; the directory is intact, the two sides are the same
+  1  damage was found and told, and what is whole was still read; or there is a difference
+  2  the directory or the output cannot be used, or the arguments are wrong
+  3  the input is not valid; of a file no key was written";
+
 /// Works on Thermocline's data directories while no daemon holds them.
-///
-/// Exit codes: 0 done and intact; 1 damage was found, or a difference; 2 the directory
-/// or the output cannot be used, or wrong arguments; 3 the input is not valid.
 #[derive(Debug, Parser)]
-#[command(name = "thermocline-dump", version)]
+#[command(name = "thermocline-dump", version, after_help = EXIT_CODES)]
 pub struct Arguments {
     /// What to do.
     #[command(subcommand)]
@@ -24,8 +31,10 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Checks every checksum and reference, and says where damage is
+    #[command(after_help = EXIT_CODES)]
     Verify(Verify),
     /// Shows what is in a directory: the manifest, or what is asked for
+    #[command(after_help = EXIT_CODES)]
     Inspect(Inspect),
     /// Writes every key, as lines of JSON or as an RDB file
     ///
@@ -34,26 +43,41 @@ pub enum Command {
     /// [field, value] or [field, value, expires_at_ms], a set one of members, a
     /// sorted set ("zset") one of [member, score], the score a string. Bytes that are not
     /// UTF-8 are {"base64":"..."} instead of a string. Keys come in no order.
+    #[command(after_help = EXIT_CODES)]
     Dump(Dump),
     /// Writes the keys of a dump into a directory, new or existing
+    #[command(after_help = EXIT_CODES)]
     Restore(Restore),
     /// Replays the append-only files of Redis or Valkey into a new directory
     ///
     /// Reads the manifest, the base and the incremental files, or one file of before
     /// Redis 7. A last file that ends in the middle of a request or transaction is
     /// cut there, and that is said, as the servers do it.
+    #[command(after_help = EXIT_CODES)]
     Import(Import),
     /// Copies what is intact in a damaged directory into a new one
     ///
-    /// The damaged directory is only read. Each key that is lost is told by name
-    /// where the name is known, else by place. Exit code 1 if anything was damaged.
+    /// The damaged directory is only read. A manifest that is damaged or gone is made up
+    /// for by its copy, without that by a search of the tier and the log. Each key that is
+    /// lost is told by name where the name is known, else by place. Exit code 1 if anything
+    /// was damaged.
+    #[command(after_help = EXIT_CODES)]
     Repair(Repair),
     /// Compares two directories, dumps or RDB files key by key
     ///
     /// Prints a line for each key that is missing in the second, added there or
     /// changed. Keys and fields that have expired are not there. Exit code 1 if they
     /// differ.
+    #[command(after_help = EXIT_CODES)]
     Diff(Diff),
+    /// Prints what a shell needs to complete this command's words
+    ///
+    /// For bash: thermocline-dump completions bash > /etc/bash_completion.d/thermocline-dump
+    Completions(Completions),
+    /// Prints the manual page, of all or of one command
+    ///
+    /// To read it: thermocline-dump man repair | man --local-file -
+    Man(Man),
 }
 
 /// Arguments of `verify`.
@@ -103,14 +127,17 @@ pub struct Dump {
     #[arg(long)]
     pub format: Option<Format>,
     /// The version of the RDB file: 9 for Redis 5 and 6, 10 for Redis 7.0, 11 for
-    /// Redis 7.2 and Valkey 7.2 to 8, 80 for Valkey 9, the only one that can say
-    /// when fields of hashes expire
+    /// Redis 7.2 and Valkey 7.2 to 8, 12 for Redis 7.4 to 8, 80 for Valkey 9; only the
+    /// last two can say when fields of hashes expire
     #[arg(long, value_enum, default_value = "11")]
     pub rdb_version: RdbVersion,
     /// Writes fields that expire as if they did not, in versions that cannot say
     /// when
     #[arg(long)]
     pub drop_field_expiries: bool,
+    /// Leaves out libraries of functions, as for a server that cannot load them
+    #[arg(long)]
+    pub skip_functions: bool,
     /// Which keys
     #[command(flatten)]
     pub filter: Filter,
@@ -137,6 +164,9 @@ pub enum RdbVersion {
     /// Of Redis 7.2 and Valkey 7.2 to 8.
     #[value(name = "11")]
     Redis72,
+    /// Of Redis 7.4 to 8.
+    #[value(name = "12")]
+    Redis74,
     /// Of Valkey 9.
     #[value(name = "80")]
     Valkey9,
@@ -150,6 +180,7 @@ impl RdbVersion {
             Self::Redis5 => FileVersion::Redis5,
             Self::Redis70 => FileVersion::Redis70,
             Self::Redis72 => FileVersion::Redis72,
+            Self::Redis74 => FileVersion::Redis74,
             Self::Valkey9 => FileVersion::Valkey9,
         }
     }
@@ -169,10 +200,17 @@ pub struct Restore {
     /// Leaves out what modules have written; otherwise it is refused
     #[arg(long)]
     pub skip_modules: bool,
+    /// Leaves out libraries of functions; otherwise one that cannot be loaded is refused
+    #[arg(long)]
+    pub skip_functions: bool,
     /// From a data directory: as it was at this position of the log, which INFO
     /// tells as log_appended_lsn
     #[arg(long, value_name = "LSN")]
     pub to_lsn: Option<u64>,
+    /// From a data directory: as it was at this time, 2026-11-30T03:12:00Z or in Unix
+    /// seconds; nothing that was written later counts
+    #[arg(long, value_name = "TIME", value_parser = moment::parse, conflicts_with = "to_lsn")]
+    pub to_time: Option<UnixMillis>,
     /// From a backup: goes on with the log of this data directory, which a daemon
     /// may be using; it must still have it from the backup on (wal-retention)
     #[arg(long, value_name = "DIRECTORY")]
@@ -189,13 +227,16 @@ pub struct Import {
     pub directory: PathBuf,
     /// The directory of the append-only files, their manifest, or one file
     pub source: PathBuf,
-    /// Stops before what was written after this time, in Unix seconds, if the files
-    /// tell (aof-timestamp-enabled)
-    #[arg(long, value_name = "SECONDS")]
-    pub to_time: Option<i64>,
+    /// Stops before what was written after this time, 2026-11-30T03:12:00Z or in Unix
+    /// seconds, if the files tell (aof-timestamp-enabled)
+    #[arg(long, value_name = "TIME", value_parser = moment::parse)]
+    pub to_time: Option<UnixMillis>,
     /// Leaves out what modules have written; otherwise it is refused
     #[arg(long)]
     pub skip_modules: bool,
+    /// Leaves out libraries of functions; otherwise one that cannot be loaded is refused
+    #[arg(long)]
+    pub skip_functions: bool,
 }
 
 /// Arguments of `repair`.
@@ -217,6 +258,20 @@ pub struct Diff {
     /// Which keys
     #[command(flatten)]
     pub filter: Filter,
+}
+
+/// Arguments of `completions`.
+#[derive(Debug, Args)]
+pub struct Completions {
+    /// The shell
+    pub shell: Shell,
+}
+
+/// Arguments of `man`.
+#[derive(Debug, Args)]
+pub struct Man {
+    /// The command; without it the page of all
+    pub command: Option<String>,
 }
 
 /// A type of values.

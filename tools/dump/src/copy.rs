@@ -5,14 +5,15 @@
 
 use crate::arguments::Restore;
 use crate::failure::{Failure, Outcome};
-use crate::input::Key;
+use crate::functions;
+use crate::input::{Key, Library};
 use crate::place::Place;
-use crate::report::count;
+use crate::restore::tell_counts;
 use crate::target::{self, Target};
 use crate::walk::{self, Damages, OnKey};
 use std::io::Write;
 use thermocline_base::Lsn;
-use thermocline_store::offline::OfflineKey;
+use thermocline_store::offline::{Moment, OfflineKey};
 use thermocline_types::ValueRef;
 
 /// How many keys are written together.
@@ -23,7 +24,8 @@ const BATCH_BYTES: usize = 1 << 20;
 /// Runs the command.
 pub(crate) fn run(arguments: &Restore, messages: &mut dyn Write) -> Result<Outcome, Failure> {
     let mut damages = Damages::new(messages);
-    let until = arguments.to_lsn.map(Lsn);
+    let position = arguments.to_lsn.map(|it| Moment::Position(Lsn(it)));
+    let until = position.or(arguments.to_time.map(Moment::Time));
     let log = arguments.log.as_deref();
     let (offline, tail) = walk::open_at(&arguments.file, log, until, &mut damages)?;
     let end = tail.summary().end_lsn;
@@ -37,13 +39,8 @@ pub(crate) fn run(arguments: &Restore, messages: &mut dyn Write) -> Result<Outco
     let counts = copy.target.close(walked.is_ok())?;
     walked?;
     let damage_count = damages.finish()?;
-    writeln!(
-        messages,
-        "{} restored as of position {end} of the log, {} left as they were, {} had expired",
-        count(counts.restored, "key"),
-        counts.kept,
-        counts.expired
-    )?;
+    tell_counts(&counts, messages)?;
+    writeln!(messages, "; as of position {end} of the log")?;
     Ok(Outcome::of(damage_count))
 }
 
@@ -62,7 +59,7 @@ impl Batch {
             ValueRef::Object(object) => object.heap_bytes(),
         };
         self.keys.push(Key {
-            place: Place::Offset(0),
+            place: Place::Directory,
             database: key.database,
             key: key.key.to_vec(),
             value: key.value.capture(),
@@ -98,6 +95,19 @@ impl OnKey for Copy<'_> {
             && let Some(keys) = self.batch.add(&key)
         {
             self.target.put(keys, self.arguments.replace)?;
+        }
+        Ok(())
+    }
+
+    fn kept(&mut self, name: &[u8], value: ValueRef<'_>) -> Result<(), Failure> {
+        if self.arguments.skip_functions || !self.arguments.filter.wants_libraries() {
+            return Ok(());
+        }
+        let texts = functions::texts(name, value).map_err(Failure::Damaged)?;
+        for text in texts {
+            let place = Place::Directory;
+            let library = Library { place, text };
+            self.target.put_library(&library, self.arguments.replace)?;
         }
         Ok(())
     }

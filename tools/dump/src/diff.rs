@@ -14,15 +14,18 @@ use crate::input::{self, Key};
 use crate::report::count;
 use crate::target;
 use crate::walk::{self, Damages};
-use crate::{digest, pipeline, progress};
+use crate::{digest, functions, pipeline, progress};
 use std::collections::HashMap;
 use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use thermocline_base::{Clock, UnixMillis};
+use thermocline_commands::scripts::library_name;
+use thermocline_store::SYSTEM_DATABASE;
 use thermocline_store::offline::{KeyVisitor, Offline, OfflineKey, Tail};
 use thermocline_store::tier::Corruption;
+use thermocline_types::ValueRef;
 
 /// How many keys of the left side are held at once, about: 64 bytes each.
 const KEYS_AT_ONCE: u64 = 16 << 20;
@@ -36,6 +39,7 @@ struct Seen {
     name: u128,
     value: u128,
     expiry: Option<UnixMillis>,
+    /// [`SYSTEM_DATABASE`] for a library of functions.
     database: u8,
     key: Vec<u8>,
 }
@@ -149,6 +153,14 @@ impl Comparison<'_> {
 
     fn tell(&mut self, what: &str, seen: &Seen) -> Result<(), Failure> {
         self.different += 1;
+        if seen.database == SYSTEM_DATABASE {
+            writeln!(
+                self.output,
+                "{what}: library \"{}\"",
+                seen.key.escape_ascii()
+            )?;
+            return Ok(());
+        }
         let (database, key) = (seen.database, seen.key.escape_ascii());
         writeln!(self.output, "{what}: database {database} \"{key}\"")?;
         Ok(())
@@ -176,8 +188,12 @@ fn each(
             source.batches(path, true, &mut progress, emit).map(|_| ())
         },
         |batch| {
-            let keys = input::decode(&batch, filter, &limits)?;
-            Ok(keys.into_iter().filter_map(|key| seen(key, now)).collect())
+            let decoded = input::decode(&batch, filter, &limits)?;
+            let keys = decoded.keys.into_iter().filter_map(|key| seen(key, now));
+            let libraries = decoded.libraries.iter();
+            Ok(keys
+                .chain(libraries.map(|it| seen_library(&it.text)))
+                .collect())
         },
         |keys: Vec<Seen>| keys.into_iter().try_for_each(&mut *visit),
     );
@@ -196,6 +212,17 @@ fn seen(key: Key, now: UnixMillis) -> Option<Seen> {
         database: key.database,
         key: key.key,
     })
+}
+
+fn seen_library(text: &[u8]) -> Seen {
+    let name = library_name(text).unwrap_or_default();
+    Seen {
+        name: digest::name(SYSTEM_DATABASE, &name),
+        value: digest::text(text),
+        expiry: None,
+        database: SYSTEM_DATABASE,
+        key: name,
+    }
 }
 
 enum Message {
@@ -283,6 +310,16 @@ impl KeyVisitor for Reader<'_> {
         }
         if self.batch.len() >= BATCH_KEYS {
             return self.flush();
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn kept(&mut self, name: &[u8], value: ValueRef<'_>) -> ControlFlow<()> {
+        if self.filter.wants_libraries() {
+            // What is none is like no other.
+            let texts = functions::texts(name, value).unwrap_or_default();
+            self.batch
+                .extend(texts.iter().map(|text| seen_library(text)));
         }
         ControlFlow::Continue(())
     }

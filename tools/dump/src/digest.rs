@@ -60,6 +60,11 @@ pub(crate) fn value(value: ValueRef<'_>, now: UnixMillis) -> Option<u128> {
     Some(parts(&[kind.name().as_bytes(), &content.to_le_bytes()]))
 }
 
+/// The digest of a library's text.
+pub(crate) fn text(text: &[u8]) -> u128 {
+    parts(&[text])
+}
+
 /// Parts that are told apart by their lengths.
 fn parts(parts: &[&[u8]]) -> u128 {
     let mut hasher = Xxh3::new();

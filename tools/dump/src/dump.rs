@@ -9,10 +9,10 @@
 use crate::arguments::{Dump, Format};
 use crate::failure::{Failure, Outcome};
 use crate::filter::Filter;
-use crate::rdb::{RdbWriter, put_database, put_key};
-use crate::report::{Rate, count};
+use crate::rdb::{RdbWriter, put_database, put_key, put_library};
+use crate::report::{Rate, count, libraries};
 use crate::walk::{self, Damages};
-use crate::{line, output, pipeline, progress};
+use crate::{functions, line, output, pipeline, progress};
 use indicatif::ProgressBar;
 use std::io::{self, Write};
 use std::ops::ControlFlow;
@@ -46,6 +46,13 @@ pub(crate) fn run(
     })?;
     let damage_count = damages.finish()?;
     write!(messages, "{} written", count(written.keys, "key"))?;
+    if written.libraries > 0 {
+        write!(messages, ", {}", libraries(written.libraries))?;
+    }
+    if written.omitted_libraries > 0 {
+        let omitted = libraries(written.omitted_libraries);
+        write!(messages, ", {omitted} left out: Redis 5 and 6 know none")?;
+    }
     if damage_count > 0 {
         let places = count(damage_count, "place");
         write!(
@@ -120,12 +127,16 @@ impl<'w> Sink<'w> {
 #[derive(Default)]
 struct Written {
     keys: u64,
+    libraries: u64,
+    omitted_libraries: u64,
     bytes: u64,
 }
 
 /// What an encoder tells the thread that writes.
 enum Message {
     Keys { count: u64, encoded: Vec<u8> },
+    Library(Vec<u8>),
+    OmittedLibrary,
     Damage(Corruption),
     Failed(Failure),
 }
@@ -144,6 +155,7 @@ fn walk_into(
     let mut encoders: Vec<_> = (0..pipeline::workers())
         .map(|_| Encoder {
             filter: &arguments.filter,
+            wants_libraries: !arguments.skip_functions && arguments.filter.wants_libraries(),
             form,
             sender: sender.clone(),
             bar: bar.clone(),
@@ -194,6 +206,12 @@ fn write_all(
                 written.keys += count;
                 written.bytes += encoded.len() as u64;
             }
+            Message::Library(encoded) => {
+                sink.write(&encoded)?;
+                written.libraries += 1;
+                written.bytes += encoded.len() as u64;
+            }
+            Message::OmittedLibrary => written.omitted_libraries += 1,
             Message::Damage(damage) => bar.suspend(|| damages.add(&damage)),
             Message::Failed(failure) => return Err(failure),
         }
@@ -204,6 +222,7 @@ fn write_all(
 /// Encodes the keys that one thread meets.
 struct Encoder<'a> {
     filter: &'a Filter,
+    wants_libraries: bool,
     form: Form,
     sender: SyncSender<Message>,
     bar: ProgressBar,
@@ -233,6 +252,18 @@ impl Encoder<'_> {
         self.send(message)
     }
 
+    fn library(&self, text: &[u8]) -> Result<Message, Failure> {
+        let mut encoded = Vec::new();
+        match self.form {
+            Form::Json => line::write_library(&mut encoded, text)?,
+            Form::Rdb { version, .. } if version < FileVersion::Redis70 => {
+                return Ok(Message::OmittedLibrary);
+            }
+            Form::Rdb { .. } => put_library(&mut encoded, text),
+        }
+        Ok(Message::Library(encoded))
+    }
+
     fn encode(&mut self, key: &OfflineKey<'_>) -> Result<(), Failure> {
         match self.form {
             Form::Json => line::write(&mut self.encoded, key)?,
@@ -244,7 +275,7 @@ impl Encoder<'_> {
                 let Some(mut value) = RdbValue::of(key.value, now) else {
                     return Ok(());
                 };
-                if drops_field_expiries && version < FileVersion::Valkey9 {
+                if drops_field_expiries && version < FileVersion::Redis74 {
                     drop_expiries(&mut value);
                 }
                 if self.database.replace(key.database) != Some(key.database) {
@@ -297,6 +328,24 @@ impl KeyVisitor for Encoder<'_> {
             return self.flush();
         }
         ControlFlow::Continue(())
+    }
+
+    fn kept(&mut self, name: &[u8], value: ValueRef<'_>) -> ControlFlow<()> {
+        if !self.wants_libraries {
+            return ControlFlow::Continue(());
+        }
+        let texts = functions::texts(name, value).map_err(Failure::Damaged);
+        let messages = texts.and_then(|texts| {
+            let messages = texts.iter().map(|text| self.library(text));
+            messages.collect::<Result<Vec<_>, _>>()
+        });
+        match messages {
+            Ok(messages) => messages.into_iter().try_for_each(|it| self.send(it)),
+            Err(failure) => {
+                self.send(Message::Failed(failure))?;
+                ControlFlow::Break(())
+            }
+        }
     }
 
     fn damage(&mut self, damage: Corruption) {

@@ -1,9 +1,11 @@
 //! How a command ends. Owns the exit codes, which are part of the interface.
 
+use crate::moment;
 pub use crate::place::Place;
 use crate::rdb::RdbFileError;
 use std::io;
 use std::path::PathBuf;
+use thermocline_base::UnixMillis;
 use thermocline_disk::DiskError;
 use thermocline_store::StoreError;
 use thermocline_store::tier::FormatError;
@@ -52,9 +54,21 @@ pub enum Failure {
         /// What is there instead.
         reason: &'static str,
     },
+    /// The data of a time is not here.
+    #[error(
+        "the data of {} cannot be had here: {}",
+        moment::shown(*at),
+        earliest(*first)
+    )]
+    NotAtTime {
+        /// What was asked for.
+        at: UnixMillis,
+        /// The earliest that there is, if the log tells any.
+        first: Option<UnixMillis>,
+    },
     /// The store, or its disk, refuses.
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Store(StoreError),
     /// A key could not be read to be replaced.
     #[error("{0}")]
     Damaged(String),
@@ -66,6 +80,22 @@ pub enum Failure {
         /// Why.
         reason: String,
     },
+    /// A library of functions cannot be loaded.
+    #[error(
+        "{place}: the library of functions {name:?} cannot be loaded: {reason}; \
+         --skip-functions leaves libraries out"
+    )]
+    Library {
+        /// Where in the input.
+        place: Place,
+        /// What it calls itself.
+        name: String,
+        /// Why.
+        reason: String,
+    },
+    /// There is no manual of this command.
+    #[error("there is no command {0:?}: thermocline-dump --help lists them")]
+    NoCommand(String),
     /// A directory that was to be made is there already.
     #[error("{0:?} holds data already: name a new directory")]
     NotNew(PathBuf),
@@ -106,7 +136,7 @@ pub enum Failure {
     },
     /// A key cannot be written in the version of RDB that was asked for.
     #[error(
-        "the key {key:?} of database {database}: {reason}: use --rdb-version 80, or \
+        "the key {key:?} of database {database}: {reason}: use --rdb-version 80 or 12, or \
          --drop-field-expiries to keep such fields for ever"
     )]
     FieldExpiries {
@@ -138,9 +168,28 @@ pub enum Failure {
     Output(#[from] io::Error),
 }
 
+fn earliest(first: Option<UnixMillis>) -> String {
+    first.map_or_else(
+        || "the log tells no time behind the checkpoint".to_owned(),
+        |first| {
+            let first = moment::shown(first);
+            format!("the checkpoint is of about {first}; take a backup that is older")
+        },
+    )
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::NotAtTime { at, first } => Self::NotAtTime { at, first },
+            other => Self::Store(other),
+        }
+    }
+}
+
 impl From<DiskError> for Failure {
     fn from(error: DiskError) -> Self {
-        Self::Store(error.into())
+        StoreError::from(error).into()
     }
 }
 
@@ -158,6 +207,7 @@ impl Failure {
             Self::Line { .. }
             | Self::Rdb(_)
             | Self::Module { .. }
+            | Self::Library { .. }
             | Self::Request { .. }
             | Self::InFile { .. } => 3,
             _ => 2,

@@ -11,7 +11,8 @@ use thermocline_types::ValueKind;
 /// Filters that a key has to pass, all of them.
 #[derive(Clone, Debug, Default, Args)]
 pub struct Filter {
-    /// Only keys that match this pattern, as KEYS would
+    /// Only keys that match this pattern, as KEYS would; like the other filters it leaves
+    /// out libraries of functions
     #[arg(long = "match", value_name = "PATTERN")]
     pub pattern: Option<String>,
     /// Only keys of this type
@@ -23,6 +24,11 @@ pub struct Filter {
 }
 
 impl Filter {
+    /// Whether libraries of functions are meant too: they are of no database and type.
+    pub(crate) const fn wants_libraries(&self) -> bool {
+        self.pattern.is_none() && self.kind.is_none() && self.database.is_none()
+    }
+
     /// Whether the key passes.
     pub(crate) fn wants(&self, database: u8, key: &[u8], kind: ValueKind) -> bool {
         self.database.is_none_or(|it| it == database)
@@ -54,13 +60,13 @@ mod tests {
     #[test]
     fn a_key_passes_all_filters_or_none() {
         let all = Filter::default();
-        assert!(all.wants(3, b"\xff", ValueKind::Stream));
+        assert!(all.wants(3, b"\xff", ValueKind::Stream) && all.wants_libraries());
         let some = Filter {
             pattern: Some("user:*".to_owned()),
             kind: Some(Kind::Hash),
             database: Some(1),
         };
-        assert!(some.wants(1, b"user:7", ValueKind::Hash));
+        assert!(some.wants(1, b"user:7", ValueKind::Hash) && !some.wants_libraries());
         assert!(!some.wants(0, b"user:7", ValueKind::Hash));
         assert!(!some.wants(1, b"use", ValueKind::Hash));
         assert!(!some.wants(1, b"user:7", ValueKind::Set));

@@ -19,10 +19,8 @@ use indicatif::ProgressBar;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::Path;
-use std::sync::Arc;
-use thermocline_base::limits::{DATABASE_COUNT, STRING_MAX_BYTES};
+use thermocline_base::limits::DATABASE_COUNT;
 use thermocline_base::{Clock, Random, UnixMillis};
-use thermocline_commands::blocking::Waiters;
 use thermocline_commands::executor::{Call, Executor};
 use thermocline_commands::reply::{ReplyBuffer, Version};
 use thermocline_commands::table;
@@ -47,22 +45,17 @@ pub(crate) fn run(arguments: &Import, messages: &mut dyn Write) -> Result<Outcom
     let rate = Rate::start();
     let clock = Clock::standing(FIRST_TIME);
     let target = Target::open_at(&arguments.directory, clock.clone())?;
-    let executor = Executor::new(
-        Arc::clone(&target.store),
-        Arc::new(Waiters::default()),
-        STRING_MAX_BYTES,
-    );
     let mut import = Replay {
         target,
         clock,
-        executor,
-        random: Random::new(target::seed(2)),
+        random: Random::new(target::seed(3)),
         limits: target::limits(),
         bar: progress::bytes("import", Some(size_bytes)),
         database: 0,
         transaction: None,
-        until_s: arguments.to_time,
+        until_s: arguments.to_time.map(|at| at.0.div_euclid(1000)),
         skip_modules: arguments.skip_modules,
+        skip_functions: arguments.skip_functions,
         is_past_until: false,
         told: Told::default(),
     };
@@ -83,7 +76,7 @@ pub(crate) fn run(arguments: &Import, messages: &mut dyn Write) -> Result<Outcom
 struct Told {
     requests: u64,
     beside: Beside,
-    /// Requests that change nothing here: PUBLISH, scripts and functions.
+    /// Requests that change nothing here: PUBLISH and scripts.
     skipped: u64,
     cut: Option<String>,
 }
@@ -93,12 +86,11 @@ impl Told {
         if let Some(cut) = &self.cut {
             writeln!(messages, "{cut}")?;
         }
-        if self.skipped + self.beside.functions > 0 {
-            let skipped = self.skipped + self.beside.functions;
+        if self.skipped > 0 {
             writeln!(
                 messages,
-                "{} of functions, scripts or channels skipped: a directory does not hold them",
-                count(skipped, "request")
+                "{} of scripts or channels skipped: a directory does not hold them",
+                count(self.skipped, "request")
             )?;
         }
         if self.beside.modules > 0 {
@@ -115,7 +107,6 @@ type Placed = (u64, Vec<Vec<u8>>);
 struct Replay {
     target: Target,
     clock: Clock,
-    executor: Executor,
     random: Random,
     limits: Limits,
     bar: ProgressBar,
@@ -124,6 +115,7 @@ struct Replay {
     transaction: Option<(u64, Vec<Placed>)>,
     until_s: Option<i64>,
     skip_modules: bool,
+    skip_functions: bool,
     is_past_until: bool,
     told: Told,
 }
@@ -166,7 +158,7 @@ impl Replay {
         let filter = Filter::default();
         let mut beside = Beside::default();
         let (target, limits, bar) = (&mut self.target, &self.limits, &self.bar);
-        let skip_modules = self.skip_modules;
+        let (skip_modules, skip_functions) = (self.skip_modules, self.skip_functions);
         pipeline::run(
             |emit| {
                 let mut progress = |bytes| bar.inc(bytes);
@@ -174,13 +166,17 @@ impl Replay {
                 Ok(())
             },
             |batch| input::decode(&batch, &filter, limits),
-            |keys| target.put(keys, true),
+            |decoded| {
+                for library in decoded.libraries.iter().filter(|_| !skip_functions) {
+                    target.put_library(library, true)?;
+                }
+                target.put(decoded.keys, true)
+            },
         )
         .map_err(|failure| match failure {
             Failure::Rdb(error) => in_rdb(path, error),
             other => other,
         })?;
-        self.told.beside.functions += beside.functions;
         self.told.beside.modules += beside.modules;
         let offset = reader.offset();
         let (read, rest) = reader.into_rest();
@@ -267,6 +263,24 @@ impl Replay {
         }
     }
 
+    /// FUNCTION, whose every form that changes libraries is in the files.
+    fn function(&mut self, path: &Path, offset: u64, request: &[Vec<u8>]) -> Result<(), Failure> {
+        if self.skip_functions {
+            return Ok(());
+        }
+        let words: Vec<&[u8]> = request.iter().map(Vec::as_slice).collect();
+        let ran = self.target.function(Place::Offset(offset), &words);
+        self.told.requests += 1;
+        ran.map_err(|failure| match failure {
+            Failure::Refused { reason, .. } => Failure::Request {
+                path: path.to_owned(),
+                offset,
+                reason,
+            },
+            other => other,
+        })
+    }
+
     fn run(&mut self, path: &Path, offset: u64, request: &[Vec<u8>]) -> Result<(), Failure> {
         let refused = |reason: String| Failure::Request {
             path: path.to_owned(),
@@ -283,10 +297,11 @@ impl Replay {
                 self.database = number.ok_or_else(|| refused(reason()))?;
                 return Ok(());
             }
-            b"publish" | b"spublish" | b"function" | b"script" | b"ping" => {
+            b"publish" | b"spublish" | b"script" | b"ping" => {
                 self.told.skipped += 1;
                 return Ok(());
             }
+            b"function" => return self.function(path, offset, request),
             _ => {}
         }
         let command = table::resolve(request).map_err(|error| {
@@ -313,6 +328,7 @@ impl Replay {
         let mut reply = ReplyBuffer::new(Version::Two);
         let mut faults = FaultSet::new();
         while let Err(fault) = self
+            .target
             .executor
             .run(call, &mut reply, &faults, &mut self.random)
         {

@@ -1,4 +1,5 @@
-//! A file of keys: lines of JSON or an RDB file, told apart by how it begins.
+//! A file of keys and libraries of functions: lines of JSON or an RDB file, told apart
+//! by how it begins.
 //!
 //! Owns the batches that are read and how they are decoded. Reading and decoding
 //! may be on different threads; see [`crate::pipeline`]. Does not know where the
@@ -6,7 +7,8 @@
 
 use crate::failure::Failure;
 use crate::filter::Filter;
-use crate::line;
+use crate::functions;
+use crate::line::{self, Line};
 pub(crate) use crate::place::Place;
 use crate::rdb::{Element, RdbFileError, RdbReader, is_magic};
 use std::fs::File;
@@ -15,6 +17,7 @@ use std::ops::Range;
 use std::path::Path;
 use thermocline_base::UnixMillis;
 use thermocline_base::limits::{DATABASE_COUNT, KEY_MAX_BYTES};
+use thermocline_commands::scripts::LIBRARIES_MAX_BYTES;
 use thermocline_store::tier::record::RAW_MAX_BYTES;
 use thermocline_types::rdb::{self, RdbError};
 use thermocline_types::{Limits, Value};
@@ -45,11 +48,24 @@ pub(crate) struct Key {
     pub(crate) input_bytes: usize,
 }
 
-/// What is in the input beside the keys that are restored.
+/// A library of functions that was read.
+#[derive(Debug)]
+pub(crate) struct Library {
+    pub(crate) place: Place,
+    /// Its first line has been checked.
+    pub(crate) text: Vec<u8>,
+}
+
+/// What a batch holds, decoded.
+#[derive(Debug, Default)]
+pub(crate) struct Decoded {
+    pub(crate) keys: Vec<Key>,
+    pub(crate) libraries: Vec<Library>,
+}
+
+/// What is in the input beside what is restored.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Beside {
-    /// Libraries of functions.
-    pub(crate) functions: u64,
     /// Values of modules and what modules keep beside the keys.
     pub(crate) modules: u64,
     /// Whether an RDB file had no CRC.
@@ -80,10 +96,12 @@ enum RawKind {
         kind: u8,
         key: Range<usize>,
     },
+    /// A library of an RDB file.
+    Library,
 }
 
 impl RawBatch {
-    /// How many keys there are.
+    /// How many things there are.
     pub(crate) const fn len(&self) -> usize {
         self.raws.len()
     }
@@ -132,11 +150,6 @@ pub(crate) fn is_standard(path: &Path) -> bool {
 }
 
 impl Input {
-    /// Whether it is an RDB file.
-    pub(crate) const fn is_rdb(&self) -> bool {
-        matches!(self, Self::Rdb(_))
-    }
-
     /// Reads all batches, and checks the end. What modules have written ends it
     /// unless they are skipped. `progress` is told how many bytes were read since
     /// it was last.
@@ -220,8 +233,13 @@ pub(crate) fn rdb_batches(
     loop {
         let is_end = match reader.next_element()? {
             None => true,
-            Some(Element::Function(_)) => {
-                beside.functions += 1;
+            Some(Element::Function { offset, code }) => {
+                let value = batch.put(code);
+                batch.raws.push(Raw {
+                    place: Place::Offset(offset),
+                    what: RawKind::Library,
+                    value,
+                });
                 false
             }
             Some(Element::Module) => {
@@ -270,47 +288,60 @@ pub(crate) fn rdb_batches(
     }
 }
 
-/// Decodes the keys of a batch that pass the filter.
+/// Decodes what of a batch passes the filter.
 pub(crate) fn decode(
     batch: &RawBatch,
     filter: &Filter,
     limits: &Limits,
-) -> Result<Vec<Key>, Failure> {
-    let mut keys = Vec::with_capacity(batch.raws.len());
+) -> Result<Decoded, Failure> {
+    let mut decoded = Decoded::default();
     for raw in &batch.raws {
-        let value = batch.bytes.get(raw.value.clone()).unwrap_or_default();
-        let decoded = match (&raw.what, raw.place) {
-            (RawKind::Line, place) => decode_line(value, filter, limits, place),
-            (
-                RawKind::Rdb {
-                    database,
-                    expiry,
-                    kind,
-                    key,
-                },
-                place,
-            ) => {
+        let (value, place) = (
+            batch.bytes.get(raw.value.clone()).unwrap_or_default(),
+            raw.place,
+        );
+        let read = match &raw.what {
+            RawKind::Line => decode_line(value, filter, limits, place, &mut decoded),
+            RawKind::Library => rdb::read_string(value, LIBRARIES_MAX_BYTES)
+                .map_err(|error| error.to_string())
+                .and_then(|text| add_library(text, filter, place, &mut decoded)),
+            RawKind::Rdb {
+                database,
+                expiry,
+                kind,
+                key,
+            } => {
                 let head = (*database, *expiry, *kind, batch.version);
                 let key = batch.bytes.get(key.clone()).unwrap_or_default();
                 decode_rdb(head, key, value, filter, limits)
-                    .map(|key| key.map(|key| Key { place, ..key }))
+                    .map(|key| decoded.keys.extend(key.map(|key| Key { place, ..key })))
             }
         };
-        match decoded {
-            Ok(Some(key)) => keys.push(key),
-            Ok(None) => {}
-            Err(reason) => return Err(refused(raw.place, reason)),
-        }
+        read.map_err(|reason| refused(place, reason))?;
     }
-    Ok(keys)
+    Ok(decoded)
+}
+
+fn add_library(
+    text: Vec<u8>,
+    filter: &Filter,
+    place: Place,
+    decoded: &mut Decoded,
+) -> Result<(), String> {
+    functions::name(&text).map_err(|reason| format!("a library of functions: {reason}"))?;
+    if filter.wants_libraries() {
+        decoded.libraries.push(Library { place, text });
+    }
+    Ok(())
 }
 
 fn refused(place: Place, reason: String) -> Failure {
     match place {
         Place::Line(line) => Failure::Line { line, reason },
+        Place::Directory => Failure::Damaged(reason),
         Place::Offset(offset) => Failure::Rdb(RdbFileError::Bad {
             offset,
-            expected: "a key that can be restored".to_owned(),
+            expected: "something that can be restored".to_owned(),
             found: reason,
         }),
     }
@@ -321,17 +352,23 @@ fn decode_line(
     filter: &Filter,
     limits: &Limits,
     place: Place,
-) -> Result<Option<Key>, String> {
-    let line = line::read(bytes, limits)?;
-    let is_wanted = filter.wants(line.database, &line.key, line.value.kind());
-    Ok(is_wanted.then_some(Key {
-        place,
-        database: line.database,
-        key: line.key,
-        value: line.value,
-        expiry: line.expiry,
-        input_bytes: bytes.len(),
-    }))
+    decoded: &mut Decoded,
+) -> Result<(), String> {
+    let line = match line::read(bytes, limits)? {
+        Line::Key(line) => line,
+        Line::Library(text) => return add_library(text, filter, place, decoded),
+    };
+    if filter.wants(line.database, &line.key, line.value.kind()) {
+        decoded.keys.push(Key {
+            place,
+            database: line.database,
+            key: line.key,
+            value: line.value,
+            expiry: line.expiry,
+            input_bytes: bytes.len(),
+        });
+    }
+    Ok(())
 }
 
 fn decode_rdb(

@@ -8,6 +8,7 @@ mod svg;
 
 use crate::arguments::Inspect;
 use crate::failure::{Failure, Outcome};
+use crate::moment;
 use crate::output;
 use crate::walk::{self, Damages, OnKey};
 use comfy_table::{Table, presets};
@@ -163,12 +164,16 @@ fn log(
     damages: &mut Damages<'_>,
     output: &mut dyn Write,
 ) -> Result<(), Failure> {
-    let mut segments = table(&["log segment", "sequence", "starts at", "history"]);
+    let mut segments = table(&["log segment", "sequence", "starts at", "begun", "history"]);
     for segment in &tail.summary().segments {
         segments.add_row([
             segment.name.clone(),
             segment.header.sequence.to_string(),
             segment.header.start_lsn.to_string(),
+            match segment.header.begun_at {
+                UnixMillis(0) => String::new(),
+                begun_at => moment::shown(begun_at),
+            },
             format!("{:016x}", segment.header.history),
         ]);
     }
@@ -193,11 +198,21 @@ fn log(
 fn write_frame(frame: &Frame<'_>, chains: &mut Chains, output: &mut dyn Write) -> io::Result<()> {
     let bytes = frame.end.bytes_since(frame.start);
     let what = match frame.kind {
-        FrameKind::Watermark => format!("watermark: durable to {}", frame.durable_lsn),
-        FrameKind::Seal => "seal".to_owned(),
+        FrameKind::Watermark => {
+            format!("watermark{}: durable to {}", told(frame), frame.durable_lsn)
+        }
+        FrameKind::Seal => format!("seal{}", told(frame)),
         FrameKind::Data => effects(frame.start, frame.payload, chains),
     };
     writeln!(output, "{} {bytes} {what}", frame.start)
+}
+
+/// The time that the frame tells.
+fn told(frame: &Frame<'_>) -> String {
+    let mark = frame.time_mark();
+    mark.map_or_else(String::new, |mark| {
+        format!(" of {}", moment::shown(mark.at))
+    })
 }
 
 fn effects(start: Lsn, payload: &[u8], chains: &mut Chains) -> String {

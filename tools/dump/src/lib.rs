@@ -5,18 +5,18 @@
 //! [`aof`]. Does not know the formats of a data directory (the store's offline reader
 //! does) and never changes one but through the store, as the daemon does.
 //!
-//! Modules, lowest first: `place`, [`rdb`], [`failure`], [`filter`], [`arguments`],
-//! [`mod@line`], [`aof`], `pipeline`, `input`, `target`, `output`, `walk`, then one for
+//! Modules, lowest first: `place`, `moment`, [`rdb`], [`failure`], [`filter`], [`arguments`],
+//! `functions`, [`mod@line`], [`aof`], `pipeline`, `input`, `target`, `output`, `walk`, then one for
 //! each command.
 //!
 //! Exit codes:
 //!
 //! | Code | Meaning |
 //! |---|---|
-//! | 0 | done; the directory is intact |
-//! | 1 | damage was found: it is printed, and what is whole was still read; or `diff` found a difference |
-//! | 2 | the directory or the output cannot be used, or wrong arguments |
-//! | 3 | the input is not valid; of a file nothing was written |
+//! | 0 | done; the directory is intact, the two sides are the same |
+//! | 1 | damage was found and told, and what is whole was still read; or there is a difference |
+//! | 2 | the directory or the output cannot be used, or the arguments are wrong |
+//! | 3 | the input is not valid; of a file no key was written |
 
 pub mod aof;
 pub mod arguments;
@@ -26,10 +26,13 @@ mod digest;
 mod dump;
 pub mod failure;
 pub mod filter;
+mod functions;
 mod import;
 mod input;
 mod inspect;
 pub mod line;
+mod manual;
+mod moment;
 mod output;
 mod pipeline;
 mod place;
@@ -66,5 +69,7 @@ pub fn run(
         Command::Import(import) => import::run(import, messages),
         Command::Repair(repair) => repair::run(repair, output, messages),
         Command::Diff(diff) => diff::run(diff, output, messages),
+        Command::Completions(completions) => manual::completions(completions, output),
+        Command::Man(man) => manual::man(man, output),
     }
 }

@@ -1,4 +1,4 @@
-//! A line of a dump: one key as JSON.
+//! A line of a dump: one key, or one library of functions, as JSON.
 //!
 //! Owns the text, both ways. Does not know directories. Pure.
 //!
@@ -8,16 +8,14 @@
 //! {"db":0,"key":"k","type":"list","value":["a","b","a"]}
 //! {"db":0,"key":"k","type":"set","value":["a",{"base64":"/w=="}]}
 //! {"db":0,"key":"k","type":"zset","value":[["a","1.5"],["b","inf"]]}
+//! {"library":"#!lua name=l\nserver.register_function('f', ...)"}
 //! ```
 //!
 //! Scores are strings, for JSON has no infinity. Bytes are a string if they are
 //! UTF-8, else an object with their base64 (RFC 4648, padded). Times are Unix
 //! milliseconds; a key or field that does not expire has none. No collection is
 //! empty, and none but a list has a field or member twice.
-//! Bytes are a string if they are UTF-8, else an object with their base64 (RFC
-//! 4648, padded). Times are Unix milliseconds; a key or field that does not
-//! expire has none. A hash has at least one field and none twice. For streams see
-//! `line/stream.rs`.
+//! For streams see `line/stream.rs`.
 //!
 //! INVARIANT: what is read has been checked against the limits of the store;
 //! unknown members are refused, so that no later version's line is half read.
@@ -48,9 +46,18 @@ const NO_SCORES: &str =
 const NO_ENTRIES: &str = "the value of a stream is an object that begins with entries";
 const TEXT_OR_BASE64: &str = "a string or {\"base64\": \"...\"}";
 
+/// What a line has.
+#[derive(Debug)]
+pub enum Line {
+    /// A key.
+    Key(KeyLine),
+    /// A library of functions: its text, unchecked.
+    Library(Vec<u8>),
+}
+
 /// A key as a line has it.
 #[derive(Debug)]
-pub struct Line {
+pub struct KeyLine {
     /// The number of the database.
     pub database: u8,
     /// The key.
@@ -77,9 +84,26 @@ pub fn write(writer: &mut dyn Write, key: &OfflineKey<'_>) -> io::Result<()> {
     writer.write_all(b"\n")
 }
 
+/// Writes a library of functions as a line, its end included.
+///
+/// # Errors
+/// What the writer refuses.
+pub(crate) fn write_library(writer: &mut dyn Write, text: &[u8]) -> io::Result<()> {
+    let line = WrittenLibrary {
+        library: Bytes(text),
+    };
+    serde_json::to_writer(&mut *writer, &line)?;
+    writer.write_all(b"\n")
+}
+
 /// Writes only the value.
 pub(crate) fn write_value(writer: &mut dyn Write, value: ValueRef<'_>) -> io::Result<()> {
     Ok(serde_json::to_writer(writer, &WrittenValue(value))?)
+}
+
+#[derive(Serialize)]
+struct WrittenLibrary<'a> {
+    library: Bytes<'a>,
 }
 
 #[derive(Serialize)]
@@ -167,12 +191,10 @@ impl Serialize for WrittenValue<'_> {
 /// # Errors
 /// What is wrong with it, and in which column if that is known.
 pub fn read(bytes: &[u8], limits: &Limits) -> Result<Line, String> {
-    let raw: RawLine = serde_json::from_slice(bytes).map_err(|error| {
-        let text = error.to_string();
-        let place = format!(" at line {} column {}", error.line(), error.column());
-        let reason = text.strip_suffix(&place).unwrap_or(&text);
-        format!("column {}: {reason}", error.column())
-    })?;
+    let raw = match parse(bytes)? {
+        RawLine::Key(raw) => raw,
+        RawLine::Library(text) => return Ok(Line::Library(text)),
+    };
     if usize::from(raw.db) >= DATABASE_COUNT {
         return Err(format!(
             "\"db\" is {}, a database is a number below {DATABASE_COUNT}",
@@ -198,12 +220,38 @@ pub fn read(bytes: &[u8], limits: &Limits) -> Result<Line, String> {
         (RawKind::Zset, _) => return Err(NO_SCORES.to_owned()),
         (RawKind::Stream, _) => return Err(NO_ENTRIES.to_owned()),
     };
-    Ok(Line {
+    Ok(Line::Key(KeyLine {
         database: raw.db,
         key: raw.key.0,
         value,
         expiry: raw.expires_at_ms.map(UnixMillis),
+    }))
+}
+
+fn parse(bytes: &[u8]) -> Result<RawLine, String> {
+    // The first member says which of the two it is; both refuse what is of neither.
+    let parsed = if is_library(bytes) {
+        serde_json::from_slice(bytes).map(|raw: RawLibrary| RawLine::Library(raw.library.0))
+    } else {
+        serde_json::from_slice(bytes).map(RawLine::Key)
+    };
+    parsed.map_err(|error| {
+        let text = error.to_string();
+        let place = format!(" at line {} column {}", error.line(), error.column());
+        let reason = text.strip_suffix(&place).unwrap_or(&text);
+        format!("column {}: {reason}", error.column())
     })
+}
+
+fn is_library(bytes: &[u8]) -> bool {
+    let mut rest = bytes;
+    for word in [&b"{"[..], b"\"library\""] {
+        let Some(after) = rest.trim_ascii_start().strip_prefix(word) else {
+            return false;
+        };
+        rest = after;
+    }
+    true
 }
 
 fn hash(elements: &[RawElement], limits: &Limits) -> Result<Value, String> {
@@ -290,9 +338,20 @@ fn check_members<'a>(members: impl Iterator<Item = &'a [u8]>) -> Result<(), Stri
     Ok(())
 }
 
+enum RawLine {
+    Key(RawKey),
+    Library(Vec<u8>),
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct RawLine {
+struct RawLibrary {
+    library: RawBytes,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawKey {
     db: u8,
     key: RawBytes,
     #[serde(rename = "type")]

@@ -3,7 +3,7 @@
 use super::*;
 use proptest::prelude::*;
 
-fn written(line: &Line) -> String {
+fn written(line: &KeyLine) -> String {
     let mut out = Vec::new();
     let key = OfflineKey {
         database: line.database,
@@ -15,8 +15,11 @@ fn written(line: &Line) -> String {
     String::from_utf8(out).expect("JSON is UTF-8")
 }
 
-fn read(bytes: &[u8]) -> Result<Line, String> {
-    super::read(bytes, &Limits::default())
+fn read(bytes: &[u8]) -> Result<KeyLine, String> {
+    match super::read(bytes, &Limits::default())? {
+        Line::Key(line) => Ok(line),
+        Line::Library(text) => panic!("a library: {text:?}"),
+    }
 }
 
 fn refused(text: &str) -> String {
@@ -40,6 +43,32 @@ fn lines_are_written_as_documented_and_read_back_to_the_letter() {
     ] {
         let line = read(text.as_bytes()).expect(text);
         assert_eq!(written(&line), format!("{text}\n"));
+    }
+}
+
+#[test]
+fn a_library_is_a_line_of_its_own() {
+    let read = |text: &str| super::read(text.as_bytes(), &Limits::default());
+    for (text, line) in [
+        (
+            &b"#!lua name=l\nx"[..],
+            "{\"library\":\"#!lua name=l\\nx\"}\n",
+        ),
+        (b"\xff", "{\"library\":{\"base64\":\"/w==\"}}\n"),
+    ] {
+        let mut out = Vec::new();
+        write_library(&mut out, text).expect("memory takes all");
+        assert_eq!(out, line.as_bytes());
+        assert!(matches!(read(line), Ok(Line::Library(it)) if it == text));
+    }
+    assert!(read(r#" { "library" : "x" }"#).is_ok());
+    for text in [
+        r#"{"library":"x","db":0}"#,
+        r#"{"library":1}"#,
+        r#"{"db":0,"library":"x"}"#,
+        r#"{"library"}"#,
+    ] {
+        assert!(read(text).is_err(), "{text}");
     }
 }
 
@@ -173,7 +202,7 @@ proptest! {
                 .map(|(field, (value, at))| (&field[..], &value[..], at.map(UnixMillis))).collect();
             apply(None, &Update::HashSet { fields }, &Limits::default()).expect("nothing is there")
         };
-        let line = Line { database, key, value, expiry: expiry.map(UnixMillis) };
+        let line = KeyLine { database, key, value, expiry: expiry.map(UnixMillis) };
         let text = written(&line);
         prop_assert!(!text[..text.len() - 1].contains('\n'));
         let read = read(text.as_bytes()).expect("it was just written");

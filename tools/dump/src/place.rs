@@ -9,6 +9,8 @@ pub enum Place {
     Line(u64),
     /// At this offset, in bytes.
     Offset(u64),
+    /// In the data directory that is read.
+    Directory,
 }
 
 impl fmt::Display for Place {
@@ -16,6 +18,7 @@ impl fmt::Display for Place {
         match self {
             Self::Line(line) => write!(formatter, "line {line}"),
             Self::Offset(offset) => write!(formatter, "at offset {offset}"),
+            Self::Directory => formatter.write_str("in the directory"),
         }
     }
 }

@@ -7,18 +7,22 @@
 use crate::arguments::Repair;
 use crate::copy::Batch;
 use crate::failure::{Failure, Outcome};
-use crate::progress;
-use crate::report::count;
+use crate::input::Key;
+use crate::place::Place;
+use crate::report::{self, count};
 use crate::target::{self, Target};
 use crate::walk::{self, Damages};
+use crate::{functions, progress};
 use indicatif::ProgressBar;
 use std::io::{self, Write};
 use std::ops::ControlFlow;
 use thermocline_base::limits::SHARD_COUNT;
-use thermocline_base::{DatabaseId, ShardId};
+use thermocline_base::{DatabaseId, Lsn, ShardId};
+use thermocline_store::SYSTEM_DATABASE;
 use thermocline_store::effect::DatabaseMap;
-use thermocline_store::offline::{KeyVisitor, OfflineKey};
+use thermocline_store::offline::{KeyVisitor, ManifestSource, OfflineKey};
 use thermocline_store::tier::Corruption;
+use thermocline_types::ValueRef;
 
 /// Runs the command.
 pub(crate) fn run(
@@ -28,9 +32,8 @@ pub(crate) fn run(
 ) -> Result<Outcome, Failure> {
     target::check_new(&arguments.target)?;
     let mut damages = Damages::new(messages);
-    let (offline, tail) = walk::open(&arguments.directory, &mut damages)?;
-    let log_end = tail.summary().end_lsn;
-    let is_log_damaged = damages.count_of("wal") > 0;
+    let (offline, tail, source) = walk::open_to_salvage(&arguments.directory, &mut damages)?;
+    let gaps = tail.summary().gaps.clone();
     let slots = offline.image_directory().map_or(0, |it| it.key_count);
     let mut salvage = Salvage {
         target: Target::open(&arguments.target)?,
@@ -39,20 +42,38 @@ pub(crate) fn run(
         bar: progress::items("keys", slots),
         lost: Lost::new(output),
         damages: &mut damages,
+        libraries: 0,
         failure: None,
     };
     let walked = offline.salvage_keys(tail, &mut salvage);
     let flushed = salvage.failure.take().map_or_else(|| salvage.flush(), Err);
     salvage.bar.finish_and_clear();
     let is_complete = walked.is_ok() && flushed.is_ok();
-    let Salvage { target, lost, .. } = salvage;
+    let Salvage {
+        target,
+        lost,
+        libraries,
+        ..
+    } = salvage;
     let counts = target.close(is_complete)?;
     walked?;
     flushed?;
-    let output = lost.finish(is_log_damaged.then(|| log_end.to_string()))?;
+    let output = lost.finish(&gaps)?;
+    match source {
+        ManifestSource::Manifest => {}
+        ManifestSource::Copy => writeln!(output, "manifest.copy took the manifest's place")?,
+        ManifestSource::Scan => writeln!(
+            output,
+            "without a manifest the tier and the log were searched: keys may be there that \
+             had been deleted"
+        )?,
+    }
     let damage_count = damages.finish()?;
     let salvaged = count(counts.restored, "key");
     writeln!(output, "{salvaged} salvaged into {:?}", arguments.target)?;
+    if libraries > 0 {
+        writeln!(output, "{} salvaged", report::libraries(libraries))?;
+    }
     if counts.expired > 0 {
         writeln!(output, "{} more had expired", counts.expired)?;
     }
@@ -89,10 +110,15 @@ impl<'w> Lost<'w> {
     }
 
     /// Tells the sums; the output.
-    fn finish(mut self, log_end: Option<String>) -> Result<&'w mut dyn Write, Failure> {
-        if let Some(end) = log_end {
+    fn finish(mut self, gaps: &[(Lsn, Lsn)]) -> Result<&'w mut dyn Write, Failure> {
+        for (from, to) in gaps {
+            let end = if to > from {
+                format!("to {to}")
+            } else {
+                "on".to_owned()
+            };
             self.tell(&format!(
-                "lost: all changes from position {end} of the log on"
+                "lost: all changes from position {from} of the log {end}"
             ));
         }
         if self.shards > 0 {
@@ -122,6 +148,7 @@ struct Salvage<'a, 'w> {
     bar: ProgressBar,
     lost: Lost<'w>,
     damages: &'a mut Damages<'w>,
+    libraries: u64,
     failure: Option<Failure>,
 }
 
@@ -142,6 +169,25 @@ impl KeyVisitor for Salvage<'_, '_> {
         ControlFlow::Continue(())
     }
 
+    fn kept(&mut self, name: &[u8], value: ValueRef<'_>) -> ControlFlow<()> {
+        // As it stands: whether it can be loaded is the daemon's to find out.
+        let kept = Key {
+            place: Place::Directory,
+            database: SYSTEM_DATABASE,
+            key: name.to_vec(),
+            value: value.capture(),
+            expiry: None,
+            input_bytes: 0,
+        };
+        self.libraries += functions::texts(name, value).map_or(0, |texts| texts.len() as u64);
+        if let Err(failure) = self.target.put(vec![kept], true) {
+            self.failure = Some(failure);
+            return ControlFlow::Break(());
+        }
+        self.target.counts.restored -= 1;
+        ControlFlow::Continue(())
+    }
+
     fn damage(&mut self, damage: Corruption) {
         self.bar.suspend(|| self.damages.add(&damage));
     }
@@ -151,12 +197,18 @@ impl KeyVisitor for Salvage<'_, '_> {
     }
 
     fn lost_key(&mut self, database: DatabaseId, key: &[u8]) {
+        if database == DatabaseId::SYSTEM {
+            self.bar
+                .suspend(|| self.lost.tell("lost: the libraries of functions"));
+            return;
+        }
         self.lost.named += 1;
         let identities = self.map.identities.iter();
         let number = identities.zip(0..).find(|(it, _)| **it == database);
-        let place = number.map_or("a flushed database".to_owned(), |(_, number): (_, u32)| {
-            format!("database {number}")
-        });
+        let place = number.map_or(
+            "a database that was flushed or is not known".to_owned(),
+            |(_, number): (_, u32)| format!("database {number}"),
+        );
         let line = format!("lost: \"{}\" of {place}", key.escape_ascii());
         self.bar.suspend(|| self.lost.tell(&line));
     }

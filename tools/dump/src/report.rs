@@ -9,6 +9,12 @@ pub(crate) fn count(count: u64, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
+/// So many libraries of functions.
+pub(crate) fn libraries(count: u64) -> String {
+    let what = if count == 1 { "library" } else { "libraries" };
+    format!("{count} {what} of functions")
+}
+
 /// How fast something was done.
 pub(crate) struct Rate {
     begun: Instant,

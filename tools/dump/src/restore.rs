@@ -9,11 +9,12 @@
 
 use crate::arguments::Restore;
 use crate::failure::{Failure, Outcome};
-use crate::input::{self, Beside, Input};
-use crate::report::{Rate, count};
-use crate::target::{self, Target};
-use crate::{pipeline, progress};
+use crate::input::{self, Beside, Input, Library};
+use crate::report::{Rate, count, libraries};
+use crate::target::{self, Counts, Target};
+use crate::{functions, pipeline, progress};
 use std::io::Write;
+use thermocline_commands::scripts::LIBRARIES_MAX_BYTES;
 
 /// Runs the command.
 pub(crate) fn run(arguments: &Restore, messages: &mut dyn Write) -> Result<Outcome, Failure> {
@@ -22,15 +23,17 @@ pub(crate) fn run(arguments: &Restore, messages: &mut dyn Write) -> Result<Outco
     if path.is_dir() {
         return crate::copy::run(arguments, messages);
     }
-    if arguments.to_lsn.is_some() || arguments.log.is_some() {
+    if arguments.to_lsn.is_some() || arguments.to_time.is_some() || arguments.log.is_some() {
         return Err(Failure::NoData {
             directory: path.clone(),
-            reason: "--to-lsn and --log need a data directory to restore from",
+            reason: "--to-lsn, --to-time and --log need a data directory to restore from",
         });
     }
     let (mut input, size) = input::open(path)?;
+    // Of a file the libraries come first: one that is refused leaves no key behind.
+    let mut libraries = None;
     if size.is_some() {
-        check(arguments, input, size)?;
+        libraries = Some(check(arguments, input, size)?);
         (input, _) = input::open(path)?;
     }
     target::check_directory(&arguments.directory)?;
@@ -39,21 +42,41 @@ pub(crate) fn run(arguments: &Restore, messages: &mut dyn Write) -> Result<Outco
     let bar = progress::bytes("restore", size);
     let mut beside = Beside::default();
     let mut read_bytes = 0;
-    let restored = pipeline::run(
-        |emit| {
-            let mut progress = |bytes| {
-                read_bytes += bytes;
-                bar.inc(bytes);
-            };
-            beside = input.batches(path, arguments.skip_modules, &mut progress, emit)?;
-            Ok(())
-        },
-        |batch| input::decode(&batch, &arguments.filter, &limits),
-        |keys| target.put(keys, arguments.replace),
+    let loaded = put_libraries(
+        &mut target,
+        libraries.as_deref().unwrap_or_default(),
+        arguments,
     );
+    let restored = loaded.and_then(|()| {
+        pipeline::run(
+            |emit| {
+                let mut progress = |bytes| {
+                    read_bytes += bytes;
+                    bar.inc(bytes);
+                };
+                beside = input.batches(path, arguments.skip_modules, &mut progress, emit)?;
+                Ok(())
+            },
+            |batch| input::decode(&batch, &arguments.filter, &limits),
+            |decoded| {
+                if libraries.is_none() {
+                    put_libraries(&mut target, &decoded.libraries, arguments)?;
+                }
+                target.put(decoded.keys, arguments.replace)
+            },
+        )
+    });
     bar.finish_and_clear();
     let counts = target.close(restored.is_ok())?;
     restored?;
+    tell_counts(&counts, messages)?;
+    writeln!(messages, "; {}", rate.of(read_bytes))?;
+    tell(beside, messages)?;
+    Ok(Outcome::Intact)
+}
+
+/// Tells what became of keys and libraries, in a line that is not ended.
+pub(crate) fn tell_counts(counts: &Counts, messages: &mut dyn Write) -> Result<(), Failure> {
     write!(messages, "{} restored", count(counts.restored, "key"))?;
     if counts.kept > 0 {
         let kept = counts.kept;
@@ -65,45 +88,64 @@ pub(crate) fn run(arguments: &Restore, messages: &mut dyn Write) -> Result<Outco
     if counts.expired > 0 {
         write!(messages, ", {} had expired", counts.expired)?;
     }
-    writeln!(messages, "; {}", rate.of(read_bytes))?;
-    tell(beside, messages)?;
-    Ok(Outcome::Intact)
+    if counts.restored_libraries > 0 {
+        write!(messages, ", {}", libraries(counts.restored_libraries))?;
+    }
+    if counts.kept_libraries > 0 {
+        let kept = libraries(counts.kept_libraries);
+        write!(messages, ", {kept} left as they were")?;
+    }
+    Ok(())
 }
 
-/// Reads the file as far as that can be done without a place for its keys.
-fn check(arguments: &Restore, input: Input, size: Option<u64>) -> Result<(), Failure> {
+fn put_libraries(
+    target: &mut Target,
+    libraries: &[Library],
+    arguments: &Restore,
+) -> Result<(), Failure> {
+    if arguments.skip_functions {
+        return Ok(());
+    }
+    let mut libraries = libraries.iter();
+    libraries.try_for_each(|library| target.put_library(library, arguments.replace))
+}
+
+/// Reads the file as far as that can be done without a place for its keys; its
+/// libraries.
+fn check(arguments: &Restore, input: Input, size: Option<u64>) -> Result<Vec<Library>, Failure> {
     let limits = target::limits();
     let bar = progress::bytes("check", size);
-    let is_rdb = input.is_rdb();
+    let mut libraries = Vec::new();
+    let mut libraries_bytes = 0;
     let checked = pipeline::run(
         |emit| {
             let mut progress = |bytes| bar.inc(bytes);
             input
-                .batches(
-                    &arguments.file,
-                    arguments.skip_modules,
-                    &mut progress,
-                    // The CRC vouches for the values of an RDB file.
-                    &mut |batch| is_rdb || emit(batch),
-                )
+                .batches(&arguments.file, arguments.skip_modules, &mut progress, emit)
                 .map(|_| ())
         },
-        |batch| input::decode(&batch, &arguments.filter, &limits).map(|_| ()),
-        |()| Ok(()),
+        |batch| input::decode(&batch, &arguments.filter, &limits).map(|decoded| decoded.libraries),
+        |found| {
+            for library in found {
+                libraries_bytes += library.text.len();
+                if libraries_bytes > LIBRARIES_MAX_BYTES {
+                    return Err(Failure::Library {
+                        place: library.place,
+                        name: functions::name(&library.text).unwrap_or_default(),
+                        reason: format!("all take more than {LIBRARIES_MAX_BYTES} bytes"),
+                    });
+                }
+                libraries.push(library);
+            }
+            Ok(())
+        },
     );
     bar.finish_and_clear();
-    checked
+    checked.map(|()| libraries)
 }
 
 /// Tells what of the input is not in the directory.
 fn tell(beside: Beside, messages: &mut dyn Write) -> Result<(), Failure> {
-    if beside.functions > 0 {
-        let libraries = count_of(beside.functions, "library", "libraries");
-        writeln!(
-            messages,
-            "{libraries} of functions skipped: a directory does not hold them"
-        )?;
-    }
     if beside.modules > 0 {
         let values = count(beside.modules, "value");
         writeln!(messages, "{values} of modules skipped")?;
@@ -112,8 +154,4 @@ fn tell(beside: Beside, messages: &mut dyn Write) -> Result<(), Failure> {
         writeln!(messages, "the file has no CRC: damage would not have shown")?;
     }
     Ok(())
-}
-
-fn count_of(count: u64, one: &str, several: &str) -> String {
-    format!("{count} {}", if count == 1 { one } else { several })
 }

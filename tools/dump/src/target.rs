@@ -4,14 +4,22 @@
 //! own. What was written is durable once it is closed.
 
 use crate::failure::Failure;
-use crate::input::{Key, Place};
+use crate::functions::{self, NoSession};
+use crate::input::{Key, Library, Place};
+use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 use std::path::Path;
 use std::sync::Arc;
-use thermocline_base::{Clock, HashSeed, UnixMillis};
+use thermocline_base::limits::STRING_MAX_BYTES;
+use thermocline_base::{Clock, HashSeed, Random, UnixMillis};
+use thermocline_commands::blocking::Waiters;
+use thermocline_commands::executor::{Call, Executor};
+use thermocline_commands::reply::{ReplyBuffer, Version};
+use thermocline_commands::scripts::{LIBRARIES, library_name};
+use thermocline_commands::{Scripted, table};
 use thermocline_disk::{BackendChoice, Disk};
 use thermocline_store::{
-    Admission, Fault, FaultSet, KeyName, PageReader, Store, StoreOptions, manifest,
+    Admission, Fault, FaultSet, KeyName, PageReader, SYSTEM_DATABASE, Store, StoreOptions, manifest,
 };
 use thermocline_types::{Limits, Value};
 use thermocline_wal::Policy;
@@ -73,12 +81,14 @@ pub(crate) fn check_new(directory: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What became of the keys.
+/// What became of keys and libraries.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Counts {
     pub(crate) restored: u64,
     pub(crate) kept: u64,
     pub(crate) expired: u64,
+    pub(crate) restored_libraries: u64,
+    pub(crate) kept_libraries: u64,
 }
 
 /// An open store with what a thread needs to use it.
@@ -86,6 +96,8 @@ pub(crate) struct Target {
     pub(crate) store: Arc<Store>,
     reader: PageReader,
     runtime: tokio::runtime::Runtime,
+    pub(crate) executor: Executor,
+    random: Random,
     pub(crate) counts: Counts,
 }
 
@@ -115,7 +127,10 @@ impl Target {
                 return Err(error.into());
             }
         };
+        let waiters = Arc::new(Waiters::default());
         Ok(Self {
+            executor: Executor::new(Arc::clone(&store), waiters, STRING_MAX_BYTES),
+            random: Random::new(seed(2)),
             store,
             reader,
             runtime,
@@ -127,7 +142,7 @@ impl Target {
     pub(crate) fn close(self, is_complete: bool) -> Result<Counts, Failure> {
         self.runtime
             .block_on(self.store.durable(self.store.appended_lsn()));
-        drop(self.reader);
+        drop((self.reader, self.executor));
         self.store.close(is_complete)?;
         Ok(self.counts)
     }
@@ -184,6 +199,97 @@ impl Target {
             }
         }
         access.commit();
+        Ok(())
+    }
+
+    /// Loads a library of functions as FUNCTION LOAD does; one of its name that is there
+    /// already stays unless it is to be replaced.
+    pub(crate) fn put_library(&mut self, library: &Library, replace: bool) -> Result<(), Failure> {
+        let name = library_name(&library.text).unwrap_or_default();
+        if !replace && self.library_names(library.place)?.contains(&name) {
+            self.counts.kept_libraries += 1;
+            return Ok(());
+        }
+        let request = [b"FUNCTION", &b"LOAD"[..], b"REPLACE", &library.text];
+        self.function(library.place, &request)
+            .map_err(|failure| match failure {
+                Failure::Refused { place, reason } => Failure::Library {
+                    place,
+                    name: name.escape_ascii().to_string(),
+                    reason,
+                },
+                other => other,
+            })?;
+        self.counts.restored_libraries += 1;
+        Ok(())
+    }
+
+    fn library_names(&mut self, place: Place) -> Result<HashSet<Vec<u8>>, Failure> {
+        let names = [KeyName {
+            database: SYSTEM_DATABASE,
+            key: LIBRARIES,
+        }];
+        let store = Arc::clone(&self.store);
+        let mut faults = FaultSet::new();
+        let access = loop {
+            match store.access(&names, &faults) {
+                Ok(access) => break access,
+                Err(fault) => self.satisfy(fault, &mut faults)?,
+            }
+        };
+        let kept = access
+            .peek(0)
+            .map(|entry| functions::texts(LIBRARIES, entry.value));
+        let texts = kept
+            .transpose()
+            .map_err(|reason| Failure::Refused { place, reason })?;
+        let texts = texts.unwrap_or_default();
+        Ok(texts
+            .iter()
+            .filter_map(|text| library_name(text).ok())
+            .collect())
+    }
+
+    /// Runs a request of the command FUNCTION.
+    pub(crate) fn function(&mut self, place: Place, request: &[&[u8]]) -> Result<(), Failure> {
+        let mut reply = ReplyBuffer::new(Version::Two);
+        let refused = |reply: &ReplyBuffer| Failure::Refused {
+            place,
+            reason: reply.as_bytes().trim_ascii().escape_ascii().to_string(),
+        };
+        let command = table::resolve(request).map_err(|error| {
+            reply.refuse(&error);
+            refused(&reply)
+        })?;
+        if !Executor::is_scripted(command) {
+            // FUNCTION KILL and its kin, which change nothing.
+            return Ok(());
+        }
+        self.admit(place)?;
+        let calls = [Call {
+            command,
+            database: 0,
+            arguments: request,
+        }];
+        let mut reply = ReplyBuffer::new(Version::Two);
+        let mut faults = FaultSet::new();
+        let scripted = Scripted {
+            calls: &calls,
+            is_transaction: false,
+            watched: None,
+            is_patient: true,
+            is_paused: false,
+            seed: self.random.next_u64(),
+        };
+        let mut aside = NoSession::default();
+        while let Err(fault) =
+            (self.executor).run_scripted(scripted, &mut reply, &faults, &mut aside)
+        {
+            self.satisfy(fault, &mut faults)?;
+        }
+        if reply.as_bytes().starts_with(b"-") {
+            return Err(refused(&reply));
+        }
         Ok(())
     }
 

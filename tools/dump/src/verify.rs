@@ -1,7 +1,7 @@
 //! `verify`: every checksum and every reference.
 //!
 //! Owns what is checked in which order, and the table. Checked are the
-//! manifest; the image's directory and every piece; every page and record that
+//! manifest and its copy; the image's directory and every piece; every page and record that
 //! the image names, decompressed and decoded; the log from the start of the
 //! segment that holds the checkpoint; and that all effects can be applied. The
 //! pages that nothing names are only counted. Memory: 1 KiB a segment.
@@ -21,6 +21,9 @@ use thermocline_store::tier::{PagePlace, SegmentNumber};
 pub(crate) fn run(arguments: &Verify, output: &mut dyn Write) -> Result<Outcome, Failure> {
     let mut damages = Damages::new(output);
     let (offline, tail) = walk::open(&arguments.directory, &mut damages)?;
+    if let Some(damage) = offline.copy_damage() {
+        damages.add(&damage);
+    }
     let manifest = offline.manifest();
     let summary = tail.summary().clone();
     if damages.count_of("wal") == 0 {
@@ -86,7 +89,10 @@ pub(crate) fn run(arguments: &Verify, output: &mut dyn Write) -> Result<Outcome,
     table.load_preset(presets::ASCII_MARKDOWN);
     table.set_header(["part", "checked", "damaged places"]);
     for (part, checked) in rows {
-        let count = damages.count_of(part);
+        let mut count = damages.count_of(part);
+        if part == "manifest" {
+            count += damages.count_of("manifest.copy");
+        }
         table.add_row([part.to_owned(), checked, count.to_string()]);
     }
     let damage_count = damages.finish()?;

@@ -10,10 +10,10 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::ops::ControlFlow;
 use std::path::Path;
-use thermocline_base::Lsn;
 use thermocline_disk::{BackendChoice, Disk};
-use thermocline_store::offline::{KeyVisitor, Offline, OfflineKey, Tail};
+use thermocline_store::offline::{KeyVisitor, ManifestSource, Moment, Offline, OfflineKey, Tail};
 use thermocline_store::tier::{Corruption, PagePlace};
+use thermocline_types::ValueRef;
 
 /// Lines of damage that are printed; all are counted.
 const DAMAGE_LINES_MAX: u64 = 1000;
@@ -86,35 +86,62 @@ pub(crate) fn open(
     open_at(directory, None, None, damages)
 }
 
-/// As [`open`], as it was at the position `until` of the log, which may be that of
+/// As [`open`], whatever the damage.
+pub(crate) fn open_to_salvage(
+    directory: &Path,
+    damages: &mut Damages<'_>,
+) -> Result<(Offline, Tail, ManifestSource), Failure> {
+    let disk = open_disk(directory)?;
+    Offline::open_to_salvage(&disk, &mut |damage| damages.add(&damage))?
+        .ok_or_else(|| no_data(directory, NOTHING))
+}
+
+const NOTHING: &str = "no manifest and no log";
+
+fn no_data(directory: &Path, reason: &'static str) -> Failure {
+    Failure::NoData {
+        directory: directory.to_owned(),
+        reason,
+    }
+}
+
+/// Opens the directory to be read; nothing is made where there is none.
+fn open_disk(directory: &Path) -> Result<Disk, Failure> {
+    if !directory.is_dir() {
+        return Err(no_data(directory, "no such directory"));
+    }
+    Ok(Disk::open(directory, BackendChoice::Posix)?)
+}
+
+/// As [`open`], as it was at the moment `until` of the log, which may be that of
 /// another directory.
 pub(crate) fn open_at(
     directory: &Path,
     log: Option<&Path>,
-    until: Option<Lsn>,
+    until: Option<Moment>,
     damages: &mut Damages<'_>,
 ) -> Result<(Offline, Tail), Failure> {
-    let no_data = |reason| Failure::NoData {
-        directory: directory.to_owned(),
-        reason,
-    };
-    if !directory.is_dir() {
-        return Err(no_data("no such directory"));
-    }
-    let disk = Disk::open(directory, BackendChoice::Posix)?;
+    let disk = open_disk(directory)?;
+    let no_data = |reason| no_data(directory, reason);
     let log = match log {
         Some(log) if log.join("wal").is_dir() => Disk::open(log, BackendChoice::Posix)?,
         Some(_) => return Err(no_data("the directory of its log has no wal in it")),
         None => disk.clone(),
     };
     Offline::open_at(&disk, &log, until, &mut |damage| damages.add(&damage))?
-        .ok_or_else(|| no_data("no manifest and no log"))
+        .ok_or_else(|| no_data(NOTHING))
 }
 
 /// Something to do with each key.
 pub(crate) trait OnKey {
     /// The next key; an error ends the walk.
     fn key(&mut self, key: OfflineKey<'_>) -> Result<(), Failure>;
+
+    /// What the server keeps beside the keys; an error ends the walk.
+    fn kept(&mut self, name: &[u8], value: ValueRef<'_>) -> Result<(), Failure> {
+        let _ = (name, value);
+        Ok(())
+    }
 
     /// The image names a record here.
     fn record(&mut self, place: PagePlace, record_bytes: usize) {
@@ -148,15 +175,27 @@ struct Visitor<'v, 'w> {
     failure: Option<Failure>,
 }
 
-impl KeyVisitor for Visitor<'_, '_> {
-    fn key(&mut self, key: OfflineKey<'_>) -> ControlFlow<()> {
-        match self.on_key.key(key) {
+impl Visitor<'_, '_> {
+    fn go_on(&mut self, done: Result<(), Failure>) -> ControlFlow<()> {
+        match done {
             Ok(()) => ControlFlow::Continue(()),
             Err(failure) => {
                 self.failure = Some(failure);
                 ControlFlow::Break(())
             }
         }
+    }
+}
+
+impl KeyVisitor for Visitor<'_, '_> {
+    fn key(&mut self, key: OfflineKey<'_>) -> ControlFlow<()> {
+        let done = self.on_key.key(key);
+        self.go_on(done)
+    }
+
+    fn kept(&mut self, name: &[u8], value: ValueRef<'_>) -> ControlFlow<()> {
+        let done = self.on_key.kept(name, value);
+        self.go_on(done)
     }
 
     fn damage(&mut self, damage: Corruption) {

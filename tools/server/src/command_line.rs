@@ -25,7 +25,8 @@ Directives beside those of a redis.conf, with their defaults:
   --io-backend auto            io_uring where it is allowed, otherwise posix
   --io-threads N               all cores
   --checkpoint-wal-bytes 256mb     log after which a checkpoint begins
-  --wal-retention 0                log kept beyond what a start needs
+  --wal-retention 0                bytes of log kept beyond what a start needs
+  --wal-retention-seconds 0        and how far back it is kept, to restore a moment
   --checkpoint-interval-ms 60000   time with changes after which one begins
 
 Defaults that differ from Redis's: appendonly yes (appendfsync everysec), no save points,

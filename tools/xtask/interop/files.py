@@ -1,12 +1,14 @@
 """RDB files and append-only files to and from other servers.
 
-Usage: files.py THERMOCLINE_DUMP SERVER...
+Usage: files.py THERMOCLINE THERMOCLINE_DUMP SERVER...
 
-Each server is filled with keys of every type and form, saves, and is stopped. Its
-files are restored into a data directory, dumped from there as an RDB file (once
-straight, once by way of JSON), and the same server starts on that file: it must
-then hold the same keys, values, expiries and consumer groups. The same is done
-with the server's append-only files.
+Each server is filled with keys of every type and form and with functions, saves, and
+is stopped. Its files are restored into a data directory, dumped from there as an RDB
+file (once straight, once by way of JSON), and the same server starts on that file: it
+must then hold the same keys, values, expiries, consumer groups and libraries. The same
+is done with the server's append-only files. A daemon that starts on the data directory
+must hold the same too; it changes what it holds, sinks most of it and stops, and what
+the tool then dumps the server must hold.
 """
 
 import os
@@ -20,6 +22,8 @@ import time
 import redis
 
 LATER_MS = 4_000_000_000_000
+# What stands for the number of a database with libraries.
+LIBRARIES = -1
 
 
 def free_port():
@@ -70,9 +74,19 @@ def version(client):
     return ("redis", tuple(map(int, info["redis_version"].split("."))))
 
 
+LIBRARY = """#!lua name={0}
+redis.register_function('{0}_one', function(keys, args) return redis.call('GET', keys[1]) end)
+redis.register_function{{function_name='{0}_two', callback=function() return 'two' end,
+  flags={{'no-writes'}}}}
+"""
+
+
 def fill(server):
     name, number = version(server.client)
     has_field_expiries = name == "valkey" and number >= (9,)
+    for library in ("first", "second", "gone"):
+        server.client.function_load(LIBRARY.format(library))
+    server.client.function_delete("gone")
     for database in (0, 3, 15):
         client = server.database(database)
         tag = str(database)
@@ -148,10 +162,12 @@ def stream(client, key):
     return (client.xrange(key), numbers, groups)
 
 
-def contents(server):
-    """All keys of all databases, in a form that can be compared."""
-    name, number = version(server.client)
+def contents(server, has_field_expiries):
+    """All libraries and all keys of all databases, in a form that can be compared."""
     found = {}
+    for library in server.client.execute_command("FUNCTION", "LIST", "WITHCODE"):
+        library = named(library)
+        found[(LIBRARIES, library["library_name"])] = ("library", library["library_code"], -1)
     for database in range(16):
         client = server.database(database)
         for key in client.scan_iter(count=1000):
@@ -166,7 +182,7 @@ def contents(server):
                 value = client.zrange(key, 0, -1, withscores=True)
             elif kind == "hash":
                 value = client.hgetall(key)
-                if name == "valkey" and number >= (9,):
+                if has_field_expiries:
                     fields = sorted(value)
                     times = client.execute_command(
                         "HPEXPIRETIME", key, "FIELDS", len(fields), *fields
@@ -186,13 +202,15 @@ def without_counts(found):
                                for group in value[2]], expiry)
         if kind == "stream" else (kind, value, expiry)
         for key, (kind, value, expiry) in found.items()
+        # Nor functions.
+        if key[0] != LIBRARIES
     }
 
 
-def without_times(found):
+def without_times(found, times=("seen-time", "active-time")):
     """A replay cannot know when consumers were last seen."""
     def consumer(it):
-        return {name: value for name, value in it.items() if name not in ("seen-time", "active-time")}
+        return {name: value for name, value in it.items() if name not in times}
 
     def group(it):
         return it | {"consumers": [consumer(one) for one in it["consumers"]]}
@@ -204,6 +222,11 @@ def without_times(found):
     }
 
 
+def without_activity(found):
+    """As before Redis 7.2, which does not tell when a consumer was last active."""
+    return without_times(found, ("active-time",))
+
+
 def compare(what, before, after):
     missing = sorted(before.keys() - after.keys())
     more = sorted(after.keys() - before.keys())
@@ -212,7 +235,7 @@ def compare(what, before, after):
         for key in differ[:5]:
             print(key, str(before[key])[-900:], "\n  became", str(after[key])[-900:])
         raise SystemExit(f"{what}: missing {missing[:9]}, more {more[:9]}, differ {differ[:9]}")
-    print(f"{what}: {len(before)} keys, all the same", flush=True)
+    print(f"{what}: {len(before)} keys and libraries, all the same", flush=True)
 
 
 def run(*words):
@@ -222,22 +245,43 @@ def run(*words):
     return done
 
 
-def load(program, directory, file, *directives):
+def load(program, directory, file, has_field_expiries):
     """What the server holds that starts on this RDB file."""
     os.makedirs(directory)
     shutil.copy(file, os.path.join(directory, "dump.rdb"))
-    with Server(program, directory, *directives) as server:
-        return contents(server)
+    with Server(program, directory) as server:
+        return contents(server, has_field_expiries)
 
 
-def check(tool, program, root, directives):
+def live(daemon, data, has_field_expiries, before, seen, label):
+    """The daemon on this directory; what it holds in the end."""
+    limits = ("--maxmemory", "8mb")
+    with Server(daemon, data, *limits) as server:
+        compare(f"{label}: a daemon", before, seen(contents(server, has_field_expiries)))
+        client = server.client
+        client.function_load(LIBRARY.format("third"))
+        client.function_delete("second")
+        client.rename("text", "renamed")
+        client.append("renamed", " and more")
+        pipe = client.pipeline(transaction=False)
+        for number in range(20_000):
+            pipe.set(f"many:{number}", os.urandom(700).hex())
+        pipe.execute()
+        server.database(9).hset("new", mapping={"a": 1, "b": 2})
+        after = seen(contents(server, has_field_expiries))
+        if client.info("tiering")["tier_cold_keys"] == 0:
+            raise SystemExit("nothing has sunk")
+    return after
+
+
+def check(daemon, tool, program, root, directives):
     os.makedirs(root)
     first = os.path.join(root, "first")
     os.makedirs(first)
     with Server(program, first, "--appendonly", "yes", *directives) as server:
         has_field_expiries = fill(server)
         server.client.save()
-        before = contents(server)
+        before = contents(server, has_field_expiries)
         name, number = version(server.client)
     label = f"{name} {'.'.join(map(str, number))} {' '.join(directives)}"
     versions = ["80"] if has_field_expiries else []
@@ -255,24 +299,30 @@ def check(tool, program, root, directives):
             file = os.path.join(root, f"{os.path.basename(source)}-{rdb_version}.rdb")
             run(tool, "dump", source, "--output", file, "--rdb-version", rdb_version)
             loaded = os.path.join(root, f"load-{os.path.basename(source)}-{rdb_version}")
-            after = load(program, loaded, file)
+            after = load(program, loaded, file, has_field_expiries)
             seen = without_counts if rdb_version == "9" else lambda found: found
             compare(f"{label}: {os.path.basename(file)}", seen(before), seen(after))
     imported = os.path.join(root, "imported")
-    if "import" in run(tool, "--help").stdout:
-        run(tool, "import", imported, os.path.join(first, "appendonlydir"))
-        file = os.path.join(root, "imported.rdb")
-        run(tool, "dump", imported, "--output", file, "--rdb-version", versions[-1])
-        loaded = os.path.join(root, "load-imported")
-        after = load(program, loaded, file)
-        with Server(program, first, "--appendonly", "yes", *directives) as server:
-            reloaded = contents(server)
-        what = f"{label}: append-only files"
-        compare(what, without_times(reloaded), without_times(after))
+    run(tool, "import", imported, os.path.join(first, "appendonlydir"))
+    file = os.path.join(root, "imported.rdb")
+    run(tool, "dump", imported, "--output", file, "--rdb-version", versions[-1])
+    loaded = os.path.join(root, "load-imported")
+    after = load(program, loaded, file, has_field_expiries)
+    with Server(program, first, "--appendonly", "yes", *directives) as server:
+        reloaded = contents(server, has_field_expiries)
+    what = f"{label}: append-only files"
+    compare(what, without_times(reloaded), without_times(after))
+    seen = without_activity if versions == ["9", "10"] else lambda found: found
+    held = live(daemon, data, has_field_expiries, before, seen, label)
+    file = os.path.join(root, "daemon.rdb")
+    run(tool, "dump", data, "--output", file, "--rdb-version", versions[-1])
+    run(tool, "diff", data, file)
+    after = load(program, os.path.join(root, "load-daemon"), file, has_field_expiries)
+    compare(f"{label}: what a daemon held", held, after)
 
 
 def main():
-    tool, *servers = sys.argv[1:]
+    daemon, tool, *servers = sys.argv[1:]
     variants = (
         [],
         ["--rdbcompression", "no", "--rdbchecksum", "no"],
@@ -282,7 +332,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="thermocline-files-") as root:
         for server_number, program in enumerate(servers):
             for number, directives in enumerate(variants):
-                check(tool, program, os.path.join(root, f"{server_number}-{number}"), directives)
+                check(daemon, tool, program, os.path.join(root, f"{server_number}-{number}"), directives)
 
 
 if __name__ == "__main__":

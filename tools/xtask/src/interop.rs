@@ -1,5 +1,5 @@
 //! `cargo xtask interop`: what `thermocline-dump` writes and reads, against the
-//! servers whose files these are, and backups of a running daemon.
+//! servers whose files these are, backups of a running daemon, and the README's recipes.
 //!
 //! Owns the start of the scripts under `interop/`; each says what it checks. Main
 //! thread.
@@ -33,6 +33,7 @@ pub(crate) fn run_all(options: &Options) -> Result<(), BenchError> {
     let scripts = workspace_root().join("tools/xtask/interop");
     let result: Result<(), StepError> = run(Command::new(&python)
         .arg(scripts.join("files.py"))
+        .arg(&daemon.path)
         .arg(&tool)
         .arg(valkey)
         .arg(REDIS_SERVER))
@@ -41,6 +42,14 @@ pub(crate) fn run_all(options: &Options) -> Result<(), BenchError> {
             .arg(scripts.join("backup.py"))
             .arg(&daemon.path)
             .arg(&tool))
+    })
+    .and_then(|()| {
+        run(Command::new(&python)
+            .arg(scripts.join("recipes.py"))
+            .arg(workspace_root().join("README.md"))
+            .arg(&daemon.path)
+            .arg(&tool)
+            .arg(REDIS_SERVER))
     });
     Ok(result?)
 }

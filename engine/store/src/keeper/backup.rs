@@ -18,7 +18,7 @@
 
 use super::Keeper;
 use crate::image;
-use crate::manifest::FILE_NAME;
+use crate::manifest::{COPY_NAME, FILE_NAME};
 use crate::recovery::LOG_DIRECTORY;
 use crate::store::StoreError;
 use crate::tier::segment::SegmentState;
@@ -92,6 +92,7 @@ impl Keeper {
         for directory in [image::DIRECTORY_NAME, volume::DIRECTORY, LOG_DIRECTORY, ""] {
             to.sync_directory(directory)?;
         }
+        to.replace_durably(COPY_NAME, &self.manifest.encode()?)?;
         // A crash before this: a directory that no daemon starts on.
         to.replace_durably(FILE_NAME, &self.manifest.encode()?)?;
         Ok(report)

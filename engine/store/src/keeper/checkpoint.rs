@@ -18,7 +18,8 @@
 //!    as before.
 //! 4. The manifest is replaced. A crash before: the old checkpoint, whose log
 //!    and segments are all there. After: the new one.
-//! 5. What only the old one needed is given up: the log below `X`, image files,
+//! 5. The manifest's copy is replaced; while it is the old one, all that the old one
+//!    leads to is there. What only the old one needed is given up: the log below `X`, image files,
 //!    segments whose cleaning had ended before 1.
 
 use super::Keeper;
@@ -26,7 +27,7 @@ use super::batch::BATCH_BYTES;
 use super::clean::CleanError;
 use crate::image::{self, Directory, PIECES_MAX, PieceBuilder, PieceReference, RangeSet};
 use crate::index::{Found, KeyTable, Location, Slot};
-use crate::manifest::{FILE_NAME, ImageReference, Manifest};
+use crate::manifest::{COPY_NAME, FILE_NAME, ImageReference, Manifest};
 use crate::memory::BEGIN_PERCENT;
 use crate::store::StoreError;
 use crate::tier::SpaceState;
@@ -39,7 +40,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 use thermocline_base::bugs::{Bug, is_planted};
 use thermocline_base::limits::PAGE_BYTES;
-use thermocline_base::{DatabaseId, KeyHash, Lsn, ShardId};
+use thermocline_base::{DatabaseId, KeyHash, Lsn, ShardId, UnixMillis};
 use thermocline_disk::{File, OpenMode};
 
 /// Slots a slice holds the lock for.
@@ -279,7 +280,7 @@ impl Keeper {
         };
         let end_lsn = store.log.position();
         if is_planted(Bug::LogRetiredEarly) {
-            store.log.wal().retire(checkpoint_lsn);
+            store.log.wal().retire(checkpoint_lsn, None);
         }
         if !is_planted(Bug::LogBehindManifest) {
             self.make_durable(end_lsn)?;
@@ -302,10 +303,14 @@ impl Keeper {
         let encoded = manifest.encode().map_err(StoreError::from)?;
         store.disk.replace_durably(FILE_NAME, &encoded)?;
         // 5.
+        if let Err(error) = store.disk.replace_durably(COPY_NAME, &encoded) {
+            // An older one leads a repair to less, or to nothing.
+            tracing::warn!(%error, "the copy of the manifest is not written");
+        }
         self.manifest = manifest;
         self.directory = directory;
         store.volume.image_durable(ticket);
-        store.log.wal().retire(self.retained_from(checkpoint_lsn));
+        self.retire_log(checkpoint_lsn);
         self.remove_old_images();
         Ok(())
     }
@@ -432,16 +437,20 @@ impl Keeper {
         Ok(())
     }
 
-    /// From where on the log stays: what a start needs, or what is to be retained.
-    /// On a disk without room only the former.
-    fn retained_from(&self, checkpoint_lsn: Lsn) -> Lsn {
+    /// Gives up the log but for what a start needs and what is to be retained; on a disk
+    /// without room all but the former.
+    fn retire_log(&self, checkpoint_lsn: Lsn) {
         let store = &self.store;
+        let wal = store.log.wal();
         if store.log.failure().is_some() {
-            return checkpoint_lsn;
+            return wal.retire(checkpoint_lsn, None);
         }
         let retained_bytes = store.settings.wal_retention_bytes();
-        let durable = store.log.wal().durable_lsn();
-        checkpoint_lsn.min(Lsn(durable.0.saturating_sub(retained_bytes)))
+        let below = checkpoint_lsn.min(Lsn(wal.durable_lsn().0.saturating_sub(retained_bytes)));
+        let retained_s = store.settings.wal_retention_seconds();
+        let retained_ms = i64::try_from(retained_s.saturating_mul(1000)).unwrap_or(i64::MAX);
+        let until = UnixMillis(store.clock.now().0.saturating_sub(retained_ms));
+        wal.retire(below, (retained_s > 0).then_some(until));
     }
 
     /// Image files that the directory's pieces stand in.

@@ -47,6 +47,13 @@ pub trait KeyVisitor {
     /// The next key, in no order. A break ends the walk.
     fn key(&mut self, key: OfflineKey<'_>) -> ControlFlow<()>;
 
+    /// What the server keeps for itself under this name, beside the keys. A break ends
+    /// the walk.
+    fn kept(&mut self, name: &[u8], value: ValueRef<'_>) -> ControlFlow<()> {
+        let _ = (name, value);
+        ControlFlow::Continue(())
+    }
+
     /// Something is not what was written.
     fn damage(&mut self, damage: Corruption);
 
@@ -359,7 +366,7 @@ impl<'a> Walk<'a> {
         };
         for (database, named) in databases {
             // A flushed database's keys are void.
-            if self.tail.number_of(database).is_none() {
+            if !self.tail.map.lives(database) {
                 continue;
             }
             let before = slots.len();

@@ -4,7 +4,8 @@
 //! the log's tail; then [`keys`] walks the keys and [`segments`] the tier.
 //! Follows the rules of recovery (`crate::recovery`, `crate::resolve`), but
 //! goes on after damage wherever what follows can still be told apart, and
-//! says of each piece of damage where it is. Does not repair. One thread.
+//! says of each piece of damage where it is. Does not repair; what a repair reads beyond
+//! that is [`Offline::open_to_salvage`]'s. One thread.
 //!
 //! INVARIANT: a key that is yielded is whole: if any part of what makes it up
 //! is damaged, the damage is told and the key is not yielded.
@@ -14,21 +15,24 @@
 pub mod keys;
 mod pages;
 mod resolver;
+mod salvage;
 mod scavenge;
 pub mod segments;
 mod tail;
 
 pub use keys::{KeyVisitor, OfflineKey};
+pub use salvage::ManifestSource;
 pub use segments::SegmentCensus;
 pub use tail::{LogSummary, Tail};
 
 use crate::image::{self, Directory};
-use crate::manifest::{self, Manifest};
+use crate::manifest::{self, MANIFEST_MAX_BYTES, Manifest};
 use crate::recovery::{self, LOG_DIRECTORY};
 use crate::store::StoreError;
 use crate::tier::{Corruption, FormatError, volume};
+use std::io::ErrorKind;
 use std::time::Duration;
-use thermocline_base::Lsn;
+use thermocline_base::{Lsn, UnixMillis};
 use thermocline_disk::{DirectoryLock, Disk, DiskError, OpenMode};
 use thermocline_wal::WalError;
 
@@ -36,12 +40,24 @@ use thermocline_wal::WalError;
 /// lock for a moment longer.
 const LOCK_WAIT: Duration = Duration::from_secs(1);
 
+/// Which moment of the data is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// When the log ended here, where a frame ends.
+    Position(Lsn),
+    /// Nothing that was written later than this counts, and at most a moment before it
+    /// is missing: the log tells the time often, not always.
+    Time(UnixMillis),
+}
+
 /// A locked data directory and what its manifest leads to.
 pub struct Offline {
     disk: Disk,
     manifest: Manifest,
     /// `None` if it is damaged.
     directory: Option<Directory>,
+    /// Whether the manifest was made up from a scan.
+    is_scanned: bool,
     _lock: DirectoryLock,
 }
 
@@ -59,27 +75,20 @@ impl Offline {
         Self::open_at(disk, disk, None, damage)
     }
 
-    /// As [`Offline::open`], but as the data was at the position `until` of the log,
-    /// without it at its end. The log is that of `log`, another disk if `disk` is a
+    /// As [`Offline::open`], but as the data was at the moment `until`,
+    /// without it at the end of the log. The log is that of `log`, another disk if `disk` is a
     /// backup whose daemon went on: it is not locked.
     ///
     /// # Errors
-    /// As [`Offline::open`]; [`StoreError::NotThen`] if the image is newer than
-    /// `until`, or the log ends before it.
+    /// As [`Offline::open`]; [`StoreError::NotThen`] or [`StoreError::NotAtTime`] if the
+    /// image is newer than `until`, or the log ends before it.
     pub fn open_at(
         disk: &Disk,
         log: &Disk,
-        until: Option<Lsn>,
+        until: Option<Moment>,
         damage: &mut dyn FnMut(Corruption),
     ) -> Result<Option<(Self, Tail)>, StoreError> {
-        let names = disk.list("")?;
-        let ours = [
-            manifest::FILE_NAME,
-            LOG_DIRECTORY,
-            image::DIRECTORY_NAME,
-            volume::DIRECTORY,
-        ];
-        if !names.iter().any(|name| ours.contains(&name.as_str())) {
+        if !Self::holds_data(disk)? {
             return Ok(None);
         }
         let lock = disk.lock_directory(LOCK_WAIT)?;
@@ -94,6 +103,11 @@ impl Offline {
                 None
             }
         };
+        let until = match until {
+            None => None,
+            Some(Moment::Position(until)) => Some(until),
+            Some(Moment::Time(at)) => Some(tail::position_at(log, &manifest, at)?),
+        };
         if let Some(until) = until
             && until < manifest.end_lsn
         {
@@ -105,9 +119,40 @@ impl Offline {
             disk: disk.clone(),
             manifest,
             directory,
+            is_scanned: false,
             _lock: lock,
         };
         Ok(Some((offline, tail)))
+    }
+
+    /// Whether anything of a data directory is there.
+    fn holds_data(disk: &Disk) -> Result<bool, StoreError> {
+        let ours = [
+            manifest::FILE_NAME,
+            manifest::COPY_NAME,
+            LOG_DIRECTORY,
+            image::DIRECTORY_NAME,
+            volume::DIRECTORY,
+        ];
+        let names = disk.list("")?;
+        Ok(names.iter().any(|name| ours.contains(&name.as_str())))
+    }
+
+    /// The damage of the manifest's copy, which only who salvages needs: without one, as in
+    /// directories of before, there is none.
+    #[must_use]
+    pub fn copy_damage(&self) -> Option<Corruption> {
+        let read = self
+            .disk
+            .read_whole(manifest::COPY_NAME, MANIFEST_MAX_BYTES as u64 + 1);
+        let error = match read {
+            Ok(bytes) => StoreError::from(Manifest::decode(&bytes).err()?),
+            Err(error) if error.io_error_kind() == ErrorKind::NotFound => return None,
+            Err(error) => error.into(),
+        };
+        let mut damage = damage_of(error, manifest::COPY_NAME).ok()?;
+        manifest::COPY_NAME.clone_into(&mut damage.file);
+        Some(damage)
     }
 
     /// The manifest.

@@ -15,7 +15,7 @@ use crate::pending::PendingEffect;
 use crate::resolve::{Valued, replay};
 use crate::tier::{Corruption, Decompressor, Extent, PagePlace, TierRecord, page};
 use std::ops::ControlFlow;
-use thermocline_base::ShardId;
+use thermocline_base::{DatabaseId, ShardId};
 use thermocline_types::{Form, Value};
 
 /// How many keys that only the tail knows are listed at once.
@@ -186,6 +186,11 @@ impl<'v, V: KeyVisitor + ?Sized> Resolver<'v, V> {
         place: PagePlace,
         record: &TierRecord<'_>,
     ) -> ControlFlow<()> {
+        if walk.offline.is_scanned && !walk.tail.map.lives(record.database) {
+            // Flushed, or of a map that is lost.
+            self.visitor.lost_key(record.database, record.key);
+            return ControlFlow::Continue(());
+        }
         match self.decoded(walk, place, record) {
             Ok(value) => {
                 self.visitor.found_without_image();
@@ -266,8 +271,13 @@ impl<'v, V: KeyVisitor + ?Sized> Resolver<'v, V> {
                 }
             }
         }
-        let (Some((value, expiry)), Some(database)) = (state, walk.tail.number_of(name.database))
-        else {
+        let Some((value, expiry)) = state else {
+            return ControlFlow::Continue(());
+        };
+        if name.database == DatabaseId::SYSTEM {
+            return self.visitor.kept(name.key, value.as_ref());
+        }
+        let Some(database) = walk.tail.number_of(name.database) else {
             return ControlFlow::Continue(());
         };
         self.visitor.key(OfflineKey {

@@ -13,10 +13,61 @@ use crate::recovery::LOG_DIRECTORY;
 use crate::store::StoreError;
 use crate::tier::Corruption;
 use thermocline_base::limits::SHARD_COUNT;
-use thermocline_base::{CodecError, DatabaseId, Lsn};
+use thermocline_base::{CodecError, DatabaseId, Lsn, UnixMillis};
 use thermocline_disk::Disk;
-use thermocline_wal::frame::{FrameKind, SEGMENT_HEADER_BYTES};
+use thermocline_wal::frame::{FrameKind, SEGMENT_HEADER_BYTES, TimeMark};
 use thermocline_wal::{Frame, SegmentFile, Wal};
+
+/// A log whose last time is so much older than a time that is asked for was not written
+/// to in between, in ms: all of it is of before.
+const SILENCE_MS: i64 = 10_000;
+
+/// Where the log ended at the time `at`: nothing below was appended later.
+///
+/// # Errors
+/// [`StoreError::NotAtTime`] if that is not known, or below what the image needs.
+pub(super) fn position_at(
+    log: &Disk,
+    manifest: &Manifest,
+    at: UnixMillis,
+) -> Result<Lsn, StoreError> {
+    let mut last: Option<TimeMark> = None;
+    let mut first = None;
+    let mut is_past = false;
+    let mut end = manifest.checkpoint_lsn;
+    let mut visit = |frame: Frame<'_>| {
+        if is_past {
+            return;
+        }
+        end = frame.end;
+        let Some(mark) = frame.time_mark() else {
+            return;
+        };
+        if mark.covered >= manifest.end_lsn {
+            first = first.or(Some(mark.at));
+        }
+        if mark.at > at {
+            is_past = true;
+        } else {
+            last = Some(mark);
+        }
+    };
+    let (from, to) = (manifest.checkpoint_lsn, manifest.end_lsn);
+    let read = Wal::read(log, LOG_DIRECTORY, from, to, &mut visit);
+    // What comes later is of no account: a daemon may be writing it.
+    if !is_past {
+        read?;
+    }
+    let position = match last {
+        None => Lsn::ZERO,
+        Some(mark) if !is_past && at.0.saturating_sub(mark.at.0) > SILENCE_MS => end,
+        Some(mark) => mark.covered,
+    };
+    if position >= manifest.end_lsn {
+        return Ok(position);
+    }
+    Err(StoreError::NotAtTime { at, first })
+}
 
 /// What the log holds.
 #[derive(Clone, Debug, Default)]
@@ -37,6 +88,8 @@ pub struct LogSummary {
     pub effects: u64,
     /// Chains without their last part: void.
     pub void_chains: usize,
+    /// What is lost between intact frames, if the log was salvaged.
+    pub gaps: Vec<(Lsn, Lsn)>,
 }
 
 impl LogSummary {
@@ -99,16 +152,7 @@ impl Tail {
         until: Option<Lsn>,
         damage: &mut dyn FnMut(Corruption),
     ) -> Result<Self, StoreError> {
-        let mut tail = Self {
-            pending: std::iter::repeat_with(Pending::default)
-                .take(SHARD_COUNT)
-                .collect(),
-            map: manifest.databases,
-            summary: LogSummary {
-                end_lsn: manifest.checkpoint_lsn,
-                ..LogSummary::default()
-            },
-        };
+        let mut tail = Self::empty(manifest);
         let mut chains = Chains::default();
         // Effects behind a frame that cannot be understood are not applied.
         let mut fault: Option<(Lsn, CodecError)> = None;
@@ -151,14 +195,33 @@ impl Tail {
             let found = error.to_string();
             damage(tail.summary.damaged_frame(lsn, "a list of effects", found));
         }
-        let identities = tail.map.identities;
-        for pending in &mut tail.pending {
-            pending.retain_databases(|database| identities.contains(&database));
-        }
+        tail.drop_flushed();
         Ok(tail)
     }
 
-    fn feed(
+    /// That of the checkpoint, before any frame.
+    pub(super) fn empty(manifest: &Manifest) -> Self {
+        Self {
+            pending: std::iter::repeat_with(Pending::default)
+                .take(SHARD_COUNT)
+                .collect(),
+            map: manifest.databases,
+            summary: LogSummary {
+                end_lsn: manifest.checkpoint_lsn,
+                ..LogSummary::default()
+            },
+        }
+    }
+
+    /// Forgets the effects on databases that were flushed.
+    pub(super) fn drop_flushed(&mut self) {
+        let map = self.map;
+        for pending in &mut self.pending {
+            pending.retain_databases(|database| map.lives(database));
+        }
+    }
+
+    pub(super) fn feed(
         &mut self,
         chains: &mut Chains,
         manifest: &Manifest,

@@ -157,6 +157,7 @@ impl Log {
             history: 7,
             history_start: Lsn::ZERO,
             segment_bytes: 0,
+            begun_at: UnixMillis(0),
         };
         let mut bytes = header.encode();
         bytes.resize(SEGMENT_HEADER_BYTES, 0);

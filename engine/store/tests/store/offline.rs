@@ -4,11 +4,11 @@ use crate::support::{Held, Opened, held};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::Path;
-use thermocline_base::{Random, UnixMillis};
+use thermocline_base::{Clock, Random, UnixMillis};
 use thermocline_disk::{BackendChoice, Disk};
-use thermocline_store::KeyName;
-use thermocline_store::offline::{KeyVisitor, Offline, OfflineKey};
+use thermocline_store::offline::{KeyVisitor, ManifestSource, Moment, Offline, OfflineKey};
 use thermocline_store::tier::Corruption;
+use thermocline_store::{KeyName, StoreError};
 use thermocline_types::Update;
 use thermocline_wal::Policy;
 
@@ -30,14 +30,99 @@ impl KeyVisitor for Collect {
 }
 
 pub(crate) fn read(directory: &Path) -> Keys {
+    read_at(directory, None).expect("it can be read")
+}
+
+fn read_at(directory: &Path, moment: Option<Moment>) -> Result<Keys, StoreError> {
     let disk = Disk::open(directory, BackendChoice::Posix).expect("the directory opens");
     let mut damage = |damage| panic!("{damage}");
-    let opened = Offline::open(&disk, &mut damage).expect("it can be read");
+    let opened = Offline::open_at(&disk, &disk, moment, &mut damage)?;
     let (offline, tail) = opened.expect("it holds data");
     let mut collect = Collect(Keys::new());
     let visited = offline.visit_keys(tail, &mut collect);
     visited.expect("all can be read");
-    collect.0
+    Ok(collect.0)
+}
+
+#[test]
+fn the_data_of_a_time_are_found_again() {
+    let place = tempfile::tempdir().expect("a directory");
+    let path = place.path();
+    let life = |at_ms: i64, keys: &[&[u8]], checkpoint: bool| {
+        let disk = Disk::open(path, BackendChoice::Posix).expect("the directory opens");
+        let clock = Clock::standing(UnixMillis(at_ms));
+        let opened = Opened::on_clock(disk, Some(Policy::Always), 7, clock);
+        let mut opened = opened.expect("the store opens");
+        for key in keys {
+            opened.set(0, key, b"v", None);
+        }
+        opened.close(checkpoint);
+    };
+    life(1_000_000, &[b"a"], false);
+    life(2_000_000, &[b"b"], false);
+    life(3_000_000, &[b"c"], false);
+    let names = |at_ms: i64| -> Option<Vec<u8>> {
+        let keys = read_at(path, Some(Moment::Time(UnixMillis(at_ms)))).ok()?;
+        Some(keys.into_keys().flat_map(|(_, key)| key).collect())
+    };
+    // Each life told its time at its end: at the same time it is there already.
+    for (at_ms, expected) in [
+        (999_999, &b""[..]),
+        (1_000_000, b"a"),
+        (1_999_999, b"a"),
+        (2_000_000, b"ab"),
+        (3_000_000, b"abc"),
+        (i64::MAX, b"abc"),
+    ] {
+        assert_eq!(names(at_ms).as_deref(), Some(expected), "{at_ms}");
+    }
+    // The image cannot be undone.
+    life(4_000_000, &[b"d"], true);
+    assert_eq!(names(4_000_000).as_deref(), Some(&b"abcd"[..]));
+    let refused = read_at(path, Some(Moment::Time(UnixMillis(3_999_999))));
+    let first = Some(UnixMillis(4_000_000));
+    assert!(
+        matches!(&refused, Err(StoreError::NotAtTime { first: it, .. }) if *it == first),
+        "{:?}",
+        refused.err()
+    );
+}
+
+#[test]
+fn what_is_intact_behind_damage_of_the_log_is_salvaged() {
+    let place = tempfile::tempdir().expect("a directory");
+    let path = place.path();
+    let mut opened = Opened::open(path, Some(Policy::Always), 7);
+    let keys: Vec<_> = (0..100)
+        .map(|key| format!("key {key:03}").into_bytes())
+        .collect();
+    for key in &keys {
+        opened.set(0, key, b"value", None);
+    }
+    opened.close(false);
+    let directory = path.join("wal");
+    let segments = directory.read_dir().expect("it is there");
+    let needle = b"key 050";
+    for segment in segments.map(|entry| entry.expect("it is readable").path()) {
+        let mut bytes = std::fs::read(&segment).expect("it is readable");
+        if let Some(at) = bytes.windows(needle.len()).position(|it| it == needle) {
+            bytes[at] ^= 1;
+            std::fs::write(&segment, bytes).expect("it is writable");
+        }
+    }
+    let disk = Disk::open(path, BackendChoice::Posix).expect("the directory opens");
+    let mut damages = Vec::new();
+    let salvage = Offline::open_to_salvage(&disk, &mut |damage| damages.push(damage));
+    let (offline, tail, source) = salvage.expect("it can be read").expect("it holds data");
+    assert_eq!(source, ManifestSource::Manifest);
+    assert_eq!((damages.len(), tail.summary().gaps.len()), (1, 1));
+    let mut collect = Collect(Keys::new());
+    offline
+        .salvage_keys(tail, &mut collect)
+        .expect("it is read");
+    let found: Vec<_> = collect.0.into_keys().map(|(_, key)| key).collect();
+    let expected: Vec<_> = keys.into_iter().filter(|key| key != needle).collect();
+    assert_eq!(found, expected);
 }
 
 /// One random change, on the store and on the model.

@@ -32,10 +32,19 @@ impl Opened {
     }
 
     pub(crate) fn on(disk: Disk, policy: Option<Policy>, seed: u64) -> Result<Self, StoreError> {
+        Self::on_clock(disk, policy, seed, Clock::system())
+    }
+
+    pub(crate) fn on_clock(
+        disk: Disk,
+        policy: Option<Policy>,
+        seed: u64,
+        clock: Clock,
+    ) -> Result<Self, StoreError> {
         let options = StoreOptions {
             log: policy,
             tier: true,
-            clock: Clock::system(),
+            clock,
             seed,
         };
         let (store, _) = Store::open(disk, options)?;

@@ -15,8 +15,8 @@ use super::encode::{put_body, put_string};
 use super::list::TYPE_LIST;
 use super::primitive::Decoder;
 use super::{
-    HashField, RdbError, RdbValue, TYPE_HASH, TYPE_SET, TYPE_SORTED_SET, TYPE_STREAM,
-    TYPE_STREAM_COUNTS, TYPE_VALKEY_HASH_EXPIRY, decode, put_length, stream,
+    HashField, RdbError, RdbValue, TYPE_HASH, TYPE_REDIS_HASH_EXPIRY, TYPE_SET, TYPE_SORTED_SET,
+    TYPE_STREAM, TYPE_STREAM_COUNTS, TYPE_VALKEY_HASH_EXPIRY, decode, put_length, stream,
 };
 use crate::hash::HashRef;
 use crate::set::Member;
@@ -33,6 +33,8 @@ pub enum FileVersion {
     Redis70,
     /// 11, of Redis 7.2 and Valkey 7.2 to 8.
     Redis72,
+    /// 12, of Redis 7.4 to 8.2: hashes have field expiries.
+    Redis74,
     /// 80, of Valkey 9: hashes have field expiries.
     Valkey9,
 }
@@ -45,6 +47,7 @@ impl FileVersion {
             Self::Redis5 => 9,
             Self::Redis70 => 10,
             Self::Redis72 => 11,
+            Self::Redis74 => 12,
             Self::Valkey9 => 80,
         }
     }
@@ -52,7 +55,10 @@ impl FileVersion {
 
 /// The version cannot say this.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("fields of the hash expire, which only RDB version 80, of Valkey 9, can say")]
+#[error(
+    "fields of the hash expire, which only RDB versions 80, of Valkey 9, and 12, of Redis 7.4, \
+     can say"
+)]
 pub struct NoFieldExpiries;
 
 /// Appends a value to a file of `version`; the type that stands before its key.
@@ -67,9 +73,13 @@ pub fn write_value(
 ) -> Result<u8, NoFieldExpiries> {
     if let RdbValue::Hash(fields) = value
         && version < FileVersion::Valkey9
-        && fields.iter().any(|field| field.expiry.is_some())
+        && let Some(earliest) = fields.iter().filter_map(|field| field.expiry).min()
     {
-        return Err(NoFieldExpiries);
+        if version < FileVersion::Redis74 {
+            return Err(NoFieldExpiries);
+        }
+        put_redis_expiry_hash(out, fields, earliest);
+        return Ok(TYPE_REDIS_HASH_EXPIRY);
     }
     // Redis 5 and 6 know no listpacks but those of streams; Redis 7.0 none of sets.
     let is_compact = is_compact
@@ -96,6 +106,25 @@ pub fn write_value(
         }
         _ => put_body(out, value, is_compact),
     })
+}
+
+/// Appends the fields with the rest of their times after `earliest`, plus one: 0 is none.
+fn put_redis_expiry_hash(out: &mut Vec<u8>, fields: &[HashField], earliest: UnixMillis) {
+    // A time before 1970 is long past, and nothing is before it.
+    let earliest_ms = earliest.0.max(0);
+    out.extend_from_slice(&earliest_ms.to_le_bytes());
+    put_length(out, fields.len() as u64);
+    for field in fields {
+        let rest_ms = field
+            .expiry
+            .map(|at| at.0.saturating_sub(earliest_ms).max(0));
+        put_length(
+            out,
+            rest_ms.map_or(0, |rest_ms| rest_ms.unsigned_abs().saturating_add(1)),
+        );
+        put_string(out, &field.field);
+        put_string(out, &field.value);
+    }
 }
 
 /// Decodes the value of type `kind` that `bytes` are, no more and no less; its

@@ -192,6 +192,18 @@ fn redis_field_expiries_restore() {
             field(b"c", b"3", Some(1_005)),
         ]))
     );
+    let fields = restore(&sealed(&relative, 12), LIMIT).unwrap();
+    let mut written = Vec::new();
+    let kind = write_value(&mut written, &fields, true, FileVersion::Redis74);
+    assert_eq!(kind, Ok(TYPE_REDIS_HASH_EXPIRY));
+    // Its earliest time and how many fields; numbers take another form than above.
+    assert_eq!(written[..10], relative[1..11]);
+    assert_eq!(
+        read_value(TYPE_REDIS_HASH_EXPIRY, 12, &written, LIMIT).as_ref(),
+        Ok(&fields)
+    );
+    let older = write_value(&mut written, &fields, true, FileVersion::Redis72);
+    assert_eq!(older, Err(NoFieldExpiries));
     let mut packed = vec![TYPE_REDIS_HASH_LISTPACK_EXPIRY];
     packed.extend_from_slice(&1_000_u64.to_le_bytes());
     packed.push(22);

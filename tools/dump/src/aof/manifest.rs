@@ -4,8 +4,8 @@
 //! beside it: its name is a name, not a path.
 
 use crate::failure::Failure;
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 /// The largest manifest that is read, in bytes.
 const MANIFEST_MAX_BYTES: u64 = 1 << 20;
@@ -65,12 +65,19 @@ pub fn find_files(path: &Path) -> Result<Vec<AofFile>, Failure> {
     let text = fs::read_to_string(&manifest).map_err(|error| failed(&manifest, error))?;
     let directory = manifest.parent().unwrap_or(Path::new("."));
     let files = parse(&text).map_err(|(line, reason)| Failure::Line { line, reason })?;
-    Ok(files
+    files
         .into_iter()
-        .map(|name| AofFile {
-            path: directory.join(name),
+        .map(|name| {
+            let path = directory.join(name);
+            // A name that the content gives leads nowhere else.
+            let metadata = path.symlink_metadata();
+            if metadata.map_err(|error| failed(&path, error))?.is_file() {
+                return Ok(AofFile { path });
+            }
+            let reason = "the manifest names it, and it is no plain file";
+            Err(failed(&path, io::Error::other(reason)))
         })
-        .collect())
+        .collect()
 }
 
 /// The names of the files to read, the base first; or in which line what is

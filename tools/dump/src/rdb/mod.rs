@@ -30,7 +30,7 @@ mod write;
 
 pub use read::{Element, RawKey, RdbFileError, RdbReader, is_magic};
 pub use write::RdbWriter;
-pub(crate) use write::{put_database, put_key};
+pub(crate) use write::{put_database, put_key, put_library};
 
 /// The largest element, in bytes: a key with its value.
 pub const ELEMENT_MAX_BYTES: usize = 2 << 30;

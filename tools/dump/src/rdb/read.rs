@@ -78,8 +78,13 @@ pub fn is_magic(bytes: &[u8]) -> bool {
 pub enum Element<'a> {
     /// A key.
     Key(RawKey<'a>),
-    /// A library of functions: its code, as the file has the string.
-    Function(&'a [u8]),
+    /// A library of functions.
+    Function {
+        /// Where it begins in the file.
+        offset: u64,
+        /// Its text, a string of the file: see [`read_string`].
+        code: &'a [u8],
+    },
     /// What a module keeps beside the keys, which is skipped.
     Module,
 }
@@ -225,7 +230,7 @@ impl<R: Read> RdbReader<R> {
                 Found::Module => return Ok(Some(Element::Module)),
                 Found::Function(code) => {
                     let code = self.window.get(window(code)).unwrap_or_default();
-                    return Ok(Some(Element::Function(code)));
+                    return Ok(Some(Element::Function { offset, code }));
                 }
                 Found::Key { kind, key, value } => {
                     return Ok(Some(Element::Key(RawKey {

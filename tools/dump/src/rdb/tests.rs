@@ -143,7 +143,9 @@ fn what_is_beside_the_keys_is_told_or_skipped() {
     );
     bytes.extend_from_slice(b"\xff\x00\x00\x00\x00\x00\x00\x00\x00");
     let mut reader = RdbReader::new(&bytes[..]).expect("a header");
-    assert!(matches!(reader.next_element(), Ok(Some(Element::Function(code))) if !code.is_empty()));
+    assert!(
+        matches!(reader.next_element(), Ok(Some(Element::Function { code, .. })) if !code.is_empty())
+    );
     let Ok(Some(Element::Key(raw))) = reader.next_element() else {
         panic!("a key");
     };

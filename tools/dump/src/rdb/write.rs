@@ -3,7 +3,7 @@
 //! Owns the file's order and its CRC. Elements may be put together elsewhere:
 //! [`put_key`] does that in memory, on any thread.
 
-use super::{OPCODE_AUXILIARY, OPCODE_DATABASE, OPCODE_END, OPCODE_EXPIRY_MS};
+use super::{OPCODE_AUXILIARY, OPCODE_DATABASE, OPCODE_END, OPCODE_EXPIRY_MS, OPCODE_FUNCTION};
 use crc_fast::{CrcAlgorithm, Digest};
 use std::io::{self, Write};
 use thermocline_base::UnixMillis;
@@ -71,6 +71,12 @@ impl<W: Write> RdbWriter<W> {
 pub(crate) fn put_database(out: &mut Vec<u8>, database: u8) {
     out.push(OPCODE_DATABASE);
     put_length(out, u64::from(database));
+}
+
+/// Appends a library of functions.
+pub(crate) fn put_library(out: &mut Vec<u8>, text: &[u8]) {
+    out.push(OPCODE_FUNCTION);
+    put_string(out, text);
 }
 
 /// Appends a key. `value` is scratch space.

@@ -17,6 +17,12 @@ fn keys() -> Vec<String> {
     lines
 }
 
+fn sorted_keys() -> Vec<String> {
+    let mut keys = keys();
+    keys.sort();
+    keys
+}
+
 /// The file in `directory` that holds `needle`, and where.
 fn find(directory: &Path, needle: &[u8]) -> (PathBuf, usize) {
     for entry in directory.read_dir().expect("it is there") {
@@ -172,4 +178,76 @@ fn repair_finds_the_keys_of_a_lost_image_in_the_tier() {
     );
     assert_eq!(dumped(&new, &[]).len(), keys().len());
     done(&["verify", &new]);
+}
+
+#[test]
+fn repair_needs_no_manifest_while_its_copy_is_there() {
+    let (place, directory) = Place::with(&keys());
+    for name in ["gone", "flipped"] {
+        let manifest = place.path("data/manifest");
+        let before = std::fs::read(&manifest).expect("it is there");
+        if name == "gone" {
+            std::fs::remove_file(&manifest).expect("it is removed");
+        } else {
+            flip(&manifest, 40);
+        }
+        let new = place.text(name);
+        let repaired = run(&["repair", &directory, &new]);
+        assert_eq!(repaired.code, Some(1), "{}", repaired.messages);
+        let told = &repaired.output;
+        assert!(
+            told.contains("manifest.copy took the manifest's place"),
+            "{told}"
+        );
+        assert!(
+            told.contains("0 keys lost by name, 0 keys whose names"),
+            "{told}"
+        );
+        assert_eq!(dumped(&new, &[]), sorted_keys());
+        std::fs::write(&manifest, before).expect("it is writable");
+    }
+    // A damaged copy is told before it is needed.
+    flip(&place.path("data/manifest.copy"), 40);
+    let verified = run(&["verify", &directory]);
+    assert_eq!(verified.code, Some(1));
+    assert!(
+        verified.output.contains("damage: manifest.copy"),
+        "{}",
+        verified.output
+    );
+    assert_eq!(dumped(&directory, &[]), sorted_keys());
+}
+
+#[test]
+fn repair_without_manifest_and_copy_searches_the_tier_and_the_log() {
+    let (place, directory) = Place::with(&keys());
+    // One key is in the log only.
+    let file = place.file("more", &[string("late", "v")]);
+    done(&["restore", &directory, &file]);
+    for name in ["manifest", "manifest.copy"] {
+        std::fs::remove_file(place.path("data").join(name)).expect("it is removed");
+    }
+    let new = place.text("new");
+    let repaired = run(&["repair", &directory, &new]);
+    assert_eq!(repaired.code, Some(1), "{}", repaired.messages);
+    assert!(
+        repaired
+            .output
+            .contains("the tier and the log were searched"),
+        "{}",
+        repaired.output
+    );
+    let mut expected = sorted_keys();
+    expected.push(string("late", "v"));
+    expected.sort();
+    assert_eq!(dumped(&new, &[]), expected);
+    done(&["verify", &new]);
+    // Where nothing at all is left, nothing is made up.
+    std::fs::remove_dir_all(place.path("data/wal")).expect("it is removed");
+    std::fs::remove_dir_all(place.path("data/tier")).expect("it is removed");
+    std::fs::remove_dir_all(place.path("data/image")).expect("it is removed");
+    assert_eq!(
+        run(&["repair", &directory, &place.text("none")]).code,
+        Some(2)
+    );
 }

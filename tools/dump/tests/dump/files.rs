@@ -1,6 +1,6 @@
 //! RDB files and append-only files, and what differs.
 
-use crate::support::{Place, done, dumped, run, sorted, string};
+use crate::support::{Place, done, dumped, request, run, sorted, string};
 
 const GOLDEN: &str = include_str!("golden.jsonl");
 
@@ -96,14 +96,6 @@ fn a_difference_is_told_key_by_key() {
     assert_eq!(filtered.code, Some(0), "{}", filtered.output);
 }
 
-fn request(words: &[&str]) -> String {
-    let words = words
-        .iter()
-        .map(|word| format!("${}\r\n{word}\r\n", word.len()));
-    let count = words.len();
-    format!("*{count}\r\n{}", words.collect::<String>())
-}
-
 #[test]
 fn append_only_files_are_replayed_and_a_torn_end_is_cut_and_told() {
     let place = Place::new();
@@ -124,7 +116,7 @@ fn append_only_files_are_replayed_and_a_torn_end_is_cut_and_told() {
         request(&["SET", "b", "1", "PXAT", "1000"]),
         request(&["INCR", "b"]),
         request(&["EXEC"]),
-        request(&["FUNCTION", "LOAD", "code"]),
+        request(&["PUBLISH", "channel", "text"]),
         "#TS:1700000000\r\n".to_owned(),
         request(&["DEL", "b"]),
     ];
@@ -137,7 +129,9 @@ fn append_only_files_are_replayed_and_a_torn_end_is_cut_and_told() {
     let cut = format!("cut at offset {}", request(&["INCR", "a"]).len());
     assert!(imported.messages.contains(&cut), "{}", imported.messages);
     assert!(
-        imported.messages.contains("1 request of functions"),
+        imported
+            .messages
+            .contains("1 request of scripts or channels skipped"),
         "{}",
         imported.messages
     );
@@ -199,5 +193,51 @@ fn a_directory_is_restored_as_it_was_at_a_position_of_its_log() {
             "{}",
             refused.messages
         );
+    }
+}
+
+#[test]
+fn no_name_of_a_manifest_leads_out_of_its_directory() {
+    let place = Place::new();
+    std::fs::create_dir(place.path("aof")).expect("it can be made");
+    std::fs::write(place.path("secret"), request(&["SET", "a", "v"])).expect("it can be written");
+    std::os::unix::fs::symlink(place.path("secret"), place.path("aof/link")).expect("made");
+    for (name, code) in [("../secret", 3), ("link", 2)] {
+        let line = format!("file {name} seq 1 type i\n");
+        std::fs::write(place.path("aof/a.manifest"), line).expect("it can be written");
+        let new = place.text("new");
+        let refused = run(&["import", &new, &place.text("aof")]);
+        assert_eq!(refused.code, Some(code), "{}", refused.messages);
+        assert!(!place.path("new").exists());
+    }
+}
+
+#[test]
+fn hostile_files_end_with_a_reason_and_write_nothing() {
+    let place = Place::new();
+    let huge = [&b"REDIS0011\x00\x01k\x81"[..], &(1_u64 << 40).to_be_bytes()].concat();
+    // A hash that declares more fields than any file holds, its CRC left out.
+    let fields = [&b"REDIS0011\x04\x01h\x81"[..], &u64::MAX.to_be_bytes()].concat();
+    // Valid to its end, but for a value that is none: an integer set of nothing.
+    let mut empty = b"REDIS0011\x00\x01a\x01v\x0b\x01s\x08\x02\0\0\0\0\0\0\0\xff".to_vec();
+    empty.extend_from_slice(&[0; 8]);
+    let deep = format!("{{\"db\":{}", "[".repeat(100_000)).into_bytes();
+    let request = b"*1048576\r\n$536870912\r\n".to_vec();
+    for (name, bytes, command) in [
+        ("huge", huge, "restore"),
+        ("fields", fields, "restore"),
+        ("empty", empty, "restore"),
+        ("deep", deep, "restore"),
+        ("request", request, "restore"),
+        ("torn", b"*1\r\n$99999999999\r\n".to_vec(), "import"),
+    ] {
+        std::fs::write(place.path(name), bytes).expect("it can be written");
+        let new = place.text(&format!("new-{name}"));
+        let refused = run(&[command, &new, &place.text(name)]);
+        assert_eq!(refused.code, Some(3), "{name}: {}", refused.messages);
+        assert!(!refused.messages.contains("panic"), "{}", refused.messages);
+        if command == "restore" {
+            assert!(!place.path(&format!("new-{name}")).exists(), "{name}");
+        }
     }
 }

@@ -85,3 +85,12 @@ pub(crate) fn dumped(directory: &str, more: &[&str]) -> Vec<String> {
 pub(crate) fn string(key: &str, value: &str) -> String {
     format!(r#"{{"db":0,"key":"{key}","type":"string","value":"{value}"}}"#)
 }
+
+/// A request of an append-only file.
+pub(crate) fn request(words: &[&str]) -> String {
+    let words = words
+        .iter()
+        .map(|word| format!("${}\r\n{word}\r\n", word.len()));
+    let count = words.len();
+    format!("*{count}\r\n{}", words.collect::<String>())
+}

@@ -179,6 +179,7 @@ pub(super) fn persistence(source: &Source<'_>, report: &mut Report) {
         ("log_durable_lsn", &found.durable_lsn),
         ("log_checkpoint_lsn", &found.checkpoint_lsn),
         ("log_oldest_lsn", &found.oldest_lsn),
+        ("log_oldest_time_ms", &found.oldest_log_ms),
         (
             "log_retained_bytes",
             &found.checkpoint_lsn.saturating_sub(found.oldest_lsn),

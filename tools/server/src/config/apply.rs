@@ -110,6 +110,7 @@ fn apply(server: &Server, name: &str, value: &str) {
         }
         "checkpoint-wal-bytes" => settings.set_checkpoint_wal_bytes(number()),
         "wal-retention" => settings.set_wal_retention_bytes(number()),
+        "wal-retention-seconds" => settings.set_wal_retention_seconds(number()),
         "checkpoint-interval-ms" => settings.set_checkpoint_interval_ms(number()),
         "appendfsync" if server.config.is_yes("appendonly") => {
             server.store.set_log_policy(log_policy(value));

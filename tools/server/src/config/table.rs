@@ -309,6 +309,7 @@ static OWN: &[Directive] = &[
     Directive::start("unixsocket", Text, ""),
     Directive::start("unixsocketperm", Text, "0"),
     Directive::live("wal-retention", BYTES, "0"),
+    Directive::live("wal-retention-seconds", COUNT, "0"),
     Directive::live("zset-max-listpack-entries", COUNT, "128").alias("zset-max-ziplist-entries"),
     Directive::live("zset-max-listpack-value", BYTES, "64").alias("zset-max-ziplist-value"),
 ];
