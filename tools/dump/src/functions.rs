@@ -58,7 +58,13 @@ impl Aside for NoSession {
         ));
     }
 
-    fn note(&mut self, _: &Call<'_>, _: &[u8]) {}
+    fn now_ns(&self) -> u64 {
+        0
+    }
+
+    fn note(&mut self, _: &Call<'_>, _: u64, _: &[u8]) {}
+
+    fn note_queued(&mut self, _: &Call<'_>, _: u64, _: &[u8]) {}
 
     fn refusal(&mut self, _: &Command) -> Option<CommandError> {
         None
