@@ -13,7 +13,7 @@ use crate::commands::moment;
 use crate::hub::MONITOR;
 use crate::registry;
 use crate::session::Replies;
-use crate::slowlog::{SlowEntry, shortened};
+use crate::slowlog::{SlowEntry, shortened, shortened_name};
 
 impl Runner {
     /// Books a request that ran: time, errors, the slow log.
@@ -40,7 +40,8 @@ impl Runner {
                 .is_some_and(|command| Executor::is_scripted(command));
             self.count_error(place.offset, is_custom);
         }
-        let reply_bytes = self.reply.as_bytes().len() - place.offset;
+        // One that was cut has no bytes left.
+        let reply_bytes = self.reply.as_bytes().len().saturating_sub(place.offset);
         self.note_slow(number, spent_ns, reply_bytes, words);
         if self.server.hotkeys.is_active() {
             let command = registry::all().get(usize::from(number));
@@ -192,7 +193,7 @@ impl Runner {
             measure,
             arguments: shortened(&redacted(command, words)),
             address: client.address.clone(),
-            name: client.names.lock().name.clone(),
+            name: shortened_name(&client.names.lock().name),
         }
     }
 
