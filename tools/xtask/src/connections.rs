@@ -26,7 +26,7 @@ const VALUES: Values = Values::Fixed { bytes: 64 };
 /// The value that slow readers ask for.
 const LONG_BYTES: usize = 4 << 20;
 /// How many of them there are: what they hold is counted, and bounded.
-const SLOW_READERS: usize = 20;
+const SLOW_READERS: usize = 10;
 /// Between two steps of a slow client.
 const SLOW_STEP: Duration = Duration::from_micros(500);
 /// What slow writers send in the end.
