@@ -164,6 +164,20 @@ impl Parked {
         self.arguments.iter().map(AsRef::as_ref)
     }
 
+    /// About what it takes while it waits, here and in the queues of its keys, in bytes.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        /// Beside the bytes of an argument, and of a key with its place in a queue.
+        const ARGUMENT_BYTES: usize = 16;
+        const KEY_BYTES: usize = 160;
+        let arguments = self
+            .arguments
+            .iter()
+            .map(|word| word.len() + ARGUMENT_BYTES);
+        let keys = self.keys.iter().map(|key| 2 * key.len() + KEY_BYTES);
+        arguments.chain(keys).sum()
+    }
+
     /// The keys it waits for.
     pub(crate) fn names(&self) -> impl Iterator<Item = KeyName<'_>> {
         self.keys.iter().map(|key| KeyName {

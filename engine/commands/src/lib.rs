@@ -17,6 +17,7 @@ pub mod executor;
 pub mod glob;
 mod handlers;
 pub mod reply;
+mod reply_room;
 pub mod scripts;
 pub mod table;
 
@@ -25,4 +26,5 @@ pub use context::{Context, Failure, Handler};
 pub use error::CommandError;
 pub use executor::{Aside, Beside, Call, Done, Executor, Ran, ScriptRan, Scripted, Watched};
 pub use reply::{Mark, ReplyBuffer, Version};
+pub use reply_room::ReplyRoom;
 pub use scripts::Scripts;

@@ -3,9 +3,12 @@
 //! Owns the reply bytes not yet handed to the socket and every difference
 //! between RESP2 and RESP3. Does not check that an aggregate gets as many
 //! elements as announced. INVARIANT: text of simple strings and errors holds
-//! no CR or LF. Runs on the connection's thread.
+//! no CR or LF. INVARIANT: nothing is appended that [`ReplyBuffer::has_room`] was not asked
+//! about, so a buffer never outgrows its bounds. Runs on the connection's thread.
 
 use crate::error::CommandError;
+use crate::reply_room::{ReplyRoom, Share};
+use std::sync::Arc;
 use thermocline_types::number::double_text;
 
 /// The protocol version a connection speaks.
@@ -27,10 +30,19 @@ const AROUND_BYTES: usize = 32;
 pub struct Mark(usize);
 
 /// Replies being written.
+///
+/// A buffer that would outgrow its bounds is cut: it forgets what it holds and takes nothing
+/// more. What was asked for is done all the same; only its client, who could not be told,
+/// has to be closed.
 #[derive(Debug, Default)]
 pub struct ReplyBuffer {
     bytes: Vec<u8>,
     version: Version,
+    /// Its part of what all replies share.
+    share: Share,
+    /// What the client may leave unread; 0 for no bound.
+    most_bytes: u64,
+    is_cut: bool,
 }
 
 impl ReplyBuffer {
@@ -38,9 +50,32 @@ impl ReplyBuffer {
     #[must_use]
     pub fn new(version: Version) -> Self {
         Self {
-            bytes: Vec::new(),
             version,
+            ..Self::default()
         }
+    }
+
+    /// An empty buffer of the same version that shares the same room.
+    #[must_use]
+    pub fn sibling(&self) -> Self {
+        Self {
+            version: self.version,
+            share: self.share.sibling(),
+            ..Self::default()
+        }
+    }
+
+    /// Bounds what is written from here on: by what all replies share, and by `most_bytes`,
+    /// 0 for no bound of its own.
+    pub fn set_bounds(&mut self, room: Option<&Arc<ReplyRoom>>, most_bytes: u64) {
+        self.share.set_room(room);
+        self.most_bytes = most_bytes;
+    }
+
+    /// Whether it would have outgrown its bounds: nothing of it is left.
+    #[must_use]
+    pub const fn is_cut(&self) -> bool {
+        self.is_cut
     }
 
     /// The version in use.
@@ -64,12 +99,62 @@ impl ReplyBuffer {
     /// are void.
     #[must_use]
     pub fn take(&mut self) -> Vec<u8> {
+        self.share.clear();
         std::mem::take(&mut self.bytes)
+    }
+
+    /// Forgets everything written, and the buffer's own room if that is above `kept_bytes`;
+    /// marks taken before are void.
+    pub fn clear(&mut self, kept_bytes: usize) {
+        self.bytes.clear();
+        if self.bytes.capacity() > kept_bytes {
+            self.bytes = Vec::new();
+            self.share.clear();
+        }
     }
 
     /// Appends what `other` holds, which uses the same version.
     pub fn append(&mut self, other: &Self) {
-        self.bytes.extend_from_slice(&other.bytes);
+        if other.is_cut {
+            self.cut();
+        }
+        self.raw(&other.bytes);
+    }
+
+    /// Whether so many bytes more may be appended; room is made for them.
+    #[inline]
+    fn has_room(&mut self, more_bytes: usize) -> bool {
+        self.bytes.capacity().wrapping_sub(self.bytes.len()) >= more_bytes || self.grow(more_bytes)
+    }
+
+    #[cold]
+    fn grow(&mut self, more_bytes: usize) -> bool {
+        if self.is_cut {
+            return false;
+        }
+        let (length, capacity) = (self.bytes.len(), self.bytes.capacity());
+        let needed = length.saturating_add(more_bytes);
+        let fits = self.most_bytes == 0 || needed as u64 <= self.most_bytes;
+        let share = &mut self.share;
+        // By less where there is not so much, but never by so little that a long reply would
+        // be moved for each of its elements.
+        let wanted = [
+            capacity.saturating_mul(2),
+            needed.saturating_add(needed / 8),
+        ];
+        let mut wanted = wanted.map(|bytes| bytes.max(needed)).into_iter();
+        let Some(bytes) = wanted.find(|bytes| fits && share.grow_to(*bytes)) else {
+            self.cut();
+            return false;
+        };
+        self.bytes.reserve_exact(bytes.saturating_sub(length));
+        true
+    }
+
+    fn cut(&mut self) {
+        self.bytes = Vec::new();
+        self.is_cut = true;
+        self.share.clear();
     }
 
     /// Remembers the present end, before a command that may be retried.
@@ -96,9 +181,12 @@ impl ReplyBuffer {
     /// The text of a refused command, byte for byte: it may repeat bytes of the
     /// client that are no UTF-8.
     pub fn refuse(&mut self, error: &CommandError) {
-        self.bytes.push(b'-');
-        self.bytes.extend_from_slice(&error.text());
-        self.end();
+        let text = error.text();
+        if self.has_room(text.len().saturating_add(AROUND_BYTES)) {
+            self.bytes.push(b'-');
+            self.bytes.extend_from_slice(&text);
+            self.end();
+        }
     }
 
     /// A signed integer.
@@ -109,7 +197,9 @@ impl ReplyBuffer {
     /// A string of any bytes.
     #[inline]
     pub fn bulk(&mut self, bytes: &[u8]) {
-        self.bytes.reserve(bytes.len().saturating_add(AROUND_BYTES));
+        if !self.has_room(bytes.len().saturating_add(AROUND_BYTES)) {
+            return;
+        }
         self.length(b'$', bytes.len());
         self.bytes.extend_from_slice(bytes);
         self.end();
@@ -132,7 +222,9 @@ impl ReplyBuffer {
 
     /// Bytes that are a reply, or a part of one, already.
     pub fn raw(&mut self, bytes: &[u8]) {
-        self.bytes.extend_from_slice(bytes);
+        if self.has_room(bytes.len()) {
+            self.bytes.extend_from_slice(bytes);
+        }
     }
 
     /// Starts a map of `pairs` keys and values, written alternately; in RESP2
@@ -190,6 +282,9 @@ impl ReplyBuffer {
         if self.version == Version::Two {
             return self.bulk(text);
         }
+        if !self.has_room(text.len().saturating_add(AROUND_BYTES)) {
+            return;
+        }
         self.length(b'=', text.len().saturating_add(4));
         self.bytes.extend_from_slice(&format);
         self.bytes.push(b':');
@@ -198,7 +293,7 @@ impl ReplyBuffer {
     }
 
     fn by_version(&mut self, two: &[u8], three: &[u8]) {
-        self.bytes.extend_from_slice(match self.version {
+        self.raw(match self.version {
             Version::Two => two,
             Version::Three => three,
         });
@@ -220,6 +315,9 @@ impl ReplyBuffer {
     }
 
     fn text_line(&mut self, kind: u8, text: &str) {
+        if !self.has_room(text.len().saturating_add(AROUND_BYTES)) {
+            return;
+        }
         self.bytes.push(kind);
         self.bytes.extend(text.bytes().map(|byte| match byte {
             b'\r' | b'\n' => b' ',
@@ -229,6 +327,9 @@ impl ReplyBuffer {
     }
 
     fn length(&mut self, kind: u8, count: usize) {
+        if !self.has_room(AROUND_BYTES) {
+            return;
+        }
         // Most are short.
         if count < 100 {
             let [tens, ones] = [count / 10, count % 10].map(|digit| b'0' + digit as u8);
@@ -244,6 +345,9 @@ impl ReplyBuffer {
     }
 
     fn head(&mut self, kind: u8, value: impl itoa::Integer) {
+        if !self.has_room(AROUND_BYTES) {
+            return;
+        }
         self.bytes.push(kind);
         let mut digits = itoa::Buffer::new();
         self.bytes
@@ -322,6 +426,47 @@ mod tests {
         ] {
             assert_eq!(double_text(value), expected);
         }
+    }
+
+    #[test]
+    fn what_outgrows_its_own_bound_is_cut_and_stays_so() {
+        let mut reply = ReplyBuffer::default();
+        reply.set_bounds(None, 1000);
+        let mark = reply.checkpoint();
+        reply.bulk(&[b'x'; 900]);
+        assert_eq!(reply.as_bytes().len(), 908);
+        reply.bulk(&[b'x'; 900]);
+        assert!(reply.is_cut() && reply.as_bytes().is_empty());
+        reply.rollback(mark);
+        reply.simple("OK");
+        assert!(reply.as_bytes().is_empty() && reply.bytes.capacity() == 0);
+        let mut other = ReplyBuffer::default();
+        other.append(&reply);
+        assert!(other.is_cut());
+    }
+
+    #[test]
+    fn large_replies_share_their_room_and_give_it_back() {
+        let room = Arc::new(ReplyRoom::default());
+        room.set_most_bytes(10 << 20);
+        let reply = |megabytes: usize| {
+            let mut reply = ReplyBuffer::default();
+            reply.set_bounds(Some(&room), 0);
+            for _ in 0..megabytes {
+                reply.bulk(&vec![b'x'; 1 << 20]);
+            }
+            reply
+        };
+        let small = reply(0);
+        let mut one = reply(7);
+        assert!(!one.is_cut());
+        assert!(reply(7).is_cut(), "both together are too much");
+        assert!(!small.sibling().is_cut());
+        assert_eq!(one.take().len(), 7 * ((1 << 20) + 12));
+        let again = reply(7);
+        assert!(!again.is_cut());
+        drop(again);
+        assert!(!reply(7).is_cut());
     }
 
     #[test]

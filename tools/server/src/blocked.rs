@@ -33,9 +33,12 @@ impl Connection {
     /// Waits for the keys of the request at the front; its reply is written then.
     pub(crate) async fn wait_for_keys(&mut self, parked: &Arc<Parked>) -> Result<(), Ended> {
         self.client.begin_wait(parked);
-        self.hold_little();
+        let bytes = parked.held_bytes() as u64;
+        self.client.waiting_bytes.store(bytes, Relaxed);
+        self.leave_window();
         let ended = self.wait_parked(parked).await;
         self.client.end_wait();
+        self.client.waiting_bytes.store(0, Relaxed);
         // Its keys may be of shards that a script holds.
         self.thread.server.gate.is_open().await;
         self.runner.release(parked);
@@ -48,12 +51,13 @@ impl Connection {
 
     /// Gives back what a long wait does not need: the wait has its request, so that it
     /// leaves the window here.
-    fn hold_little(&mut self) {
+    fn leave_window(&mut self) {
         self.advance();
         self.drop_pages();
         if self.window.is_empty() && self.input.len() == 0 {
             self.input.settle(&self.thread.pool);
         }
+        self.hold_little();
     }
 
     async fn wait_parked(&mut self, parked: &Arc<Parked>) -> Result<(ReplyBuffer, Lsn), Ended> {

@@ -6,6 +6,7 @@
 //! requests stay true. One thread.
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
 
 use thermocline_commands::ReplyBuffer;
 
@@ -15,6 +16,8 @@ use crate::window::Window;
 const INPUT_BYTES: usize = 16 * 1024;
 /// Most bytes a read buffer grows at once, whatever length a client declares.
 const GROWTH_BYTES: usize = 1 << 20;
+/// Bytes up to which replies that are left to be sent are put into one chunk.
+const CHUNK_BYTES: usize = 16 * 1024;
 /// Most idle buffers a thread keeps.
 const POOLED: usize = 64;
 
@@ -104,9 +107,23 @@ impl Input {
         self.end - self.start
     }
 
+    /// Bytes of the buffer.
+    pub(crate) const fn capacity(&self) -> usize {
+        self.bytes.capacity()
+    }
+
     /// Bytes of the buffer beyond one of the pool's.
     pub(crate) fn held_bytes(&self) -> usize {
         self.bytes.capacity().saturating_sub(INPUT_BYTES)
+    }
+
+    /// Before a wait: gives a buffer of the pool back and keeps what is in it in one of its
+    /// own size, if that is much less. Offsets stay true.
+    pub(crate) fn shrink(&mut self, pool: &Pool) {
+        if self.bytes.len() == INPUT_BYTES && self.end <= INPUT_BYTES / 4 {
+            let kept = self.bytes[..self.end].to_vec();
+            pool.give_input(std::mem::replace(&mut self.bytes, kept));
+        }
     }
 
     /// Makes room behind requests that are decoded and still to be run, the first of which
@@ -144,6 +161,12 @@ impl Input {
             self.start = 0;
         }
         let wanted = needed.clamp(1, GROWTH_BYTES);
+        if self.bytes.len() < INPUT_BYTES && wanted <= INPUT_BYTES / 2 {
+            // It was shrunk.
+            let mut bytes = pool.take_input();
+            bytes[..self.end].copy_from_slice(&self.bytes[..self.end]);
+            self.bytes = bytes;
+        }
         if self.bytes.len() - self.end < wanted {
             // As much again as there is, so that what comes in small pieces is not read
             // in small pieces.
@@ -186,46 +209,80 @@ fn grow(bytes: &mut Vec<u8>, length: usize) {
     }
 }
 
-/// Replies that the socket did not take yet.
+/// Replies that the socket did not take yet, in chunks: what has left is freed, and none is
+/// moved for what comes behind it.
 #[derive(Debug, Default)]
 pub(crate) struct Output {
-    bytes: Vec<u8>,
+    chunks: VecDeque<Vec<u8>>,
+    /// Bytes of the first chunk that have left.
     sent: usize,
+    unsent_bytes: usize,
+    held_bytes: usize,
 }
 
 impl Output {
-    /// The bytes to be sent.
+    /// The bytes to be sent next.
     pub(crate) fn unsent(&self) -> &[u8] {
-        &self.bytes[self.sent..]
+        self.chunks.front().map_or(&[], |first| &first[self.sent..])
     }
 
-    /// Bytes of the buffer.
+    /// How many bytes are still to be sent.
+    pub(crate) const fn unsent_bytes(&self) -> usize {
+        self.unsent_bytes
+    }
+
+    /// Bytes of the chunks.
     pub(crate) const fn held_bytes(&self) -> usize {
-        self.bytes.capacity()
+        self.held_bytes
+    }
+
+    /// How many chunks there are.
+    pub(crate) fn chunks(&self) -> usize {
+        self.chunks.len()
+    }
+
+    /// Appends replies that come in a buffer of their own, of which `sent` bytes have left;
+    /// none have if there is something before them.
+    pub(crate) fn take(&mut self, replies: Vec<u8>, sent: usize) {
+        if self.chunks.is_empty() {
+            self.sent = sent;
+        }
+        self.unsent_bytes += replies.len() - sent;
+        self.held_bytes += replies.capacity();
+        self.chunks.push_back(replies);
     }
 
     /// Appends replies.
     pub(crate) fn push(&mut self, replies: &[u8]) {
-        if self.sent > self.bytes.len() / 2 {
-            self.bytes.drain(..self.sent);
-            self.sent = 0;
+        match self.chunks.back_mut() {
+            Some(last) if last.len() + replies.len() <= CHUNK_BYTES => {
+                self.held_bytes -= last.capacity();
+                last.extend_from_slice(replies);
+                self.held_bytes += last.capacity();
+                self.unsent_bytes += replies.len();
+            }
+            _ => self.take(replies.to_vec(), 0),
         }
-        let length = self.bytes.len() + replies.len();
-        grow(&mut self.bytes, length);
-        self.bytes.extend_from_slice(replies);
     }
 
-    /// Steps over bytes the socket took.
+    /// Steps over bytes the socket took, at most those of [`Output::unsent`].
     pub(crate) fn sent(&mut self, bytes: usize) {
-        self.sent = self.bytes.len().min(self.sent + bytes);
-        if self.sent == self.bytes.len() {
+        self.sent += bytes;
+        self.unsent_bytes -= bytes;
+        if self.unsent().is_empty()
+            && let Some(first) = self.chunks.pop_front()
+        {
+            self.held_bytes -= first.capacity();
+            self.sent = 0;
+        }
+        if self.chunks.is_empty() {
             *self = Self::default();
         }
     }
 
     /// Whether all was sent.
     pub(crate) fn is_empty(&self) -> bool {
-        self.unsent().is_empty()
+        self.chunks.is_empty()
     }
 }
 
@@ -292,6 +349,24 @@ mod tests {
     }
 
     #[test]
+    fn a_connection_that_waits_amid_a_request_holds_little_more_than_it() {
+        let (mut input, pool) = (Input::default(), Pool::default());
+        read(&mut input, &pool, 1, b"done half");
+        input.consume(5);
+        input.shrink(&pool);
+        assert_eq!((input.unread(), input.capacity()), (&b"half"[..], 9));
+        assert_eq!(pool.inputs.borrow().len(), 1);
+        read(&mut input, &pool, 1, b"way");
+        assert_eq!(input.unread(), b"halfway");
+        assert_eq!(input.capacity(), INPUT_BYTES);
+        let more = vec![b'x'; INPUT_BYTES / 2];
+        read(&mut input, &pool, more.len(), &more);
+        input.shrink(&pool);
+        assert_eq!(input.capacity(), INPUT_BYTES, "it holds much");
+        assert_eq!(input.len(), 7 + more.len());
+    }
+
+    #[test]
     fn output_keeps_order_across_partial_sends() {
         let mut output = Output::default();
         output.push(b"abcdef");
@@ -300,5 +375,25 @@ mod tests {
         assert_eq!(output.unsent(), b"efgh");
         output.sent(4);
         assert!(output.is_empty());
+    }
+
+    #[test]
+    fn output_frees_what_has_left_and_counts_what_has_not() {
+        let mut output = Output::default();
+        let large = vec![b'a'; 3 * CHUNK_BYTES];
+        output.take(large, 2 * CHUNK_BYTES);
+        output.push(b"b");
+        output.push(b"c");
+        assert_eq!(output.unsent_bytes(), CHUNK_BYTES + 2);
+        assert_eq!(output.unsent().len(), CHUNK_BYTES);
+        assert!(output.held_bytes() > 3 * CHUNK_BYTES);
+        output.sent(CHUNK_BYTES);
+        assert_eq!(output.unsent(), b"bc");
+        assert!(output.held_bytes() < CHUNK_BYTES);
+        output.take(b"d".to_vec(), 0);
+        output.sent(2);
+        assert_eq!((output.unsent(), output.unsent_bytes()), (&b"d"[..], 1));
+        output.sent(1);
+        assert!(output.is_empty() && output.held_bytes() == 0);
     }
 }

@@ -21,6 +21,9 @@ use crate::registry;
 
 use crate::inbox::Inbox;
 
+/// How long a client may take to say who it is, where it has to.
+const STRANGER_WAIT_NS: u64 = 60_000_000_000;
+
 /// What a client calls itself.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ClientNames {
@@ -73,8 +76,18 @@ pub(crate) struct Client {
     pub(crate) query_bytes: AtomicU64,
     /// Bytes of replies the socket did not take.
     pub(crate) pending_bytes: AtomicU64,
-    /// Memory it holds beyond its entry, bytes.
+    /// Memory of its read buffer that nothing was read into, bytes.
+    pub(crate) spare_query_bytes: AtomicU64,
+    /// Buffers of replies the socket did not take.
+    pub(crate) chunks: AtomicU64,
+    /// Bytes of the command that waits for its keys.
+    pub(crate) waiting_bytes: AtomicU64,
+    /// Bytes of its transaction's queue.
+    pub(crate) queued_bytes: AtomicU64,
+    /// Memory it holds beyond its entry and its inbox, bytes.
     pub(crate) held_bytes: AtomicU64,
+    /// Since when it is to say who it is, ns; 0 once it has, or where nobody has to.
+    pub(crate) stranger_since_ns: AtomicU64,
     /// Since when the pending bytes are above the soft limit, ns; 0 if they are not.
     pub(crate) above_soft_since_ns: AtomicU64,
     /// The wait for keys that it is in.
@@ -126,7 +139,12 @@ impl Client {
             commands: AtomicU64::new(0),
             query_bytes: AtomicU64::new(0),
             pending_bytes: AtomicU64::new(0),
+            spare_query_bytes: AtomicU64::new(0),
+            chunks: AtomicU64::new(0),
+            waiting_bytes: AtomicU64::new(0),
+            queued_bytes: AtomicU64::new(0),
             held_bytes: AtomicU64::new(0),
+            stranger_since_ns: AtomicU64::new(0),
             above_soft_since_ns: AtomicU64::new(0),
             parked: Mutex::new(None),
             inbox: Inbox::default(),
@@ -209,7 +227,7 @@ impl Client {
     }
 
     /// Bytes of replies and letters that the socket did not take yet.
-    pub(crate) fn waiting_bytes(&self) -> u64 {
+    pub(crate) fn unread_bytes(&self) -> u64 {
         self.pending_bytes.load(Relaxed) + self.inbox.bytes()
     }
 
@@ -249,13 +267,22 @@ impl Client {
         now_ns.saturating_sub(self.used_at_ns.load(Relaxed)) / 1_000_000_000
     }
 
+    /// Whether it has been asked for too long who it is.
+    pub(crate) fn is_stranger_too_long(&self, now_ns: u64) -> bool {
+        let since_ns = self.stranger_since_ns.load(Relaxed);
+        since_ns > 0 && now_ns.saturating_sub(since_ns) > STRANGER_WAIT_NS
+    }
+
     /// Appends the line of CLIENT LIST, its end included.
     pub(crate) fn describe(&self, command: &str, now_ns: u64, out: &mut String) {
         let names = self.names.lock().clone();
-        let pending = self.waiting_bytes();
+        let pending = self.unread_bytes();
         let [channels, patterns, shard_channels] =
             [0, 1, 2].map(|kind| self.subscriptions[kind].load(Relaxed));
         let query = self.query_bytes.load(Relaxed);
+        let spare = self.spare_query_bytes.load(Relaxed);
+        let (waiting, queued) = (&self.waiting_bytes, &self.queued_bytes);
+        let (waiting, queued) = (waiting.load(Relaxed), queued.load(Relaxed));
         let events = if pending > 0 { "rw" } else { "r" };
         let capabilities = if self.can_redirect.load(Relaxed) {
             "r"
@@ -266,8 +293,8 @@ impl Client {
         let _ = writeln!(
             out,
             "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} capa={capabilities} \
-             db={} sub={channels} psub={patterns} ssub={shard_channels} multi={} watch={} qbuf={query} qbuf-free=0 argv-mem=0 \
-             multi-mem=0 rbs=0 rbp=0 obl=0 oll={} omem={pending} tot-mem={} events={events} \
+             db={} sub={channels} psub={patterns} ssub={shard_channels} multi={} watch={} qbuf={query} qbuf-free={spare} \
+             argv-mem={waiting} multi-mem={queued} rbs=0 rbp=0 obl=0 oll={} omem={pending} tot-mem={} events={events} \
              cmd={command} user=default redir={} resp={} lib-name={} lib-ver={} tot-net-in={} \
              tot-net-out={} tot-cmds={}",
             self.id,
@@ -281,7 +308,7 @@ impl Client {
             self.database.load(Relaxed),
             self.queued.load(Relaxed),
             self.watched.load(Relaxed),
-            u64::from(pending > 0),
+            self.chunks.load(Relaxed) + u64::from(self.inbox.is_filled()),
             self.memory_bytes(),
             self.tracking_redirection.load(Relaxed),
             self.version.load(Relaxed),
@@ -299,8 +326,14 @@ impl Client {
 pub(crate) struct Clients {
     last_id: AtomicU64,
     count: AtomicUsize,
-    /// The sum of what they hold beyond their entries.
+    /// The sum of what they hold beyond their entries and inboxes.
     pub(crate) held_bytes: AtomicU64,
+    /// At most what those of them hold that are not to be evicted: see `client_memory`.
+    pub(crate) spared_bytes: AtomicU64,
+    /// What the store was told last that all hold, their tracked keys included.
+    pub(crate) told_bytes: AtomicU64,
+    /// Held while one looks for whom to evict.
+    pub(crate) evicting: Mutex<()>,
     by_id: Mutex<BTreeMap<u64, Arc<Client>>>,
 }
 

@@ -14,12 +14,11 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use thermocline_commands::{ReplyBuffer, Version};
-use tracing::{debug, warn};
+use thermocline_commands::Version;
+use tracing::debug;
 
 use crate::ahead::Ahead;
 use crate::buffers::{Input, Output};
-use crate::client_memory;
 use crate::clients::{Client, End};
 use crate::dispatch::{Runner, Step};
 use crate::resp::{Decoder, Limits};
@@ -28,17 +27,15 @@ use crate::socket::Socket;
 use crate::thread::Thread;
 use crate::window::{Tail, Window};
 
-/// Requests run before other connections of the thread get their turn.
+/// Requests run before other connections of the thread get their turn, and the time after
+/// which they get it whatever was run, in ns: one that takes long is the last of its batch.
 const BATCH_REQUESTS: usize = 256;
+const BATCH_NS: u64 = 1_000_000;
 /// Requests run from pages read ahead before their replies leave, while the disk has little
 /// to do: the client answers them with the next requests, whose reads it can begin.
 const AHEAD_STEP_REQUESTS: usize = 16;
 /// Bytes of replies after which a batch is sent.
 const BATCH_REPLY_BYTES: usize = 256 * 1024;
-/// Most bytes a stranger's request may have while it is not complete.
-const STRANGER_QUERY_BYTES: u64 = 16 * 1024;
-/// Most bytes of replies that a stranger may leave unread.
-const STRANGER_OUTPUT_BYTES: u64 = 1024;
 /// How long a closing connection may take to accept its last replies.
 const CLOSE_WAIT: Duration = Duration::from_secs(5);
 
@@ -67,11 +64,11 @@ pub(crate) struct Connection {
     pub(crate) window: Window,
     /// What lies behind the window.
     pub(crate) tail: Tail,
-    decoder: Decoder,
+    pub(crate) decoder: Decoder,
     pub(crate) socket: Socket,
     pub(crate) output: Output,
     /// Read while a command waited for its keys; comes before what the socket has.
-    held: Vec<u8>,
+    pub(crate) held: Vec<u8>,
     /// Kept while the connection holds no reply buffer.
     version: Version,
     /// Bytes the request at the front still lacks, by its client's word.
@@ -89,7 +86,9 @@ pub(crate) struct Connection {
 impl Connection {
     /// A connection over an accepted socket.
     pub(crate) fn new(thread: &Rc<Thread>, client: &Arc<Client>, socket: Socket) -> Self {
-        let session = Session::new(Arc::clone(client), !thread.server.live.has_password());
+        let mut session = Session::new(Arc::clone(client));
+        let server = &thread.server;
+        session.authenticate(!server.live.has_password(), server.now_ns());
         Self {
             thread: Rc::clone(thread),
             runner: Runner::new(&thread.server, &thread.statistics, session),
@@ -118,9 +117,13 @@ impl Connection {
         let server = Arc::clone(&self.thread.server);
         // Its watched keys may be of shards that a script holds.
         server.gate.is_open().await;
-        let session = &mut self.runner.session;
-        session.end_transaction(&server.store);
         self.client.inbox.close();
+        let session = &mut self.runner.session;
+        while session.leave_some(&server) {
+            tokio::task::yield_now().await;
+            server.gate.is_open().await;
+        }
+        session.end_transaction(&server.store);
         session.leave(&server);
     }
 
@@ -161,33 +164,6 @@ impl Connection {
         self.note_received(read)
     }
 
-    /// Counts bytes that were read; the connection ends if they are too many.
-    pub(crate) fn note_received(&self, read: usize) -> Result<(), Ended> {
-        let server = &self.thread.server;
-        self.thread.statistics.reads.add(1);
-        self.thread.statistics.input_bytes.add(read as u64);
-        let client = &self.client;
-        client
-            .input_bytes
-            .store(client.input_bytes.load(Relaxed) + read as u64, Relaxed);
-        self.account();
-        let most_bytes = if self.runner.session.is_authenticated {
-            server.live.query_buffer_bytes.load(Relaxed)
-        } else {
-            STRANGER_QUERY_BYTES
-        };
-        if self.input.len() as u64 > most_bytes {
-            warn!(
-                "closing {}: it reached client-query-buffer-limit",
-                client.address
-            );
-            let statistics = &server.statistics;
-            statistics.query_buffer_disconnections.fetch_add(1, Relaxed);
-            return Err(Ended);
-        }
-        Ok(())
-    }
-
     fn poll_receive(&mut self, context: &mut Context<'_>) -> Poll<Result<usize, Ended>> {
         if !self.is_registered {
             self.client.register(context.waker());
@@ -224,6 +200,7 @@ impl Connection {
                 if self.input.len() == 0 {
                     self.input.settle(&self.thread.pool);
                 }
+                self.hold_little();
                 Poll::Pending
             }
         }
@@ -235,7 +212,7 @@ impl Connection {
         /// Bytes read at once.
         const STEP_BYTES: usize = 16 * 1024;
         self.send_output(context)?;
-        loop {
+        while self.socket.is_readable(context) {
             let before = self.held.len();
             self.held.resize(before + STEP_BYTES, 0);
             let read = self.socket.poll_read(context, &mut self.held[before..]);
@@ -244,15 +221,17 @@ impl Connection {
                 if before == 0 {
                     self.held = Vec::new();
                 }
-                return Ok(());
+                break;
             };
             let read = read.ok().filter(|read| *read > 0).ok_or(Ended)?;
             self.held.truncate(before + read);
             let limit = self.thread.server.live.query_buffer_bytes.load(Relaxed);
             if self.held.len() as u64 > limit {
-                return Err(Ended);
+                return Err(self.end_for_query());
             }
         }
+        self.account(true);
+        Ok(())
     }
 
     fn begin_batch(&mut self) {
@@ -264,29 +243,20 @@ impl Connection {
         self.client.used_at_ns.store(self.runner.now_ns(), Relaxed);
         self.runner.reply = self.thread.pool.take_reply();
         self.runner.reply.set_version(self.version);
+        self.bound_replies();
         self.window = self.thread.pool.take_window();
-    }
-
-    /// Counts what the client makes the server hold.
-    fn account(&self) {
-        let held = self.input.held_bytes()
-            + self.output.held_bytes()
-            + self.decoder.held_bytes()
-            + self.runner.session.held_bytes();
-        if held as u64 != self.client.held_bytes.load(Relaxed) {
-            let server = &self.thread.server;
-            server.clients.hold(&self.client, held as u64);
-            server.store.set_client_bytes(server.clients.memory_bytes());
-            client_memory::evict(server);
-        }
     }
 
     fn end_batch(&mut self) {
         self.input.settle(&self.thread.pool);
-        self.account();
-        self.client
-            .query_bytes
-            .store(self.input.len() as u64, Relaxed);
+        self.account(false);
+        let (client, query_bytes) = (&self.client, self.input.len());
+        client.query_bytes.store(query_bytes as u64, Relaxed);
+        let spare_bytes = self.input.capacity().saturating_sub(query_bytes);
+        client.spare_query_bytes.store(spare_bytes as u64, Relaxed);
+        let queued_bytes = self.runner.session.queued_bytes();
+        client.queued_bytes.store(queued_bytes as u64, Relaxed);
+        client.chunks.store(self.output.chunks() as u64, Relaxed);
         self.version = self.runner.reply.version();
         self.client.version.store(
             match self.version {
@@ -312,10 +282,13 @@ impl Connection {
 
     /// Runs requests until there is a reason to stop.
     fn run_batch(&mut self) -> Stop {
+        let begun_ns = self.runner.now_ns();
         for count in 0..BATCH_REQUESTS {
             let is_due =
                 count == AHEAD_STEP_REQUESTS && !self.window.is_empty() && self.is_disk_shallow();
-            if is_due || self.runner.reply.as_bytes().len() >= BATCH_REPLY_BYTES {
+            let reply = &self.runner.reply;
+            let is_late = self.runner.now_ns().saturating_sub(begun_ns) > BATCH_NS;
+            if is_due || is_late || reply.as_bytes().len() >= BATCH_REPLY_BYTES || reply.is_cut() {
                 return Stop::Yield;
             }
             if self.window.is_empty()
@@ -391,6 +364,11 @@ impl Connection {
         if self.client.inbox.is_filled() && self.output.is_empty() {
             self.runner.take_letters();
         }
+        if self.runner.reply.is_cut() {
+            return Err(self.end_for_output(
+                "its replies are more than client-output-buffer-limit or maxmemory-clients allow",
+            ));
+        }
         if self.runner.reply.as_bytes().is_empty() {
             return Ok(());
         }
@@ -411,29 +389,20 @@ impl Connection {
                 Poll::Pending => break,
             }
         }
-        let rest = &self.runner.reply.as_bytes()[sent..];
-        if !rest.is_empty() {
+        let reply = &mut self.runner.reply;
+        let rest = &reply.as_bytes()[sent..];
+        if rest.len() >= BATCH_REPLY_BYTES {
+            self.output.take(reply.take(), sent);
+        } else if !rest.is_empty() {
             self.output.push(rest);
         }
-        self.runner.reply = emptied(std::mem::take(&mut self.runner.reply));
+        reply.clear(2 * BATCH_REPLY_BYTES);
         self.count_sent(sent);
-        self.account();
-        let hard_bytes = if self.runner.session.is_authenticated {
-            let live = &self.thread.server.live;
-            live.output_limits(self.client.is_subscribed())[0]
-        } else {
-            STRANGER_OUTPUT_BYTES
-        };
-        if hard_bytes > 0 && self.client.waiting_bytes() > hard_bytes {
-            warn!(
-                "closing {}: it reached client-output-buffer-limit",
-                self.client.address
-            );
-            let statistics = &self.thread.server.statistics;
-            statistics
-                .output_buffer_disconnections
-                .fetch_add(1, Relaxed);
-            return Err(Ended);
+        self.account(false);
+        self.bound_replies();
+        let hard_bytes = self.most_unread_bytes();
+        if hard_bytes > 0 && self.client.unread_bytes() > hard_bytes {
+            return Err(self.end_for_output("it reached client-output-buffer-limit"));
         }
         Ok(())
     }
@@ -480,7 +449,7 @@ impl Connection {
         client.output_bytes.store(total, Relaxed);
         client
             .pending_bytes
-            .store(self.output.unsent().len() as u64, Relaxed);
+            .store(self.output.unsent_bytes() as u64, Relaxed);
     }
 
     fn count_answers(&mut self) {
@@ -529,14 +498,4 @@ impl Connection {
         self.client.is_blocked.store(false, Relaxed);
         output
     }
-}
-
-/// The buffer without its bytes; it keeps its room unless that has grown large.
-fn emptied(mut reply: ReplyBuffer) -> ReplyBuffer {
-    let version = reply.version();
-    if reply.as_bytes().len() > 2 * BATCH_REPLY_BYTES {
-        return ReplyBuffer::new(version);
-    }
-    reply.rollback(ReplyBuffer::default().checkpoint());
-    reply
 }

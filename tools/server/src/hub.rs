@@ -19,7 +19,7 @@ use thermocline_store::{Change, Observer, Store};
 
 use crate::clients::Client;
 use crate::config::events::Events;
-use crate::inbox::{Form, Letter};
+use crate::inbox::{Form, Letter, Text};
 use crate::post::Post;
 use crate::pubsub::{Kind, PubSub};
 use crate::tracking::{Tracker, Tracking};
@@ -115,6 +115,12 @@ impl Hub {
         self.post.wake();
     }
 
+    /// Sets what the table of tracked keys may take, in bytes; 0 is no limit.
+    pub(crate) fn set_most_tracked_bytes(&self, most: u64) {
+        self.tracking.set_most_bytes(&self.post, most);
+        self.post.wake();
+    }
+
     /// Shows a client every command from now on.
     pub(crate) fn add_monitor(&self, client: &Arc<Client>) {
         let _whole = self.switching.lock();
@@ -134,7 +140,7 @@ impl Hub {
     pub(crate) fn show(&self, line: Vec<u8>) {
         let letter = Letter {
             form: Form::Line,
-            bytes: line.into(),
+            bytes: Text::new(line),
             lsn: Lsn::ZERO,
         };
         for monitor in &*self.monitors.read() {

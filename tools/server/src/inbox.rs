@@ -4,11 +4,16 @@
 //! between its own replies. Does not know who is subscribed to what, nor limits. Any thread
 //! puts, under a lock that is held for one push; one task takes.
 //!
+//! Letters are shared by those who get them, so what all inboxes hold is counted where a
+//! text is made and where its last holder lets it go; what one inbox holds counts as if it
+//! were its own.
+//!
 //! INVARIANT: letters of one sender are taken in the order they were put.
 //! INVARIANT: `is_filled` turns true under the lock that the letter was put under, so a task
 //! that looks at it after it was woken finds the letter.
 
 use std::collections::VecDeque;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -18,6 +23,44 @@ use thermocline_commands::{ReplyBuffer, Version};
 
 /// The channel on which a RESP2 client hears which keys changed.
 const INVALIDATION_CHANNEL: &[u8] = b"__redis__:invalidate";
+
+/// Memory of all texts and of their places in inboxes, in bytes.
+static HELD_BYTES: AtomicU64 = AtomicU64::new(0);
+/// What a letter takes beside its text, in bytes.
+const PLACE_BYTES: u64 = size_of::<Letter>() as u64;
+/// Places an empty inbox keeps.
+const KEPT_PLACES: usize = 64;
+
+/// What all inboxes hold, in bytes.
+pub(crate) fn held_bytes() -> u64 {
+    HELD_BYTES.load(Ordering::Relaxed)
+}
+
+/// The bytes of letters, counted for as long as they are there.
+#[derive(Debug)]
+pub(crate) struct Text(Box<[u8]>);
+
+impl Text {
+    pub(crate) fn new(bytes: impl Into<Box<[u8]>>) -> Arc<Self> {
+        let bytes = bytes.into();
+        HELD_BYTES.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        Arc::new(Self(bytes))
+    }
+}
+
+impl Deref for Text {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Drop for Text {
+    fn drop(&mut self) {
+        HELD_BYTES.fetch_sub(self.0.len() as u64, Ordering::Relaxed);
+    }
+}
 
 /// What a letter's bytes are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,12 +83,17 @@ pub(crate) enum Form {
 pub(crate) struct Letter {
     pub(crate) form: Form,
     /// Shared by all who get it.
-    pub(crate) bytes: Arc<[u8]>,
+    pub(crate) bytes: Arc<Text>,
     /// It may not leave before the log may be acknowledged up to here.
     pub(crate) lsn: Lsn,
 }
 
 impl Letter {
+    /// Memory it takes in an inbox, as if no other had it.
+    fn held_bytes(&self) -> u64 {
+        PLACE_BYTES + self.bytes.len() as u64
+    }
+
     /// Writes the letter for a client that is subscribed to something or not.
     pub(crate) fn write(&self, reply: &mut ReplyBuffer, is_subscribed: bool) {
         let version = reply.version();
@@ -127,8 +175,9 @@ impl Inbox {
         if queue.is_closed {
             return false;
         }
-        queue.bytes += letter.bytes.len() as u64;
+        queue.bytes += letter.held_bytes();
         queue.letters.push_back(letter);
+        HELD_BYTES.fetch_add(PLACE_BYTES, Ordering::Relaxed);
         self.bytes.store(queue.bytes, Ordering::Relaxed);
         !self.is_filled.swap(true, Ordering::AcqRel)
     }
@@ -140,12 +189,14 @@ impl Inbox {
         while taken_bytes < most_bytes
             && let Some(letter) = queue.letters.pop_front()
         {
-            taken_bytes += letter.bytes.len() as u64;
+            taken_bytes += letter.held_bytes();
             taken.push(letter);
         }
+        HELD_BYTES.fetch_sub(PLACE_BYTES * taken.len() as u64, Ordering::Relaxed);
         queue.bytes -= taken_bytes;
         self.bytes.store(queue.bytes, Ordering::Relaxed);
         if queue.letters.is_empty() {
+            queue.letters.shrink_to(KEPT_PLACES);
             self.is_filled.store(false, Ordering::Release);
         }
         taken
@@ -155,7 +206,8 @@ impl Inbox {
     pub(crate) fn close(&self) {
         let mut queue = self.queue.lock();
         queue.is_closed = true;
-        queue.letters = VecDeque::new();
+        let letters = std::mem::take(&mut queue.letters);
+        HELD_BYTES.fetch_sub(PLACE_BYTES * letters.len() as u64, Ordering::Relaxed);
         queue.bytes = 0;
         self.bytes.store(0, Ordering::Relaxed);
         self.is_filled.store(false, Ordering::Release);
@@ -173,7 +225,7 @@ mod tests {
 
     fn letter(form: Form, bytes: &[u8]) -> Letter {
         let lsn = Lsn::ZERO;
-        let bytes = bytes.into();
+        let bytes = Text::new(bytes);
         Letter { form, bytes, lsn }
     }
 
@@ -188,9 +240,9 @@ mod tests {
         let inbox = Inbox::default();
         assert!(inbox.put(letter(Form::Line, b"one")));
         assert!(!inbox.put(letter(Form::Line, b"two")));
-        assert_eq!(inbox.bytes(), 6);
+        assert_eq!(inbox.bytes(), 6 + 2 * PLACE_BYTES);
         let first = inbox.take(1);
-        assert_eq!((first.len(), &*first[0].bytes), (1, &b"one"[..]));
+        assert_eq!((first.len(), &**first[0].bytes), (1, &b"one"[..]));
         assert!(inbox.is_filled());
         assert_eq!(inbox.take(u64::MAX).len(), 1);
         assert!(!inbox.is_filled() && inbox.bytes() == 0);

@@ -7,9 +7,10 @@
 //! yields between slices.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::Ordering::Relaxed;
 
 use thermocline_commands::table;
-use thermocline_commands::{Call, ReplyBuffer};
+use thermocline_commands::{Call, CommandError, ReplyBuffer};
 
 use crate::connection::{Connection, Ended};
 use crate::resp_reader::{Item, read_item};
@@ -19,6 +20,9 @@ const SLICE_KEYS: u64 = 64;
 
 /// Keys that KEYS takes in one step, and so pages that it reads at once.
 const KEYS_STEP: &[u8] = b"512";
+
+/// What a name takes beside its bytes until the reply is written.
+const NAME_BYTES: u64 = 64;
 
 /// A sum of 128-bit hashes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -77,7 +81,8 @@ impl Connection {
     /// there throughout is named, once; only the pages of one step are held.
     pub(crate) async fn keys(&mut self, pattern: &[u8]) -> Result<(), Ended> {
         let database = self.runner.session.database;
-        let mut names = BTreeSet::new();
+        let (mut names, mut names_bytes) = (BTreeSet::new(), 0);
+        let most_bytes = self.thread.server.live.clients_bytes.load(Relaxed);
         let mut cursor = b"0".to_vec();
         loop {
             let words: [&[u8]; 6] = [b"scan", &cursor, b"match", pattern, b"count", KEYS_STEP];
@@ -96,8 +101,13 @@ impl Connection {
             };
             for name in found {
                 if let Item::Bulk(name) = name {
+                    names_bytes += NAME_BYTES + name.len() as u64;
                     names.insert(name.clone());
                 }
+            }
+            if most_bytes > 0 && names_bytes > most_bytes {
+                self.runner.reply.refuse(&CommandError::OutOfMemory);
+                return Ok(());
             }
             self.ahead.clear(&mut self.runner.faults);
             if next == b"0" {

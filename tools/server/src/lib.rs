@@ -9,13 +9,15 @@
 //! decodes it, `dispatch` checks and runs it, `waits` brings what it lacks (`cold` reads the
 //! tier), and `connection` sends the reply.
 //!
-//! Modules, lowest first: [`huge_pages`], `resp`, [`config_file`], `histogram`, `statistics`, `slowlog`, `heavy_hitters`, `hotkeys`,
+//! Modules, lowest first: [`allocator`], `resp`, [`config_file`], `histogram`, `statistics`, `slowlog`, `heavy_hitters`, `hotkeys`,
 //! `inbox`, `clients`, `log`, `config`, `post`, `pubsub`, `tracking`, `hub`, `server`, `session`, `commands`, `registry`, `dispatch`,
-//! `window` with `buffers`, `socket`, `cold` with `ahead`, `connection` with `waits` and `jobs`, `listener`, `thread`,
+//! `window` with `buffers`, `socket`, `cold` with `ahead`, `connection` with `bounds`, `waits` and `jobs`, `listener`, `thread`,
 //! `functions`, `notify`, `command_line`, `daemon`. (`config::apply` and `limits` use `server`.)
 
 mod ahead;
+pub mod allocator;
 mod blocked;
+mod bounds;
 mod buffers;
 mod client_memory;
 mod clients;
@@ -33,7 +35,6 @@ mod heavy_hitters;
 mod histogram;
 mod hotkeys;
 mod hub;
-pub mod huge_pages;
 mod inbox;
 mod jobs;
 mod limits;

@@ -40,6 +40,16 @@ pub(crate) fn tier(configured_bytes: u64, server: &Server) -> u64 {
     free_bytes.saturating_add(used_bytes) / 5 * 4
 }
 
+/// What scripts may take, in bytes: an eighth of `maxmemory`, between 32 and 256 MiB.
+pub(crate) fn scripts(maxmemory_bytes: u64) -> u64 {
+    const LEAST_BYTES: u64 = 32 << 20;
+    const MOST_BYTES: u64 = 256 << 20;
+    match maxmemory_bytes {
+        0 => MOST_BYTES,
+        bytes => (bytes / 8).clamp(LEAST_BYTES, MOST_BYTES),
+    }
+}
+
 /// Memory of the machine, or of the control group where that is less, in bytes.
 pub(crate) fn total_memory_bytes() -> u64 {
     let machine = std::fs::read_to_string("/proc/meminfo")
@@ -179,6 +189,14 @@ mod tests {
         assert_eq!(memory(0, false), 0);
         assert_eq!(memory(0, true), total_memory_bytes() / 2);
         assert!(total_memory_bytes() > 1 << 20);
+    }
+
+    #[test]
+    fn scripts_get_a_part_of_the_memory() {
+        assert_eq!(scripts(0), 256 << 20);
+        assert_eq!(scripts(1 << 20), 32 << 20);
+        assert_eq!(scripts(1 << 30), 128 << 20);
+        assert_eq!(scripts(1 << 40), 256 << 20);
     }
 
     #[test]

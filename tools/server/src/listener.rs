@@ -3,14 +3,18 @@
 //! Owns `bind`, `port` and `unixsocket`, and whom the server turns away at the door. Every
 //! I/O thread has its own socket for each TCP address (SO_REUSEPORT: the kernel spreads the
 //! connections); the unix socket is accepted by the main thread, which deals connections
-//! out in turn. Running out of descriptors pauses accepting and never ends it.
+//! out in turn. Running out of descriptors never ends accepting: each newcomer is told by
+//! way of a descriptor that is kept for this, and where not even that helps accepting pauses.
 
+use std::fs::File;
+use std::future::poll_fn;
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::PermissionsExt;
 use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::task::Poll;
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockRef, Socket as RawSocket, TcpKeepalive, Type};
@@ -22,6 +26,10 @@ use crate::config::Config;
 use crate::server::Server;
 use crate::socket::Socket;
 use crate::thread::Thread;
+
+/// The process has no descriptor left, and the system has none (errno(3)).
+const EMFILE: i32 = 24;
+const ENFILE: i32 = 23;
 
 /// How long accepting pauses when the system has no room for one more.
 const FULL_PAUSE: Duration = Duration::from_millis(100);
@@ -167,12 +175,48 @@ pub(crate) fn bind_unix(config: &Config) -> io::Result<Option<std::os::unix::net
     Ok(Some(listener))
 }
 
+/// A descriptor that is kept for the moment when there is no other.
+struct Reserve(Option<File>);
+
+impl Reserve {
+    fn new() -> Self {
+        Self(File::open("/dev/null").ok())
+    }
+
+    /// After an accept that failed with `error`: whether a descriptor was freed for the next
+    /// try, whose connection has to be turned away.
+    fn give(&mut self, error: &io::Error) -> bool {
+        matches!(error.raw_os_error(), Some(EMFILE | ENFILE)) && self.0.take().is_some()
+    }
+
+    /// Has a descriptor again, if there is one.
+    fn refill(&mut self) {
+        if self.0.is_none() {
+            *self = Self::new();
+        }
+    }
+}
+
 /// Accepts TCP connections for a thread, for ever.
 pub(crate) async fn accept(thread: Rc<Thread>, listener: TcpListener) {
+    let server = &thread.server;
+    let mut reserve = Reserve::new();
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => admit(&thread, stream, peer),
-            Err(error) => pause(&thread.server, &error).await,
+            Err(error) if reserve.give(&error) => {
+                warn_of(server, &error);
+                // Without waiting: what waits to be accepted may have gone meanwhile.
+                let next = poll_fn(|context| Poll::Ready(listener.poll_accept(context))).await;
+                if let Poll::Ready(Ok((stream, _))) = next {
+                    turn_away(server, &stream, FULL_TEXT);
+                }
+                reserve.refill();
+            }
+            Err(error) => {
+                pause(server, &error).await;
+                reserve.refill();
+            }
         }
     }
 }
@@ -185,11 +229,15 @@ async fn pause(server: &Server, error: &io::Error) {
     ) {
         return;
     }
-    // As often as it is tried, by every thread, nobody would read it.
+    warn_of(server, error);
+    tokio::time::sleep(FULL_PAUSE).await;
+}
+
+/// As often as it is tried, by every thread, nobody would read it.
+fn warn_of(server: &Server, error: &io::Error) {
     if server.accept_warnings.take(server.now_ns()) {
         warn!("Accepting client connection: accept: {error}");
     }
-    tokio::time::sleep(FULL_PAUSE).await;
 }
 
 fn admit(thread: &Rc<Thread>, stream: TcpStream, peer: SocketAddr) {
@@ -227,7 +275,7 @@ fn admit(thread: &Rc<Thread>, stream: TcpStream, peer: SocketAddr) {
 }
 
 /// Sends what fits at once and closes.
-fn turn_away(server: &Server, stream: &TcpStream, text: &[u8]) {
+fn turn_away<S: AsFd>(server: &Server, stream: &S, text: &[u8]) {
     server.statistics.rejected_connections.fetch_add(1, Relaxed);
     let _ = SockRef::from(stream).send(text);
 }
@@ -238,21 +286,29 @@ pub(crate) async fn deal_unix(
     listener: UnixListener,
     threads: &[UnboundedSender<std::os::unix::net::UnixStream>],
 ) {
+    let mut reserve = Reserve::new();
     for turn in 0_usize.. {
         let accepted = listener.accept().await;
         let stream = match accepted.and_then(|(stream, _)| stream.into_std()) {
             Ok(stream) => stream,
+            Err(error) if reserve.give(&error) => {
+                warn_of(server, &error);
+                let next = poll_fn(|context| Poll::Ready(listener.poll_accept(context))).await;
+                if let Poll::Ready(Ok((stream, _))) = next {
+                    turn_away(server, &stream, FULL_TEXT);
+                }
+                reserve.refill();
+                continue;
+            }
             Err(error) => {
                 pause(server, &error).await;
+                reserve.refill();
                 continue;
             }
         };
-        if !server
-            .clients
-            .take_place(server.live.maxclients.load(Relaxed))
-        {
-            server.statistics.rejected_connections.fetch_add(1, Relaxed);
-            let _ = SockRef::from(&stream).send(FULL_TEXT);
+        let maxclients = server.live.maxclients.load(Relaxed);
+        if !server.clients.take_place(maxclients) {
+            turn_away(server, &stream, FULL_TEXT);
             continue;
         }
         // A thread that is gone means that the server stops.

@@ -17,7 +17,7 @@ use thermocline_commands::glob::{self, Case};
 use thermocline_commands::{ReplyBuffer, Version};
 
 use crate::clients::Client;
-use crate::inbox::{Form, Letter};
+use crate::inbox::{Form, Letter, Text};
 
 /// What a name is subscribed to as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -196,7 +196,7 @@ fn letter(words: &[&[u8]], lsn: Lsn) -> Letter {
     Letter {
         form: Form::Message,
         // The first byte is the protocol's.
-        bytes: text.as_bytes().get(1..).unwrap_or_default().into(),
+        bytes: Text::new(text.as_bytes().get(1..).unwrap_or_default()),
         lsn,
     }
 }
@@ -208,10 +208,15 @@ fn give(subscribers: &Subscribers, letter: &Letter, deliver: &mut Deliver<'_>) -
     subscribers.len()
 }
 
+/// What a subscription takes beside its name, here and in the table, in bytes.
+const SUBSCRIPTION_BYTES: usize = 320;
+
 /// What one session is subscribed to.
 #[derive(Debug, Default)]
 pub(crate) struct Subscriptions {
     names: [BTreeSet<Box<[u8]>>; 3],
+    /// About what they take, here and in the table.
+    held_bytes: usize,
     /// Whether there is any: looked at for every request.
     is_any: bool,
 }
@@ -226,6 +231,7 @@ impl Subscriptions {
     pub(crate) fn add(&mut self, table: &PubSub, kind: Kind, name: &[u8], client: &Arc<Client>) {
         if self.names[kind as usize].insert(name.into()) {
             table.add(kind, name, client);
+            self.held_bytes += SUBSCRIPTION_BYTES + 2 * name.len();
             self.show(client);
         }
     }
@@ -234,8 +240,21 @@ impl Subscriptions {
     pub(crate) fn remove(&mut self, table: &PubSub, kind: Kind, name: &[u8], client: &Client) {
         if self.names[kind as usize].remove(name) {
             table.remove(kind, name, client);
+            self.held_bytes -= SUBSCRIPTION_BYTES + 2 * name.len();
             self.show(client);
         }
+    }
+
+    /// Takes some subscriptions back, at most `most`; whether there are more.
+    pub(crate) fn clear_some(&mut self, table: &PubSub, client: &Client, most: usize) -> bool {
+        for kind in Kind::ALL {
+            let names = &mut self.names[kind as usize];
+            for _ in 0..most {
+                let Some(name) = names.pop_first() else { break };
+                table.remove(kind, &name, client);
+            }
+        }
+        self.names.iter().any(|names| !names.is_empty())
     }
 
     /// Takes all subscriptions back.
@@ -245,6 +264,7 @@ impl Subscriptions {
                 table.remove(kind, &name, client);
             }
         }
+        self.held_bytes = 0;
         self.show(client);
     }
 
@@ -254,6 +274,11 @@ impl Subscriptions {
             Kind::Channel | Kind::Pattern => self.names[0].len() + self.names[1].len(),
             Kind::Shard => self.names[2].len(),
         }
+    }
+
+    /// About what they take, in bytes.
+    pub(crate) const fn held_bytes(&self) -> usize {
+        self.held_bytes
     }
 
     /// Whether there is any.

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use parking_lot::Mutex;
 use thermocline_base::{Clock, Random};
 use thermocline_commands::table::Command;
-use thermocline_commands::{Scripts, Waiters};
+use thermocline_commands::{ReplyRoom, Scripts, Waiters};
 use thermocline_store::{StartReport, Store};
 use tokio::sync::{Notify, watch};
 
@@ -130,6 +130,8 @@ pub(crate) struct Server {
     pub(crate) hub: Arc<Hub>,
     pub(crate) facts: Facts,
     pub(crate) clients: Clients,
+    /// What replies share while they are written.
+    pub(crate) reply_room: Arc<ReplyRoom>,
     pub(crate) statistics: Arc<Statistics>,
     pub(crate) slowlog: SlowLog,
     pub(crate) large_requests: SlowLog,
@@ -173,6 +175,7 @@ impl Server {
             live,
             hub,
             clients: Clients::default(),
+            reply_room: Arc::default(),
             statistics,
             facts,
             slowlog: SlowLog::default(),

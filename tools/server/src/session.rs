@@ -6,20 +6,23 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use thermocline_base::Lsn;
 use thermocline_commands::ReplyBuffer;
 use thermocline_commands::table::Command;
 use thermocline_store::{KeyName, Store};
 
-use crate::clients::Client;
+use crate::clients::{Client, ClientNames};
 use crate::pubsub::Subscriptions;
 use crate::server::Server;
 use crate::tracking::Tracker;
 
 /// Bytes of letters that are put between two replies at once.
 const LETTER_BYTES: u64 = 256 * 1024;
+
+/// Names let go before other connections get their turn.
+const SLICE_NAMES: usize = 500;
 
 /// Which of the keys a session reads are tracked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +43,8 @@ pub(crate) struct SessionTracking {
     /// Whether CLIENT CACHING came before the command.
     pub(crate) is_caching_named: bool,
     pub(crate) prefixes: BTreeSet<Box<[u8]>>,
+    /// About what the prefixes take, here and in the table.
+    pub(crate) held_bytes: usize,
 }
 
 /// Whether replies are sent: CLIENT REPLY.
@@ -78,7 +83,9 @@ pub(crate) struct Transaction {
 pub(crate) struct Session {
     pub(crate) client: Arc<Client>,
     pub(crate) database: u8,
+    /// Changed by [`Session::authenticate`].
     pub(crate) is_authenticated: bool,
+    name_bytes: usize,
     pub(crate) transaction: Option<Transaction>,
     pub(crate) replies: Replies,
     pub(crate) watch: Watch,
@@ -93,13 +100,18 @@ pub(crate) struct Session {
     pub(crate) resets_statistics: bool,
 }
 
-/// What a watched key takes beside its name, in bytes.
-const WATCHED_BYTES: usize = 64;
+/// What a queued command takes beside its words, and a word beside its bytes, at most: its
+/// place in a list that may have twice as many, and what the allocator rounds up.
+const QUEUED_BYTES: usize = 2 * size_of::<Queued>() + 16;
+const WORD_BYTES: usize = size_of::<Box<[u8]>>() + 16;
+
+/// What a watched key takes beside its name, here and in the store, in bytes.
+const WATCHED_BYTES: usize = 192;
 
 /// The keys a session watches.
 #[derive(Debug, Default)]
 pub(crate) struct Watch {
-    keys: Vec<(u8, Box<[u8]>)>,
+    keys: HashSet<(u8, Box<[u8]>)>,
     /// About what they take, here and in the store.
     bytes: usize,
     /// Set by the store when one changes; a fresh one for each set of keys, so that a late
@@ -109,12 +121,23 @@ pub(crate) struct Watch {
 
 impl Watch {
     fn add(&mut self, store: &Store, database: u8, key: &[u8]) {
-        let known = |(other, name): &(u8, Box<[u8]>)| *other == database && **name == *key;
-        if !self.keys.iter().any(known) {
+        if self.keys.insert((database, key.into())) {
             store.watch(KeyName { database, key }, &self.changed);
-            self.keys.push((database, key.into()));
-            self.bytes += 2 * (key.len() + WATCHED_BYTES);
+            self.bytes += WATCHED_BYTES + 2 * key.len();
         }
+    }
+
+    /// Lets some of the keys go; whether there are more.
+    fn clear_some(&mut self, store: &Store) -> bool {
+        let some: Vec<_> = self.keys.iter().take(SLICE_NAMES).cloned().collect();
+        for (database, key) in &some {
+            let (database, key) = (*database, &**key);
+            store.unwatch(KeyName { database, key }, &self.changed);
+        }
+        for name in &some {
+            self.keys.remove(name);
+        }
+        !self.keys.is_empty()
     }
 
     pub(crate) fn clear(&mut self, store: &Store) {
@@ -148,12 +171,13 @@ impl Watch {
 }
 
 impl Session {
-    /// The session of a client that has just connected.
-    pub(crate) fn new(client: Arc<Client>, is_authenticated: bool) -> Self {
+    /// The session of a client that has just connected, and has not said who it is.
+    pub(crate) fn new(client: Arc<Client>) -> Self {
         Self {
             client,
             database: 0,
-            is_authenticated,
+            is_authenticated: false,
+            name_bytes: 0,
             transaction: None,
             replies: Replies::On,
             watch: Watch::default(),
@@ -184,21 +208,39 @@ impl Session {
             return 0;
         };
         let arguments: Vec<Box<[u8]>> = words.iter().map(|word| (*word).into()).collect();
-        let bytes: usize = words
-            .iter()
-            .map(|word| word.len() + size_of::<Box<[u8]>>())
-            .sum();
-        transaction.bytes += bytes;
+        let bytes = words.iter().map(|word| word.len() + WORD_BYTES);
+        transaction.bytes += QUEUED_BYTES + bytes.sum::<usize>();
         transaction.queued.push(Queued { command, arguments });
         let queued = i64::try_from(transaction.queued.len()).unwrap_or(i64::MAX);
         self.client.queued.store(queued, Relaxed);
         transaction.bytes
     }
 
-    /// Bytes of what was queued and is watched.
+    /// About what the session makes the server hold beside its buffers, in bytes.
     pub(crate) fn held_bytes(&self) -> usize {
-        let queued = self.transaction.as_ref().map_or(0, |it| it.bytes);
-        queued + self.watch.bytes
+        let queued = self.queued_bytes();
+        let tracked = self.tracking.as_ref().map_or(0, |it| it.held_bytes);
+        queued + self.watch.bytes + self.subscriptions.held_bytes() + tracked + self.name_bytes
+    }
+
+    /// Bytes of the transaction's queue.
+    pub(crate) fn queued_bytes(&self) -> usize {
+        self.transaction.as_ref().map_or(0, |it| it.bytes)
+    }
+
+    /// Changes what the client calls itself.
+    pub(crate) fn rename(&mut self, change: impl FnOnce(&mut ClientNames)) {
+        let mut names = self.client.names.lock();
+        change(&mut names);
+        let all = [&names.name, &names.library, &names.library_version];
+        self.name_bytes = all.into_iter().map(String::len).sum();
+    }
+
+    /// Whether the client has said who it is, or need not, from `now_ns` on.
+    pub(crate) fn authenticate(&mut self, is_authenticated: bool, now_ns: u64) {
+        self.is_authenticated = is_authenticated;
+        let since_ns = if is_authenticated { 0 } else { now_ns.max(1) };
+        self.client.stranger_since_ns.store(since_ns, Relaxed);
     }
 
     /// Ends the transaction and lets the watched keys go; gives what was queued.
@@ -245,6 +287,14 @@ impl Session {
         }
     }
 
+    /// Before its end: lets some of what may be very much go; whether there is more.
+    pub(crate) fn leave_some(&mut self, server: &Server) -> bool {
+        self.watch.clear_some(&server.store)
+            || self
+                .subscriptions
+                .clear_some(&server.hub.pubsub, &self.client, SLICE_NAMES)
+    }
+
     /// Hears nothing of others any more: at its end, or RESET.
     pub(crate) fn leave(&mut self, server: &Server) {
         self.subscriptions.clear(&server.hub.pubsub, &self.client);
@@ -279,7 +329,7 @@ mod tests {
     #[test]
     fn skip_holds_for_itself_and_one_command_more() {
         let client = Client::new(1, String::new(), String::new(), 0, false, 0);
-        let mut session = Session::new(Arc::new(client), true);
+        let mut session = Session::new(Arc::new(client));
         session.replies = Replies::SkipNext;
         let sent: Vec<bool> = (0..3).map(|_| session.end_reply()).collect();
         assert_eq!(sent, [false, false, true]);
@@ -288,9 +338,26 @@ mod tests {
     }
 
     #[test]
+    fn a_stranger_has_a_minute() {
+        let client = Client::new(1, String::new(), String::new(), 0, false, 0);
+        let mut session = Session::new(Arc::new(client));
+        let minute_ns = 60_000_000_000;
+        session.authenticate(false, 0);
+        let client = Arc::clone(&session.client);
+        assert!(!client.is_stranger_too_long(minute_ns));
+        assert!(client.is_stranger_too_long(minute_ns + 2));
+        session.authenticate(true, 5);
+        assert!(!client.is_stranger_too_long(u64::MAX));
+        // RESET begins anew.
+        session.authenticate(false, minute_ns);
+        assert!(!client.is_stranger_too_long(2 * minute_ns));
+        assert!(client.is_stranger_too_long(2 * minute_ns + 1));
+    }
+
+    #[test]
     fn a_transaction_counts_what_it_holds() {
         let client = Client::new(1, String::new(), String::new(), 0, false, 0);
-        let mut session = Session::new(Arc::new(client), true);
+        let mut session = Session::new(Arc::new(client));
         let command = thermocline_commands::table::lookup(b"get").unwrap();
         assert_eq!(session.queue(command, &[b"get", b"a"]), 0);
         session.begin();

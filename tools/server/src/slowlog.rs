@@ -11,6 +11,8 @@ use parking_lot::Mutex;
 const ARGUMENTS: usize = 32;
 /// Most bytes kept of an argument.
 const ARGUMENT_BYTES: usize = 128;
+/// Most bytes kept of a client's name.
+const NAME_BYTES: usize = 1024;
 /// Samples kept of a latency event.
 const SAMPLES: usize = 160;
 
@@ -64,6 +66,12 @@ impl SlowLog {
     pub(crate) fn clear(&self) {
         self.entries.lock().newest_first.clear();
     }
+}
+
+/// A client's name as the slow log keeps it: of a very long one, its beginning.
+pub(crate) fn shortened_name(name: &str) -> String {
+    let end = name.floor_char_boundary(NAME_BYTES);
+    name.get(..end).unwrap_or_default().to_owned()
 }
 
 /// The arguments of a request as the slow log keeps them.

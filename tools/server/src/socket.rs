@@ -34,6 +34,15 @@ impl Socket {
         Poll::Ready(Ok(buffer.filled().len()))
     }
 
+    /// Whether there may be something to read; if not, the task is woken once there is.
+    pub(crate) fn is_readable(&self, context: &mut Context<'_>) -> bool {
+        match self {
+            Self::Tcp(stream) => stream.poll_read_ready(context),
+            Self::Unix(stream) => stream.poll_read_ready(context),
+        }
+        .is_ready()
+    }
+
     /// Writes some of `bytes`.
     pub(crate) fn poll_write(
         &mut self,

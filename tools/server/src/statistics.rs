@@ -135,6 +135,8 @@ pub(crate) struct Statistics {
     /// Clients ended for what all of them held.
     pub(crate) evicted_clients: AtomicU64,
     pub(crate) output_buffer_disconnections: AtomicU64,
+    /// Clients that did not authenticate in time.
+    pub(crate) strangers_disconnected: AtomicU64,
     pub(crate) denied_authentications: AtomicU64,
     errors: Mutex<BTreeMap<String, u64>>,
     samples: Mutex<Vec<Sample>>,
@@ -152,6 +154,7 @@ impl Statistics {
             query_buffer_disconnections: AtomicU64::new(0),
             evicted_clients: AtomicU64::new(0),
             output_buffer_disconnections: AtomicU64::new(0),
+            strangers_disconnected: AtomicU64::new(0),
             denied_authentications: AtomicU64::new(0),
             errors: Mutex::new(BTreeMap::new()),
             samples: Mutex::new(Vec::new()),
@@ -218,6 +221,7 @@ impl Statistics {
             &self.query_buffer_disconnections,
             &self.evicted_clients,
             &self.output_buffer_disconnections,
+            &self.strangers_disconnected,
             &self.denied_authentications,
         ] {
             counter.store(0, Relaxed);

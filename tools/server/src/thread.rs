@@ -20,6 +20,7 @@ use tokio::task::{JoinHandle, LocalSet, spawn_local};
 use tracing::{error, info};
 
 use crate::buffers::Pool;
+use crate::client_memory;
 use crate::clients::{Client, End};
 use crate::cold::Cold;
 use crate::connection::Connection;
@@ -202,7 +203,19 @@ impl Thread {
         let live = &self.server.live;
         let now_ns = self.server.now_ns();
         let timeout_s = live.timeout_s.load(Relaxed);
+        // What came into inboxes since the last request of any client.
+        client_memory::settle(&self.server);
         for client in self.clients.borrow().values() {
+            if client.is_stranger_too_long(now_ns) {
+                info!(
+                    "closing {}: it did not authenticate in time",
+                    client.address
+                );
+                let statistics = &self.server.statistics;
+                statistics.strangers_disconnected.fetch_add(1, Relaxed);
+                client.ask_to_end(End::Now);
+                continue;
+            }
             let is_blocked = client.is_blocked.load(Relaxed);
             let may_idle = is_blocked || client.is_subscribed() || client.is_monitor.load(Relaxed);
             if timeout_s > 0 && !may_idle && client.idle_s(now_ns) > timeout_s {
@@ -211,7 +224,7 @@ impl Thread {
             }
             let [_, soft_bytes, soft_s] = live.output_limits(client.is_subscribed());
             let soft_ns = soft_s.saturating_mul(1_000_000_000);
-            let pending = client.waiting_bytes();
+            let pending = client.unread_bytes();
             if soft_bytes == 0 || pending <= soft_bytes {
                 client.above_soft_since_ns.store(0, Relaxed);
                 continue;

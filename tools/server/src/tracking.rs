@@ -18,11 +18,13 @@ use thermocline_base::Lsn;
 use thermocline_commands::{ReplyBuffer, Version};
 
 use crate::clients::Client;
-use crate::inbox::{Form, Letter};
+use crate::inbox::{Form, Letter, Text};
 use crate::post::Post;
 
 /// Parts of the table of keys.
 const PARTS: usize = 64;
+/// What a key of the table takes beside its bytes, with a reader or two.
+const KEY_BYTES: u64 = 96;
 
 /// A client that is told of changes.
 #[derive(Debug)]
@@ -40,7 +42,7 @@ pub(crate) struct Tracker {
 
 impl Tracker {
     /// Gives the invalidation of these keys to whom they are for.
-    fn tell(&self, post: &Post, keys: &Arc<[u8]>, lsn: Lsn) {
+    fn tell(&self, post: &Post, keys: &Arc<Text>, lsn: Lsn) {
         let form = Form::Invalidation {
             is_redirected: self.redirection.is_some(),
         };
@@ -54,7 +56,7 @@ impl Tracker {
                 self.client.tracking_is_broken.store(true, Relaxed);
                 let letter = Letter {
                     form: Form::BrokenRedirection(other.id),
-                    bytes: Arc::new([]),
+                    bytes: Text::new([]),
                     lsn,
                 };
                 post.deliver(&self.client, letter);
@@ -74,7 +76,11 @@ pub(crate) struct Tracking {
     parting: RandomState,
     keys: AtomicUsize,
     items: AtomicUsize,
+    /// About what the table of keys takes.
+    bytes: AtomicU64,
     most_keys: AtomicU64,
+    /// 0 is no limit.
+    most_bytes: AtomicU64,
     /// The part that gives up a key next.
     turn: AtomicUsize,
 }
@@ -88,6 +94,8 @@ impl Default for Tracking {
             parting: RandomState::new(),
             keys: AtomicUsize::new(0),
             items: AtomicUsize::new(0),
+            bytes: AtomicU64::new(0),
+            most_bytes: AtomicU64::new(0),
             most_keys: AtomicU64::new(1_000_000),
             turn: AtomicUsize::new(0),
         }
@@ -137,6 +145,11 @@ impl Tracking {
         self.items.load(Relaxed)
     }
 
+    /// About what the table of keys takes, in bytes.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes.load(Relaxed)
+    }
+
     /// How many prefixes clients listen to.
     pub(crate) fn prefixes(&self) -> usize {
         self.prefixes.read().len()
@@ -148,9 +161,43 @@ impl Tracking {
         while self.is_too_full() && self.give_up(post, None) {}
     }
 
+    /// Sets what the table of keys may take, in bytes; 0 is no limit. What is too much is
+    /// forgotten.
+    pub(crate) fn set_most_bytes(&self, post: &Post, most: u64) {
+        self.most_bytes.store(most, Relaxed);
+        while self.is_too_full() && self.give_up(post, None) {}
+    }
+
     fn is_too_full(&self) -> bool {
-        let most = self.most_keys.load(Relaxed);
-        most > 0 && self.keys() as u64 > most
+        let is_above = |most: u64, now: u64| most > 0 && now > most;
+        is_above(self.most_keys.load(Relaxed), self.keys() as u64)
+            || is_above(self.most_bytes.load(Relaxed), self.bytes())
+    }
+
+    /// Counts a key that is now in the table.
+    fn count_key(&self, key: &[u8]) {
+        self.keys.fetch_add(1, Relaxed);
+        self.bytes.fetch_add(KEY_BYTES + key.len() as u64, Relaxed);
+    }
+
+    /// Counts a key that is gone from the table.
+    fn discount_key(&self, key: &[u8]) {
+        self.keys.fetch_sub(1, Relaxed);
+        self.bytes.fetch_sub(KEY_BYTES + key.len() as u64, Relaxed);
+    }
+
+    /// Counts readers of keys.
+    fn count_items(&self, more: usize) {
+        self.items.fetch_add(more, Relaxed);
+        self.bytes
+            .fetch_add((more * size_of::<u64>()) as u64, Relaxed);
+    }
+
+    /// Counts readers of keys that are gone.
+    fn discount_items(&self, fewer: usize) {
+        self.items.fetch_sub(fewer, Relaxed);
+        self.bytes
+            .fetch_sub((fewer * size_of::<u64>()) as u64, Relaxed);
     }
 
     /// Forgets some key other than `kept`, and tells its readers that it has changed; `false`
@@ -182,14 +229,13 @@ impl Tracking {
                 Some(readers) => readers.push(id),
                 None => {
                     part.insert(key.into(), SmallVec::from_slice(&[id]));
-                    self.keys.fetch_add(1, Relaxed);
+                    self.count_key(key);
                 }
             }
-            self.items.fetch_add(1, Relaxed);
+            self.count_items(1);
         }
-        if self.is_too_full() {
-            self.give_up(post, Some(key));
-        }
+        // A long key may take the place of several.
+        while self.is_too_full() && self.give_up(post, Some(key)) {}
     }
 
     /// Keys have changed by the client `source`, 0 for none: tells who is to hear of it.
@@ -235,15 +281,15 @@ impl Tracking {
         let Some(mut readers) = part.remove(key) else {
             return;
         };
-        self.keys.fetch_sub(1, Relaxed);
-        self.items.fetch_sub(readers.len(), Relaxed);
+        self.discount_key(key);
+        self.discount_items(readers.len());
         // It is not told, and may have read the key after the change: a transaction, or a read
         // that met an expired key. So it goes on being a reader.
         if readers.contains(&source) && is_spared(source) {
             readers.retain(|id| *id != source);
             part.insert(key.into(), SmallVec::from_slice(&[source]));
-            self.keys.fetch_add(1, Relaxed);
-            self.items.fetch_add(1, Relaxed);
+            self.count_key(key);
+            self.count_items(1);
         }
         drop(part);
         let text = key_list(&[key]);
@@ -261,11 +307,12 @@ impl Tracking {
     pub(crate) fn invalidate_all(&self, post: &Post, lsn: Lsn) {
         for part in &self.parts {
             let keys = std::mem::take(&mut *part.lock());
-            let items: usize = keys.values().map(SmallVec::len).sum();
-            self.keys.fetch_sub(keys.len(), Relaxed);
-            self.items.fetch_sub(items, Relaxed);
+            for (key, readers) in &keys {
+                self.discount_key(key);
+                self.discount_items(readers.len());
+            }
         }
-        let all: Arc<[u8]> = Arc::new([]);
+        let all = Text::new([]);
         for tracker in self.trackers.read().values() {
             tracker.tell(post, &all, lsn);
         }
@@ -273,11 +320,11 @@ impl Tracking {
 }
 
 /// The keys as the array that ends an invalidation.
-fn key_list(keys: &[&[u8]]) -> Arc<[u8]> {
+fn key_list(keys: &[&[u8]]) -> Arc<Text> {
     let mut text = ReplyBuffer::new(Version::Two);
     text.array(keys.len());
     for key in keys {
         text.bulk(key);
     }
-    text.as_bytes().into()
+    Text::new(text.take())
 }

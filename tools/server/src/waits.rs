@@ -42,6 +42,7 @@ const FAULT_BYTES: u64 = 64 << 20;
 impl Connection {
     /// Waits for what `step` says of the request at the front.
     pub(crate) async fn resolve(&mut self, step: Step) -> Result<(), Ended> {
+        self.hold_little();
         match step {
             Step::Done | Step::Close => Ok(()),
             Step::Fault(fault) => self.fault(fault, true).await,
@@ -95,7 +96,7 @@ impl Connection {
         }
         let owned = words.iter().map(|word| word.to_vec()).collect();
         drop(words);
-        let session = Session::new(Arc::clone(&self.client), false);
+        let session = Session::new(Arc::clone(&self.client));
         let stand_in = Runner::new(&server, &self.thread.statistics, session);
         let runner = std::mem::replace(&mut self.runner, stand_in);
         let finished = scripter::run(Box::new(runner), command, owned);
@@ -286,6 +287,9 @@ impl Connection {
             Tail::Lacks(needed) => needed,
             Tail::Broken(_) => return Ok(false),
         };
+        if !self.socket.is_readable(context) {
+            return Ok(false);
+        }
         self.window.compact(&mut self.input);
         let room = self.input.room_behind(needed);
         match self.socket.poll_read(context, room) {

@@ -7,10 +7,12 @@
 mod applications;
 mod bench;
 mod clients;
+mod connections;
 mod crash;
 mod differential;
 mod full_disk;
 mod fuzz;
+mod hostile;
 mod install;
 mod instructions;
 mod interop;
@@ -71,6 +73,10 @@ enum Task {
     /// Runs task queues, caches and clients of Python and Node.js on the daemon, with
     /// little memory, and through a kill of it.
     Applications(applications::Options),
+    /// Runs clients that mean harm beside others, and looks at the daemon's memory.
+    Hostile(hostile::Options),
+    /// Makes ten thousand connections, most of them idle or slow.
+    Connections(connections::Options),
     /// Trades RDB and append-only files with other servers, and makes backups.
     Interop(interop::Options),
     /// Runs the tests of the crates with unsafe code under AddressSanitizer.
@@ -108,6 +114,8 @@ fn run(task: Task) -> Result<(), StepError> {
         Task::FaultyDisk(options) => full_disk::faulty::run(&options).map_err(StepError::from),
         Task::Clients(options) => clients::run_all(&options).map_err(StepError::from),
         Task::Applications(options) => applications::run_all(&options).map_err(StepError::from),
+        Task::Hostile(options) => hostile::run(&options).map_err(StepError::from),
+        Task::Connections(options) => connections::run(&options).map_err(StepError::from),
         Task::Interop(options) => interop::run_all(&options).map_err(StepError::from),
         Task::Sanitize => sanitize::run_all(),
         Task::Fuzz { seconds } => fuzz::run_all(seconds),
@@ -165,6 +173,19 @@ fn ci(fuzz_seconds: u32) -> Result<(), StepError> {
     task(&["clients", "--binary", &daemon])?;
     task(&["applications", "--binary", &daemon])?;
     task(&["interop", "--binary", &daemon])?;
+    task(&["hostile", "--binary", &daemon, "--seconds", "15"])?;
+    // Fewer than by hand: the hard limit of open files may be low.
+    task(&[
+        "connections",
+        "--binary",
+        &daemon,
+        "--connections",
+        "3000",
+        "--active",
+        "100",
+        "--seconds",
+        "1",
+    ])?;
     for (commands, seed, restarts) in [("850000", "2", "0"), ("150000", "12", "10")] {
         task(&[
             "differential",

@@ -48,9 +48,14 @@ pub(super) fn word(value: &Value) -> Option<Vec<u8>> {
     }
 }
 
+/// What a script gets for a reply that is cut: the command itself was run.
+const TOO_LARGE: &[u8] = b"OOM the reply takes more memory than there is for replies";
+
 /// The side of the host during a run.
 struct Calls<'h> {
     host: &'h mut dyn Host,
+    /// What the replies of its commands share their room with.
+    replies: ReplyBuffer,
     watch: Arc<Watch>,
     may_write: bool,
     allows_oom: bool,
@@ -131,12 +136,14 @@ impl Calls<'_> {
         if command.is_write() && self.watch.note_write() != End::No {
             return Ok(Called::Dies);
         }
-        let mut reply = ReplyBuffer::new(machine.shared.lock().version);
+        let mut reply = self.replies.sibling();
+        reply.set_version(machine.shared.lock().version);
         if let Err(stop) = self.host.call(command, &words, &mut reply) {
             self.stop = Some(stop);
             return Ok(Called::Dies);
         }
         match reply.as_bytes() {
+            [] if reply.is_cut() => Ok(Called::Error(TOO_LARGE.to_vec(), true)),
             [b'-', text @ .., b'\r', b'\n'] => Ok(Called::Error(text.to_vec(), true)),
             bytes => Ok(Called::Value(to_lua(lua, bytes)?)),
         }
@@ -163,6 +170,7 @@ impl Machine {
         self.watch.begin(is_patient);
         let calls = RefCell::new(Calls {
             host,
+            replies: reply.sibling(),
             watch: Arc::clone(&self.watch),
             may_write: run.may_write,
             allows_oom: run.allows_oom,

@@ -51,7 +51,7 @@ fn set_name(invocation: &mut Invocation<'_>) -> CommandResult {
         return Err(CommandError::InvalidClientName.into());
     }
     let name = invocation.text(2).into_owned();
-    invocation.session.client.names.lock().name = name;
+    invocation.session.rename(|names| names.name = name);
     invocation.ok()
 }
 
@@ -68,13 +68,13 @@ fn set_info(invocation: &mut Invocation<'_>) -> CommandResult {
         )));
     }
     let value = invocation.text(3).into_owned();
-    let mut names = invocation.session.client.names.lock();
-    if is_version {
-        names.library_version = value;
-    } else {
-        names.library = value;
-    }
-    drop(names);
+    invocation.session.rename(|names| {
+        if is_version {
+            names.library_version = value;
+        } else {
+            names.library = value;
+        }
+    });
     invocation.ok()
 }
 
@@ -92,6 +92,7 @@ fn switch(invocation: &Invocation<'_>, index: usize) -> Result<bool, CommandErro
 fn no_evict(invocation: &mut Invocation<'_>) -> CommandResult {
     let on = switch(invocation, 2)?;
     invocation.session.client.no_evict.store(on, Relaxed);
+    invocation.server.clients.forget_spared();
     invocation.ok()
 }
 

@@ -40,7 +40,8 @@ fn authenticate(
     let live = &invocation.server.live;
     let is_right = user == b"default" && (!live.has_password() || live.is_password(password));
     if is_right {
-        invocation.session.is_authenticated = true;
+        let now_ns = invocation.server.now_ns();
+        invocation.session.authenticate(true, now_ns);
         return Ok(());
     }
     let statistics = &invocation.server.statistics;
@@ -105,7 +106,7 @@ fn hello(invocation: &mut Invocation<'_>) -> CommandResult {
     }
     if let Some(name) = name {
         let name = String::from_utf8_lossy(name).into_owned();
-        invocation.session.client.names.lock().name = name;
+        invocation.session.rename(|names| names.name = name);
     }
     let reply = &mut *invocation.reply;
     if let Some(version) = version {
@@ -179,10 +180,12 @@ fn reset(invocation: &mut Invocation<'_>) -> CommandResult {
     session.leave(invocation.server);
     session.select(0);
     session.replies = Replies::On;
-    session.is_authenticated = !invocation.server.live.has_password();
+    let server = invocation.server;
+    session.authenticate(!server.live.has_password(), server.now_ns());
+    session.rename(|names| *names = ClientNames::default());
     let client = &session.client;
-    *client.names.lock() = ClientNames::default();
     client.no_evict.store(false, Relaxed);
+    server.clients.forget_spared();
     client.no_touch.store(false, Relaxed);
     client.version.store(2, Relaxed);
     invocation.reply.set_version(Version::Two);

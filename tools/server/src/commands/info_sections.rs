@@ -101,12 +101,24 @@ pub(super) fn clients(source: &Source<'_>, report: &mut Report) {
         ("cluster_connections", &0),
         ("maxclients", &server.live.maxclients.load(Relaxed)),
         (
+            "maxmemory_clients",
+            &server.live.clients_bytes.load(Relaxed),
+        ),
+        (
+            "client_query_buffer_limit",
+            &server.live.query_buffer_bytes.load(Relaxed),
+        ),
+        (
+            "client_output_buffer_limit",
+            &server.config.get("client-output-buffer-limit"),
+        ),
+        (
             "client_recent_max_input_buffer",
             &greatest(&|client| client.query_bytes.load(Relaxed)),
         ),
         (
             "client_recent_max_output_buffer",
-            &greatest(&|client| client.waiting_bytes()),
+            &greatest(&|client| client.unread_bytes()),
         ),
         (
             "blocked_clients",
@@ -207,6 +219,7 @@ pub(super) fn stats(source: &Source<'_>, report: &mut Report) {
         ("tracking_total_keys", &hub.tracking.keys()),
         ("tracking_total_items", &hub.tracking.items()),
         ("tracking_total_prefixes", &hub.tracking.prefixes()),
+        ("tracking_total_bytes", &hub.tracking.bytes()),
         ("unexpected_error_replies", &0),
         ("total_error_replies", &sum(|set| set.error_replies.get())),
         ("dump_payload_sanitizations", &0),
@@ -221,6 +234,10 @@ pub(super) fn stats(source: &Source<'_>, report: &mut Report) {
         (
             "client_output_buffer_limit_disconnections",
             &statistics.output_buffer_disconnections.load(Relaxed),
+        ),
+        (
+            "client_authentication_timeout_disconnections",
+            &statistics.strangers_disconnected.load(Relaxed),
         ),
         (
             "acl_access_denied_auth",

@@ -66,6 +66,9 @@ fn options<'a>(invocation: &Invocation<'a>) -> Result<Options<'a>, Refusal> {
     Ok(options)
 }
 
+/// What a prefix takes beside its bytes, in the session and in the table, in bytes.
+const PREFIX_BYTES: usize = 320;
+
 fn tracking(invocation: &mut Invocation<'_>) -> CommandResult {
     let options = options(invocation)?;
     if invocation.is(2, "off") {
@@ -109,7 +112,9 @@ fn tracking(invocation: &mut Invocation<'_>) -> CommandResult {
     server
         .hub
         .track(&server.store, &tracker, all.iter().map(AsRef::as_ref));
+    let held_bytes = all.iter().map(|prefix| PREFIX_BYTES + 2 * prefix.len());
     session.tracking = Some(SessionTracking {
+        held_bytes: held_bytes.sum(),
         tracker,
         mode,
         is_caching_named: false,
@@ -146,8 +151,16 @@ fn check(options: &Options<'_>, before: Option<&SessionTracking>) -> Result<(), 
              then re-enabling it with a different mode.",
         ));
     }
+    if options.prefixes.is_empty() {
+        return Ok(());
+    }
+    let Some((one, other)) = neighbours_that_overlap(&options.prefixes, before) else {
+        return Ok(());
+    };
+    // Which pair is told is the first that the reference meets; of very many it may be another.
+    const COMPARED: usize = 200;
     let overlap = |one: &[u8], other: &[u8]| one.starts_with(other) || other.starts_with(one);
-    for (place, prefix) in options.prefixes.iter().enumerate() {
+    for (place, prefix) in options.prefixes.iter().enumerate().take(COMPARED) {
         let had = before.map(|before| before.prefixes.iter());
         if let Some(other) = (had.into_iter().flatten()).find(|other| overlap(prefix, other)) {
             return Err(overlapping(prefix, "an existing", other));
@@ -157,7 +170,24 @@ fn check(options: &Options<'_>, before: Option<&SessionTracking>) -> Result<(), 
             return Err(overlapping(prefix, "another provided", other));
         }
     }
-    Ok(())
+    Err(overlapping(one, "another provided", other))
+}
+
+/// Two prefixes of which one begins with the other, if there are such. Sorted, those that
+/// begin with one follow it.
+fn neighbours_that_overlap<'p>(
+    given: &[&'p [u8]],
+    before: Option<&'p SessionTracking>,
+) -> Option<(&'p [u8], &'p [u8])> {
+    let had = before.map(|before| before.prefixes.iter().map(AsRef::as_ref));
+    let mut all: Vec<&[u8]> = given
+        .iter()
+        .copied()
+        .chain(had.into_iter().flatten())
+        .collect();
+    all.sort_unstable();
+    let mut pairs = all.windows(2).map(|pair| (pair[0], pair[1]));
+    pairs.find(|(one, other)| other.starts_with(one))
 }
 
 fn overlapping(prefix: &[u8], which: &str, other: &[u8]) -> Refusal {

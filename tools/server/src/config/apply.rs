@@ -66,7 +66,7 @@ fn apply(server: &Server, name: &str, value: &str) {
         }
         "maxmemory-clients" => {
             limit_clients(server, value);
-            client_memory::evict(server);
+            client_memory::settle(server);
         }
         "maxmemory-policy" => {
             if let Some(policy) = Policy::from_name(value) {
@@ -156,8 +156,16 @@ fn apply(server: &Server, name: &str, value: &str) {
 
 fn limit_clients(server: &Server, value: &str) {
     let maxmemory_bytes = server.store.settings().maxmemory_bytes();
-    let bytes = client_memory::limit_bytes(value, maxmemory_bytes);
+    let machine_bytes = limits::total_memory_bytes();
+    let bytes = client_memory::limit_bytes(value, maxmemory_bytes, machine_bytes);
     server.live.clients_bytes.store(bytes, Relaxed);
+    if bytes == 0 {
+        server.reply_room.set_most_bytes(u64::MAX);
+    }
+    server.hub.set_most_tracked_bytes(bytes / 2);
+    server
+        .scripts
+        .set_memory_bytes(limits::scripts(maxmemory_bytes));
 }
 
 /// When the log is synced, by the value of `appendfsync`.

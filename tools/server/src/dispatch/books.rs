@@ -14,7 +14,7 @@ use crate::hub::MONITOR;
 use crate::registry;
 use crate::server::Server;
 use crate::session::Replies;
-use crate::slowlog::{SlowEntry, shortened};
+use crate::slowlog::{SlowEntry, shortened, shortened_name};
 
 impl Runner {
     /// Books a request that ran: time, errors, the slow log.
@@ -41,7 +41,8 @@ impl Runner {
                 .is_some_and(|command| Executor::is_scripted(command));
             self.count_error(place.offset, is_custom);
         }
-        let reply_bytes = self.reply.as_bytes().len() - place.offset;
+        // One that was cut has no bytes left.
+        let reply_bytes = self.reply.as_bytes().len().saturating_sub(place.offset);
         self.note_slow(number, spent_ns, reply_bytes, words);
         if self.server.hotkeys.is_active() {
             let command = registry::all().get(usize::from(number));
@@ -185,7 +186,7 @@ impl Runner {
             measure,
             arguments: shortened(&redacted(command, words)),
             address: client.address.clone(),
-            name: client.names.lock().name.clone(),
+            name: shortened_name(&client.names.lock().name),
         }
     }
 

@@ -79,7 +79,7 @@ impl Runner {
         if reply.get(place.offset) == Some(&b'-') {
             return Some(self.finish(number, started_ns, place, words, Step::Done));
         }
-        let reply_bytes = reply.len() - place.offset;
+        let reply_bytes = reply.len().saturating_sub(place.offset);
         let request_bytes: usize = words.iter().map(|word| word.len()).sum();
         let spent_ns = self.count_call(number, started_ns, plain.tracks_latency);
         if spent_ns >= plain.slow_ns || reply_bytes.max(request_bytes) >= plain.large_bytes {

@@ -65,3 +65,45 @@ fn without_a_free_file_clients_go_on_and_newcomers_wait() {
     limit(before.current);
     newcomer.expect("$1\r\n2\r\n");
 }
+
+#[test]
+fn with_all_files_in_use_newcomers_are_told() {
+    let daemon = Daemon::start(&["--tier", "no"]);
+    let mut client = daemon.connect();
+    assert_eq!(client.ask("set a 1"), "+OK");
+    let files = std::fs::read_dir(format!("/proc/{}/fd", daemon.pid().as_raw_nonzero()));
+    let numbers = files.expect("it runs").map(|file| {
+        let name = file.expect("it can be read").file_name();
+        name.to_string_lossy().parse().expect("a number")
+    });
+    // Only the gaps below the highest are free.
+    let highest: u64 = numbers.max().expect("there are some");
+    let limit = Rlimit {
+        current: Some(highest + 1),
+        maximum: rustix::process::getrlimit(Resource::Nofile).maximum,
+    };
+    prlimit(Some(daemon.pid()), Resource::Nofile, limit).expect("a child's can be changed");
+    let mut served = Vec::new();
+    let told = loop {
+        let mut newcomer = daemon.connect();
+        newcomer.send("ping\r\n");
+        let line = newcomer.line();
+        if line != "+PONG" {
+            break line;
+        }
+        served.push(newcomer);
+    };
+    assert_eq!(told, "-ERR max number of clients reached");
+    let mut again = daemon.connect();
+    assert_eq!(again.rest(), "-ERR max number of clients reached\r\n");
+    let stats = client.bulk("info stats");
+    let rejected: u64 = field(&stats, "rejected_connections").parse().unwrap();
+    assert!(rejected >= 2, "{rejected}");
+    assert_eq!(client.ask("incr a"), ":2");
+    drop(served);
+    eventually(&"+PONG".to_owned(), || {
+        let mut newcomer = daemon.connect();
+        newcomer.send("ping\r\n");
+        newcomer.line()
+    });
+}

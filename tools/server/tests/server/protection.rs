@@ -32,6 +32,9 @@ fn a_password_is_asked_for_first() {
         "auth secret\r\n*3\r\n$3\r\nset\r\n$1\r\na\r\n$30000\r\n{value}\r\n"
     ));
     raw.expect("+OK\r\n+OK\r\n");
+    let mut raw = daemon.connect();
+    raw.send("auth secret\r\nget a\r\n");
+    raw.expect(&format!("+OK\r\n$30000\r\n{value}\r\n"));
     let url = format!("redis://:secret@127.0.0.1:{}/", daemon.port);
     let mut client = daemon.client_at(&url);
     let length: usize = redis::cmd("STRLEN").arg("a").query(&mut client).unwrap();

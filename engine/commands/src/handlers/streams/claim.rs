@@ -134,7 +134,7 @@ pub(super) fn xclaim(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
         )?;
     }
     touch(context, false)?;
-    let mut claimed = ReplyBuffer::new(context.reply.version());
+    let mut claimed = context.reply.sibling();
     let mut count = 0;
     for id in ids {
         if claim(context, id, min_idle_ms, &options)? {
@@ -241,7 +241,7 @@ pub(super) fn xautoclaim(context: &mut Context<'_, '_, '_>) -> Result<(), Failur
         given.push((id, now, deliveries));
         count -= 1;
     }
-    let mut claimed = ReplyBuffer::new(context.reply.version());
+    let mut claimed = context.reply.sibling();
     for (id, _, _) in &given {
         put_claimed(&mut claimed, stream, *id, only_ids);
     }

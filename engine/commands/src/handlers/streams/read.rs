@@ -127,7 +127,7 @@ pub(super) fn read(context: &mut Context<'_, '_, '_>, is_group: bool) -> Result<
     let streams = 0..context.keys.len();
     let starts = streams.map(|index| start_of(context, index, &options));
     let starts = starts.collect::<Result<Vec<From>, Failure>>()?;
-    let mut found = ReplyBuffer::new(context.reply.version());
+    let mut found = context.reply.sibling();
     let mut count = 0;
     for (index, start) in starts.iter().enumerate() {
         let is_served = match options.group {
