@@ -252,6 +252,7 @@ fn a_transaction_of_scripts_finds_cold_keys_where_its_swaps_put_them() {
     assert_eq!(raw.ask(&format!("set text {value}")), "+OK");
     assert_eq!(raw.ask(&format!("rpush list {value}")), ":1");
     // All keys begin cold.
+    daemon.terminate();
     daemon.restart();
     let mut raw = daemon.connect();
     assert_eq!(raw.ask("multi"), "+OK");
