@@ -29,6 +29,9 @@ use thermocline_disk::{AlignedBuffer, Disk, File, OpenMode};
 const ZEROS_BYTES: usize = 1 << 20;
 /// Files that stand ready for the next segments.
 const SPARES: usize = 2;
+/// Retired segments beyond these are kept for the next ones only where this many times
+/// their bytes are free.
+const ROOM_FACTOR: u64 = 8;
 
 #[derive(Debug)]
 struct Owned {
@@ -48,6 +51,8 @@ pub(crate) struct Segments {
     history: (u64, Lsn),
     owned: Vec<Owned>,
     spares: Vec<String>,
+    /// About how many segments a checkpoint retires.
+    retired_at_once: usize,
     /// Why there is no spare, if one could not be had.
     shortage: Option<String>,
     latest: Latest,
@@ -101,6 +106,7 @@ impl Segments {
                 })
                 .collect(),
             spares: Vec::new(),
+            retired_at_once: 0,
             shortage: None,
         })
     }
@@ -252,14 +258,26 @@ impl Segments {
     }
 
     /// Gives up the segments that lie wholly below `below`: one that is whole
-    /// becomes a spare if one is missing, the others are removed.
+    /// becomes a spare if one is wanted, the others are removed.
+    ///
+    /// A new file is written twice, first with zeros, so it pays to keep as many as
+    /// there will be segments until the next checkpoint. How many that are is guessed
+    /// as PostgreSQL guesses it for its log: up at once, down by a tenth at a time.
     pub(crate) fn retire(&mut self, below: Lsn) -> Result<(), WalError> {
-        while let [oldest, next, ..] = &self.owned[..]
-            && next.start <= below
-        {
+        let starts = self.owned.iter().skip(1).map(|next| next.start);
+        let retired = starts.take_while(|start| *start <= below).count();
+        if retired == 0 {
+            return Ok(());
+        }
+        self.retired_at_once = retired.max((self.retired_at_once * 9 + retired).div_ceil(10));
+        let wanted = self.spares_wanted();
+        for _ in 0..retired {
+            let Some(oldest) = self.owned.first() else {
+                break;
+            };
             // What recovery finds beyond a segment's end must be below every
             // later start, so only a whole one may get a new header.
-            if self.spares.len() < SPARES && oldest.whole {
+            if self.spares.len() < wanted && oldest.whole {
                 let name = oldest.name.clone();
                 self.add_spare(name);
             } else {
@@ -268,5 +286,13 @@ impl Segments {
             self.owned.remove(0);
         }
         Ok(())
+    }
+
+    /// How many spares are kept of retired segments.
+    fn spares_wanted(&self) -> usize {
+        let kept = self.retired_at_once + SPARES;
+        let room_bytes = (kept as u64).saturating_mul(self.segment_bytes * ROOM_FACTOR);
+        let has_room = (self.disk.space()).is_ok_and(|space| space.free_bytes >= room_bytes);
+        if has_room { kept } else { SPARES }
     }
 }

@@ -94,6 +94,34 @@ fn retired_segments_are_recycled_and_the_rest_recovers() {
     assert_eq!(found, [payload(999)]);
 }
 
+/// What a checkpoint retires serves until the next one: no further file is filled.
+#[test]
+fn segments_retired_together_are_kept_for_as_many_to_come() {
+    let root = tempfile::tempdir().unwrap();
+    let disk = disk(root.path());
+    let (recovered, _) = recover(&disk, Lsn::ZERO).unwrap();
+    let (wal, mut flusher) = open(&disk, &recovered, 1);
+    let files = || {
+        let mut names = disk.list("wal").unwrap();
+        names.retain(|name| name.ends_with(".wal"));
+        names
+    };
+    let mut write = |frames: u64| {
+        for number in 0..frames {
+            append(&wal, &payload(number));
+            flusher.step().unwrap();
+        }
+    };
+    write(500);
+    let before = files();
+    assert!(before.len() > 8);
+    for _ in 0..3 {
+        wal.retire(wal.appended_lsn());
+        write(450);
+        assert_eq!(files(), before);
+    }
+}
+
 #[test]
 fn idle_log_writes_one_watermark() {
     let root = tempfile::tempdir().unwrap();

@@ -25,7 +25,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use thermocline_base::{Lsn, Random};
 use thermocline_store::{Access, Fault, FaultSet, KeyId, KeyName, Store};
-pub use transaction::Executed;
+pub use transaction::Beside;
 
 /// A request whose command is known and whose arity is right.
 #[derive(Clone, Copy, Debug)]

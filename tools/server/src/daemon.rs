@@ -27,7 +27,7 @@ use crate::config_file;
 use crate::server::{Facts, Server};
 use crate::statistics::SAMPLE_MS;
 use crate::thread::{self, Phase, Start};
-use crate::{limits, listener, log, notify};
+use crate::{functions, limits, listener, log, notify};
 
 /// Why the daemon did not start or did not end well; for people.
 #[derive(Debug)]
@@ -280,6 +280,7 @@ fn serve_threads(
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
+    functions::load(server, &runtime);
     let (phase, _) = watch::channel(Phase::Starting);
     let (ready, mut readies) = mpsc::unbounded_channel();
     let mut dealers = Vec::new();

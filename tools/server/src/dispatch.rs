@@ -26,8 +26,8 @@ use tracing::warn;
 pub(crate) use parked::Resumed;
 
 use crate::commands::{
-    Invocation, Outcome, Refusal, ServerCommand, Wait, busy_text, forbidden_while_subscribed,
-    is_for_no_monitor,
+    Invocation, Outcome, Refusal, ServerCommand, Wait, busy_text, debug_refusal,
+    forbidden_while_subscribed, is_for_no_monitor,
 };
 use crate::gate::Passage;
 use crate::hub::{Hub, TRACKING};
@@ -98,6 +98,8 @@ pub(crate) struct Runner {
     script_now: Option<thermocline_base::UnixMillis>,
     /// What the script at hand ran, for those who monitor.
     script_shown: Vec<script::Shown>,
+    /// The calls of the transaction at hand, if it holds scripts.
+    script_booked: Vec<books::Booked>,
     /// Whether the error it ends with is in the books already.
     is_error_counted: bool,
     /// What the short road asks before each request; `None` until it is looked at again.
@@ -131,6 +133,7 @@ impl Runner {
             script_seed: None,
             script_now: None,
             script_shown: Vec::new(),
+            script_booked: Vec::new(),
             is_error_counted: false,
             plain: None,
         }
@@ -193,6 +196,11 @@ impl Runner {
         };
         if let Some(error) = self.forbidden(command) {
             return self.reject(Some(command), &error.into());
+        }
+        if command.name == "debug"
+            && let Some(refusal) = debug_refusal(&self.server, &self.session.client)
+        {
+            return self.reject(Some(command), &refusal);
         }
         if self.server.gate.is_shut()
             && !self.is_patient

@@ -12,7 +12,7 @@
 //! Modules, lowest first: [`allocator`], `resp`, [`config_file`], `histogram`, `statistics`, `slowlog`, `heavy_hitters`, `hotkeys`,
 //! `inbox`, `clients`, `log`, `config`, `post`, `pubsub`, `tracking`, `hub`, `server`, `session`, `commands`, `registry`, `dispatch`,
 //! `window` with `buffers`, `socket`, `cold` with `ahead`, `connection` with `bounds`, `waits` and `jobs`, `listener`, `thread`,
-//! `notify`, `command_line`, `daemon`. (`config::apply` and `limits` use `server`.)
+//! `functions`, `notify`, `command_line`, `daemon`. (`config::apply` and `limits` use `server`.)
 
 mod ahead;
 pub mod allocator;
@@ -29,6 +29,7 @@ pub mod config_file;
 mod connection;
 mod daemon;
 mod dispatch;
+mod functions;
 mod gate;
 mod heavy_hitters;
 mod histogram;

@@ -7,7 +7,7 @@ use crate::model::{Entry, Key, Request, Value};
 use crate::reply::Reply;
 use std::sync::Arc;
 use thermocline_base::{KeyHash, Lsn, Random};
-use thermocline_commands::{Call, Done, Executor, ReplyBuffer, Version, table};
+use thermocline_commands::{Beside, Call, Executor, ReplyBuffer, Version, table};
 use thermocline_store::{Admission, Fault, FaultSet, PageReader, Store, StoreError};
 
 const STRING_MAX_BYTES: usize = 512 << 20;
@@ -100,11 +100,9 @@ impl Client {
                         &mut buffer,
                         &faults,
                         &mut self.random,
-                        &mut |_, _| unreachable!("all commands have a handler"),
+                        &mut Nothing,
                     );
-                    ran.map(|executed| Done {
-                        lsn: executed.expect("nothing is watched").lsn,
-                    })
+                    ran.map(|done| done.expect("nothing is watched"))
                 }
             };
             match ran {
@@ -221,4 +219,15 @@ fn decode(key: &Key, reply: Reply) -> Option<Value> {
             entries.map(Value::Stream)
         }
     }
+}
+
+/// Stands beside transactions: all their commands have handlers.
+struct Nothing;
+
+impl Beside for Nothing {
+    fn run(&mut self, _: &Call<'_>, _: &mut ReplyBuffer) {
+        unreachable!("all commands have a handler");
+    }
+
+    fn note(&mut self, _: &[u8]) {}
 }

@@ -37,7 +37,7 @@ use thiserror::Error;
 /// Connections the commands are spread over.
 const CONNECTIONS: usize = 3;
 /// Commands after which the key spaces are compared.
-const SWEEP_COMMANDS: u64 = 25_000;
+const SWEEP_COMMANDS: u64 = 10_000;
 /// Commands sent before replies are awaited, at most.
 const BATCH_COMMANDS: u64 = 16;
 /// Bytes of such a batch, which fit into a socket's buffers.

@@ -186,7 +186,7 @@ fn ci(fuzz_seconds: u32) -> Result<(), StepError> {
         "--seconds",
         "1",
     ])?;
-    for (commands, seed, restarts) in [("240000", "2", "0"), ("60000", "12", "10")] {
+    for (commands, seed, restarts) in [("850000", "2", "0"), ("150000", "12", "10")] {
         task(&[
             "differential",
             "--thermocline",

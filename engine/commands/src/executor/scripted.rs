@@ -12,6 +12,7 @@
 //! named.
 
 use super::route::{Keys, Names, Route};
+use super::transaction::Databases;
 use super::{Call, Done, Executor, Handled, Surroundings, Watched};
 use crate::error::CommandError;
 use crate::reply::ReplyBuffer;
@@ -22,7 +23,10 @@ use thermocline_base::Random;
 use thermocline_store::{Access, Fault, FaultSet, Held, KeyName, Lack, SYSTEM_DATABASE};
 
 /// The key of the system's database that holds the libraries of functions.
-const LIBRARIES: &[u8] = b"libraries";
+const LIBRARIES: KeyName<'_> = KeyName {
+    database: SYSTEM_DATABASE,
+    key: b"libraries",
+};
 
 /// What stands around a script or transaction beside the store.
 pub trait Aside {
@@ -36,8 +40,12 @@ pub trait Aside {
     /// Runs a command that has no handler here; it writes the one reply. `is_nested`: it is
     /// a script's, and not the session's own.
     fn run(&mut self, call: &Call<'_>, is_nested: bool, reply: &mut ReplyBuffer);
-    /// A command of a script has run. `reply` is its reply.
-    fn note(&mut self, call: &Call<'_>, reply: &[u8]);
+    /// The time that commands are measured by, in ns.
+    fn now_ns(&self) -> u64;
+    /// A command of a script has run; it took so long. `reply` is its reply.
+    fn note(&mut self, call: &Call<'_>, spent_ns: u64, reply: &[u8]);
+    /// The next call of the transaction has run; it took so long. `reply` is its reply.
+    fn note_queued(&mut self, call: &Call<'_>, spent_ns: u64, reply: &[u8]);
     /// Why a command of a script may not run now.
     fn refusal(&mut self, command: &Command) -> Option<CommandError>;
     /// Whether scripts may run the command in spite of its flags.
@@ -105,6 +113,25 @@ impl Executor {
     #[must_use]
     pub fn is_scripted(command: &Command) -> bool {
         is_of_scripts(command)
+    }
+
+    /// Loads the functions that the store keeps, for the start: they are counted from then on,
+    /// and the first who calls one does not wait for it. Without any no machine is made.
+    ///
+    /// # Errors
+    /// What is missing; nothing was loaded.
+    pub fn load_functions(&self, faults: &FaultSet) -> Result<(), Fault> {
+        let names = [LIBRARIES];
+        let kept = kept_libraries(&self.store.access(&names, faults)?)?;
+        let Some(kept) = kept else {
+            return Ok(());
+        };
+        if let Some(mut slot) = self.scripts.machine() {
+            let machine = self.scripts.made(&mut slot).map_err(Fault::Damaged)?;
+            machine.load_kept(Some(&kept));
+            self.scripts.note(machine);
+        }
+        Ok(())
     }
 
     /// Runs a script, or a transaction that holds scripts, or a command on what is kept of
@@ -183,8 +210,10 @@ impl<'t> Try<'t> {
         reply: &mut ReplyBuffer,
     ) -> Tried {
         let mut names = Names::new();
+        let mut databases = Databases::new();
         for call in scripted.calls {
-            add_names(call, &mut names);
+            add_names(call, &databases, &mut names);
+            databases.follow(call, self.executor.store.settings().databases());
         }
         names.extend(wanted.keys.iter().map(|(database, key)| KeyName {
             database: *database,
@@ -207,6 +236,8 @@ impl<'t> Try<'t> {
             reply.array(scripted.calls.len());
         }
         for call in scripted.calls {
+            let begun_ns = self.aside.now_ns();
+            let from = reply.as_bytes().len();
             *self.aside.database() = call.database;
             let performed = if is_of_scripts(call.command) {
                 let performed = machine.perform(crate::scripts::Performance {
@@ -227,6 +258,11 @@ impl<'t> Try<'t> {
             };
             if let Err(stop) = performed {
                 return Tried::Stopped(stop);
+            }
+            if scripted.is_transaction {
+                let spent_ns = self.aside.now_ns().saturating_sub(begun_ns);
+                let reply = reply.as_bytes().get(from..).unwrap_or_default();
+                self.aside.note_queued(call, spent_ns, reply);
             }
         }
         let lsn = self.held.take().map(Held::finish).unwrap_or_default();
@@ -329,21 +365,27 @@ impl<'t> Try<'t> {
     }
 }
 
-fn add_names<'k>(call: &Call<'k>, names: &mut Names<'k>) {
+/// The libraries as they are kept; the access holds their key alone.
+fn kept_libraries(access: &Access<'_, '_>) -> Result<Option<Vec<u8>>, Fault> {
+    let entry = access.peek(0);
+    let payload = entry.map(|entry| entry.value.string().map(<[u8]>::to_vec));
+    let payload = payload.transpose();
+    payload.map_err(|error| Fault::Damaged(error.to_string()))
+}
+
+/// Names the keys of a request as they are called before any call in front of it exchanges
+/// databases.
+fn add_names<'k>(call: &Call<'k>, databases: &Databases, names: &mut Names<'k>) {
     if let Some(route) = Route::find(call.command) {
-        return route.add_names(call, |number| number, names);
+        return route.add_names(call, |number| databases.first_number(number), names);
     }
     if call.command.name.starts_with("function|") {
-        names.push(KeyName {
-            database: SYSTEM_DATABASE,
-            key: LIBRARIES,
-        });
-        return;
+        return names.push(LIBRARIES);
     }
     if is_of_scripts(call.command) {
         for range in crate::table::request_keys(call.command, call.arguments) {
             names.extend(range.positions().map(|position| KeyName {
-                database: call.database,
+                database: databases.first_number(call.database),
                 key: call.arguments[position],
             }));
         }
@@ -362,8 +404,10 @@ impl Host for Try<'_> {
             database: *self.aside.database(),
             arguments: words,
         };
+        let begun_ns = self.aside.now_ns();
         self.run_call(&call, true, reply)?;
-        self.aside.note(&call, reply.as_bytes());
+        let spent_ns = self.aside.now_ns().saturating_sub(begun_ns);
+        self.aside.note(&call, spent_ns, reply.as_bytes());
         Ok(())
     }
 
@@ -388,24 +432,13 @@ impl Host for Try<'_> {
     }
 
     fn libraries(&mut self) -> Result<Option<Vec<u8>>, Stop> {
-        let names = [KeyName {
-            database: SYSTEM_DATABASE,
-            key: LIBRARIES,
-        }];
-        Self::step(&mut self.held, &names, self.faults, |access| {
-            let entry = access.peek(0);
-            let text = entry.map(|entry| entry.value.string().map(<[u8]>::to_vec));
-            text.transpose()
-                .map_err(|error| Fault::Damaged(error.to_string()))
+        Self::step(&mut self.held, &[LIBRARIES], self.faults, |access| {
+            kept_libraries(access)
         })
     }
 
     fn keep_libraries(&mut self, payload: Option<&[u8]>) -> Result<(), Stop> {
-        let names = [KeyName {
-            database: SYSTEM_DATABASE,
-            key: LIBRARIES,
-        }];
-        Self::step(&mut self.held, &names, self.faults, |access| {
+        Self::step(&mut self.held, &[LIBRARIES], self.faults, |access| {
             match payload {
                 Some(payload) => access.put_string(0, payload, None),
                 None => {

@@ -21,21 +21,21 @@
 //! SWAPDB puts it; so names are made through the swaps in front of their call.
 
 use super::route::{Keys, Names, Reach, Route};
-use super::{Call, Executor, Handled, Surroundings, Watched};
+use super::{Call, Done, Executor, Handled, Surroundings, Watched};
 use crate::arguments::{ScanTarget, parse_cursor, parse_flush, parse_scan, parse_swapdb};
 use crate::error::CommandError;
 use crate::handlers::{KEYS_STEP, further_keys, further_keys_of};
 use crate::reply::ReplyBuffer;
 use std::sync::atomic::Ordering;
+use thermocline_base::Random;
 use thermocline_base::limits::DATABASE_COUNT;
-use thermocline_base::{Lsn, Random};
 use thermocline_store::{Access, Fault, FaultSet, KeyName};
 
 /// How often RANDOMKEY draws before it takes the key of a rehearsed scan.
 const RANDOM_DRAWS: usize = 8;
 
 /// What the numbers of databases mean while the transaction runs.
-struct Databases {
+pub(super) struct Databases {
     /// The number that each had at first, by the number it has now.
     first_numbers: [u8; DATABASE_COUNT],
     /// Whether it was emptied, by the number it had at first.
@@ -43,7 +43,7 @@ struct Databases {
 }
 
 impl Databases {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let mut first_numbers = [0; DATABASE_COUNT];
         for (number, place) in (0..).zip(&mut first_numbers) {
             *place = number;
@@ -55,7 +55,7 @@ impl Databases {
     }
 
     /// The number that database `number` had at first.
-    fn first_number(&self, number: u8) -> u8 {
+    pub(super) fn first_number(&self, number: u8) -> u8 {
         let first = self.first_numbers.get(usize::from(number));
         first.copied().unwrap_or(number)
     }
@@ -66,7 +66,7 @@ impl Databases {
     }
 
     /// Does to the numbers what the call will do to the databases.
-    fn follow(&mut self, call: &Call<'_>, databases: u32) {
+    pub(super) fn follow(&mut self, call: &Call<'_>, databases: u32) {
         match (call.command.name, call.arguments) {
             ("swapdb", [_, first, second]) => {
                 if let Ok((first, second)) = parse_swapdb(first, second, databases) {
@@ -87,13 +87,12 @@ impl Databases {
     }
 }
 
-/// A transaction that ran.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Executed {
-    /// As of [`super::Done`].
-    pub lsn: Lsn,
-    /// The calls that replied with an error: which of them, and the error.
-    pub failed: Vec<(usize, Box<[u8]>)>,
+/// What stands around a transaction beside the store.
+pub trait Beside {
+    /// Runs a command that has no handler here; it writes the one reply.
+    fn run(&mut self, call: &Call<'_>, reply: &mut ReplyBuffer);
+    /// The next of the calls has run, and nothing can take it back. `reply` is its reply.
+    fn note(&mut self, reply: &[u8]);
 }
 
 /// A call with its route and its keys' places among the names.
@@ -107,7 +106,7 @@ struct Step<'c, 'k> {
 
 /// What became of one try at a transaction.
 enum Tried {
-    Ran(Executed),
+    Ran(Done),
     /// A watched key has changed.
     Changed,
     /// It has to be tried again with these keys too, call by call.
@@ -117,11 +116,11 @@ enum Tried {
 impl Executor {
     /// Runs calls one after another with nothing between them, logged as one
     /// frame; `reply` gets an array of their replies. Entries without a handler
-    /// here are asked of `other`, which writes the one reply. `None` if a watched
+    /// here are asked of `beside`, which is told of all. `None` if a watched
     /// key has changed: nothing ran and nothing was written.
     ///
     /// # Errors
-    /// What is missing; nothing was changed or written, and `other` not called.
+    /// What is missing; nothing was changed or written, and `beside` not called.
     pub fn run_transaction(
         &self,
         calls: &[Call<'_>],
@@ -129,17 +128,17 @@ impl Executor {
         reply: &mut ReplyBuffer,
         faults: &FaultSet,
         random: &mut Random,
-        other: &mut dyn FnMut(&Call<'_>, &mut ReplyBuffer),
-    ) -> Result<Option<Executed>, Fault> {
+        beside: &mut dyn Beside,
+    ) -> Result<Option<Done>, Fault> {
         let mut further = vec![Vec::new(); calls.len()];
         loop {
             let tried =
-                self.try_transaction(calls, &further, watched, reply, faults, random, other)?;
+                self.try_transaction(calls, &further, watched, reply, faults, random, beside)?;
             match tried {
                 Tried::Further(names) => further = names,
-                Tried::Ran(executed) => {
+                Tried::Ran(done) => {
                     self.serve_ready(random);
-                    return Ok(Some(executed));
+                    return Ok(Some(done));
                 }
                 Tried::Changed => return Ok(None),
             }
@@ -158,7 +157,7 @@ impl Executor {
         reply: &mut ReplyBuffer,
         faults: &FaultSet,
         random: &mut Random,
-        other: &mut dyn FnMut(&Call<'_>, &mut ReplyBuffer),
+        beside: &mut dyn Beside,
     ) -> Result<Tried, Fault> {
         let mut names = Names::new();
         let mut databases = Databases::new();
@@ -201,12 +200,11 @@ impl Executor {
             return Ok(Tried::Further(further));
         }
         reply.array(steps.len());
-        let mut failed = Vec::new();
-        for (number, step) in steps.iter().enumerate() {
+        for step in &steps {
             let from = reply.as_bytes().len();
             match step.route {
                 None => {
-                    other(step.call, reply);
+                    beside.run(step.call, reply);
                     access.note_aside();
                 }
                 Some(route) => {
@@ -219,12 +217,10 @@ impl Executor {
                     self.run_step(route, step, &mut access, reply, &mut surroundings);
                 }
             }
-            if let Some([b'-', error @ ..]) = reply.as_bytes().get(from..) {
-                failed.push((number, error.trim_ascii_end().into()));
-            }
+            beside.note(reply.as_bytes().get(from..).unwrap_or_default());
         }
         let lsn = access.commit();
-        Ok(Tried::Ran(Executed { lsn, failed }))
+        Ok(Tried::Ran(Done { lsn }))
     }
 
     /// Runs a call that may not fault any more.

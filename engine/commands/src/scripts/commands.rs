@@ -234,19 +234,24 @@ impl Machine {
         }
     }
 
-    /// Loads what the store keeps, once after the start and after what was taken back.
+    /// Loads what the store keeps, if it is not loaded: after what was taken back.
     fn load_libraries(&mut self, host: &mut dyn Host) -> Result<(), Stop> {
         if self.is_loaded {
             return Ok(());
         }
         let kept = host.libraries()?;
+        self.load_kept(kept.as_deref());
+        Ok(())
+    }
+
+    /// Loads what the store keeps.
+    pub(crate) fn load_kept(&mut self, kept: Option<&[u8]>) {
         self.libraries = super::libraries::Libraries::default();
-        for text in texts_of(kept.as_deref()) {
+        for text in texts_of(kept) {
             // It was loaded once; if it cannot be now, the others can.
             let _ = self.add_library(&text, true);
         }
         self.is_loaded = true;
-        Ok(())
     }
 
     fn keep_libraries(&mut self, host: &mut dyn Host) -> Result<(), Stop> {

@@ -4,7 +4,7 @@
 //! Owns the one machine of the server and who may use it, the cache of scripts, the libraries
 //! of functions as they are loaded, and the run at hand as others may know of it. Does not
 //! run commands nor hold keys: its [`Host`] does. What libraries there are stands in the
-//! store, beside the keys, and is read from there once after the start.
+//! store, beside the keys, and is read from there at the start.
 //!
 //! INVARIANT: the lock of the machine is taken before any of the store's, and by one script
 //! at a time: so a script may take shards as it goes.
@@ -182,15 +182,17 @@ impl Scripts {
         Ok(machine)
     }
 
-    /// After what was done to libraries was taken back: the counts of before.
-    pub(crate) fn note_libraries(&self, before: &ScriptStatistics) {
+    /// These are the counts of libraries now; those of before, after what was done to libraries
+    /// was taken back.
+    pub(crate) fn note_libraries(&self, now: &ScriptStatistics) {
         let counts = &self.counts;
-        counts.libraries.store(before.libraries, Relaxed);
-        counts.functions.store(before.functions, Relaxed);
-        counts.library_bytes.store(before.library_bytes, Relaxed);
+        counts.libraries.store(now.libraries, Relaxed);
+        counts.functions.store(now.functions, Relaxed);
+        counts.library_bytes.store(now.library_bytes, Relaxed);
     }
 
-    /// After the machine was used: what INFO shows.
+    /// After the machine was used: what INFO shows. Libraries that were taken back count as
+    /// they did before until those that are kept are loaded again.
     pub(crate) fn note(&self, machine: &Machine) {
         let now = machine.statistics();
         let counts = &self.counts;
@@ -198,12 +200,12 @@ impl Scripts {
             (&counts.scripts, now.scripts),
             (&counts.evicted_scripts, now.evicted_scripts),
             (&counts.script_bytes, now.script_bytes),
-            (&counts.libraries, now.libraries),
-            (&counts.functions, now.functions),
-            (&counts.library_bytes, now.library_bytes),
             (&counts.machine_bytes, now.machine_bytes),
         ] {
             count.store(now, Relaxed);
+        }
+        if machine.is_loaded {
+            self.note_libraries(&now);
         }
     }
 

@@ -88,7 +88,8 @@ local function after_pcall(ok, ...)
         if raw_type(text) == "string" then
             caught = text
         end
-    elseif raw_type(caught) == "userdata" then
+    elseif raw_type(caught) == "userdata" and raw_getmetatable(caught) ~= nil then
+        -- An error of the host; cjson.null has nothing that tells of it.
         caught = raw_tostring(caught)
     end
     return false, caught

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use thermocline_base::{Clock, Random, SimulatedTime, UnixMillis};
-use thermocline_commands::{Call, Executor, ReplyBuffer, Version, table};
+use thermocline_commands::{Beside, Call, Executor, ReplyBuffer, Version, table};
 use thermocline_commands::{Parked, Ran};
 use thermocline_disk::{BackendChoice, Disk};
 use thermocline_store::{Fault, FaultSet, PageReader, ReadRequest, Store, StoreOptions};
@@ -169,11 +169,7 @@ impl Client {
             .collect();
         let mut reply = ReplyBuffer::new(self.version);
         let mut faults = FaultSet::new();
-        let mut asked = 0;
-        let mut other = |_: &Call<'_>, reply: &mut ReplyBuffer| {
-            asked += 1;
-            reply.simple("OTHER");
-        };
+        let mut beside = Counting::default();
         loop {
             let outcome = self.executor.run_transaction(
                 &calls,
@@ -181,7 +177,7 @@ impl Client {
                 &mut reply,
                 &faults,
                 &mut self.random,
-                &mut other,
+                &mut beside,
             );
             let Err(fault) = outcome else {
                 break;
@@ -190,7 +186,10 @@ impl Client {
             self.resolve(fault, &mut faults);
         }
         let others = calls.iter().filter(|call| !Executor::handles(call.command));
-        assert_eq!(asked, others.count(), "each is asked once");
+        assert_eq!(beside.asked, others.count(), "each is asked once");
+        if reply.as_bytes().starts_with(b"*") && !reply.as_bytes().starts_with(b"*-1") {
+            assert_eq!(beside.told, calls.len(), "each is told once");
+        }
         reply.take()
     }
 
@@ -236,6 +235,25 @@ impl Client {
             let page = fetched.page.expect("the disk is well");
             faults.insert(fetched.request.address, page);
         }
+    }
+}
+
+/// Answers what has no handler, and counts what it is told.
+#[derive(Default)]
+struct Counting {
+    asked: usize,
+    told: usize,
+}
+
+impl Beside for Counting {
+    fn run(&mut self, _: &Call<'_>, reply: &mut ReplyBuffer) {
+        self.asked += 1;
+        reply.simple("OTHER");
+    }
+
+    fn note(&mut self, reply: &[u8]) {
+        assert!(!reply.is_empty());
+        self.told += 1;
     }
 }
 

@@ -449,7 +449,8 @@ impl<'k> Access<'_, 'k> {
         if !is_deferred {
             guard.shard.watchers.touch(resolved.database, resolved.key);
         }
-        if self.store.observed.wants_changes() {
+        // What the server keeps for itself is no key of anybody.
+        if self.store.observed.wants_changes() && resolved.database != DatabaseId::SYSTEM {
             self.changes.push(Change::Key(resolved.key));
         }
     }

@@ -203,7 +203,10 @@ impl<'s, 'k> Access<'s, 'k> {
             return;
         }
         let first = self.ids.iter().position(|known| *known as usize == id);
-        if let Some(first) = first {
+        // What the server keeps for itself is no key of anybody.
+        if let Some(first) = first
+            && self.names[first].database != SYSTEM_DATABASE
+        {
             self.notify(class, name, self.names[first].database, first);
         }
     }

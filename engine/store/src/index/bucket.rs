@@ -74,10 +74,28 @@ impl Bucket {
         wanted: Wanted,
         mut visit: impl FnMut(usize, Slot) -> bool,
     ) -> bool {
-        (0..SLOTS).any(|index| {
-            let slot = self.slots[index];
-            wanted.may_be(slot) && self.homes[index] == home && visit(index, slot)
-        })
+        let mut places = self.matches(home, wanted);
+        while places != 0 {
+            let index = places.trailing_zeros() as usize;
+            if visit(index, self.slots[index]) {
+                return true;
+            }
+            places &= places - 1;
+        }
+        false
+    }
+
+    /// A bit for each place whose slot may be the key of `home` that is `wanted`. All are
+    /// compared whatever is found: which place a key has cannot be foretold, and a branch
+    /// foretold wrongly costs more than all comparisons.
+    #[inline]
+    fn matches(&self, home: u8, wanted: Wanted) -> u32 {
+        let mut places = 0;
+        for index in 0..SLOTS {
+            let is_match = wanted.may_be(self.slots[index]) & (self.homes[index] == home);
+            places |= u32::from(is_match) << index;
+        }
+        places
     }
 
     /// Place, home and slot of each key.

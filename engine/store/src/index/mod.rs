@@ -134,10 +134,15 @@ impl Index {
         }
         let stored = hash.stored();
         let segment = &self.segments[self.head(stored) as usize];
+        let buckets = &segment.buckets;
         let home = segment.home(stored);
-        if home < segment.buckets.len() {
-            touch(std::ptr::from_ref(&segment.buckets[home]).cast());
-        }
+        let after = if home + 1 < buckets.len() {
+            home + 1
+        } else {
+            home
+        };
+        touch(std::ptr::from_ref(&buckets[home]).cast());
+        touch(std::ptr::from_ref(&buckets[after]).cast());
     }
 
     /// The slot at `position`.

@@ -107,8 +107,7 @@ impl Keeper {
                 store.volume.with_table(|table| {
                     table.abandon_cleaning(victim);
                     if is_damaged {
-                        // It looks full from now on, so that it is let alone.
-                        table.record_written(victim, SEGMENT_BYTES * 2, None);
+                        table.let_alone(victim);
                     }
                 });
                 self.cleaning_rests_until = store.clock.monotonic() + REST;

@@ -272,8 +272,11 @@ impl Heap {
         };
         let (wanted, least) = (in_range(wanted), in_range(bytes * RECORDS_IN_CHUNK / 2));
         // Where that comes to too much a record, only pages are half unfilled,
-        // and chunks so long that their ends come to half a byte a record.
-        let is_costly = bytes.pow(3) > WASTE_BYTES * WASTE_BYTES * heap_bytes;
+        // and chunks so long that their ends come to half a byte a record. Of records
+        // so short that not even the shortest chunks have costly ends, a page half
+        // unfilled is all there is to lose either way.
+        let has_costly_ends = bytes.pow(2) > WASTE_BYTES * 2 * CHUNK_BYTES_MIN;
+        let is_costly = has_costly_ends && bytes.pow(3) > WASTE_BYTES * WASTE_BYTES * heap_bytes;
         let untouched = (is_costly && heap_bytes < SMALL_PAGES_BYTES)
             .then(|| in_range((bytes * bytes).max(UNTOUCHED_BYTES_MIN)));
         self.seal();

@@ -24,23 +24,53 @@
 mod space;
 
 use super::segment::{
-    ImageTicket, Incarnation, RESERVED_SEGMENTS, SEGMENTS_MAX, SegmentEntry, SegmentNumber,
-    SegmentState, Stream,
+    ImageTicket, Incarnation, RESERVED_SEGMENTS, SEGMENT_BYTES, SEGMENTS_MAX, SegmentEntry,
+    SegmentNumber, SegmentState, Stream,
 };
 use thermocline_base::bugs::{Bug, is_planted};
+use thermocline_base::limits::PAGE_BYTES;
 use thermocline_base::{Random, UnixMillis};
 
 #[derive(Clone, Debug)]
 struct Segment {
     state: SegmentState,
     incarnation: Incarnation,
+    /// What the records take that live.
     live_bytes: u64,
+    /// What all records took that were written in this life, and their pages; 0 as long
+    /// as records are written, and if that was before a restart.
+    filled_bytes: u64,
+    page_bytes: u64,
     /// How many records live; of those from before a restart, as many as have
     /// been found since.
     live_records: u64,
     sealed_at: UnixMillis,
     /// The latest expiry of its records, if all expire.
     dies_at: Option<UnixMillis>,
+}
+
+impl Segment {
+    const FREE: Self = Self {
+        state: SegmentState::Free,
+        incarnation: Incarnation(0),
+        live_bytes: 0,
+        filled_bytes: 0,
+        page_bytes: 0,
+        live_records: 0,
+        sealed_at: UnixMillis(0),
+        dies_at: None,
+    };
+
+    /// What its live records take with their share of the ends of pages where nothing
+    /// fits: cleaning wins none of these back.
+    fn live_page_bytes(&self) -> u64 {
+        if self.page_bytes == 0 || self.filled_bytes == 0 {
+            return self.live_bytes;
+        }
+        let scaled = u128::from(self.live_bytes) * u128::from(self.page_bytes)
+            / u128::from(self.filled_bytes);
+        u64::try_from(scaled).unwrap_or(u64::MAX)
+    }
 }
 
 /// The segments of a tier.
@@ -90,9 +120,8 @@ impl SegmentTable {
                     state: SegmentState::Sealed,
                     incarnation: entry.incarnation,
                     live_bytes: entry.live_bytes,
-                    live_records: 0,
                     sealed_at: entry.sealed_at,
-                    dies_at: None,
+                    ..Segment::FREE
                 };
             }
         }
@@ -107,7 +136,7 @@ impl SegmentTable {
             .map(|(number, segment)| SegmentEntry {
                 number,
                 incarnation: segment.incarnation,
-                live_bytes: segment.live_bytes,
+                live_bytes: segment.live_page_bytes(),
                 sealed_at: segment.sealed_at,
             })
             .collect()
@@ -118,14 +147,7 @@ impl SegmentTable {
     }
 
     fn add_free(&mut self) {
-        self.segments.push(Segment {
-            state: SegmentState::Free,
-            incarnation: Incarnation(0),
-            live_bytes: 0,
-            live_records: 0,
-            sealed_at: UnixMillis(0),
-            dies_at: None,
-        });
+        self.segments.push(Segment::FREE);
     }
 
     fn get(&self, number: SegmentNumber) -> Option<&Segment> {
@@ -178,10 +200,8 @@ impl SegmentTable {
         *self.get_mut(number)? = Segment {
             state: SegmentState::Active(stream),
             incarnation,
-            live_bytes: 0,
-            live_records: 0,
-            sealed_at: UnixMillis(0),
             dies_at: Some(UnixMillis(i64::MIN)),
+            ..Segment::FREE
         };
         Some((number, incarnation))
     }
@@ -221,6 +241,7 @@ impl SegmentTable {
     ) {
         if let Some(segment) = self.get_mut(number) {
             segment.live_bytes = segment.live_bytes.saturating_add(bytes);
+            segment.filled_bytes = segment.filled_bytes.saturating_add(bytes);
             segment.live_records = segment.live_records.saturating_add(1);
             segment.dies_at = match (segment.dies_at, expiry) {
                 (Some(latest), Some(expiry)) => Some(latest.max(expiry)),
@@ -260,17 +281,27 @@ impl SegmentTable {
         }
     }
 
-    /// The segment's live bytes, a hint.
-    #[must_use]
-    pub fn live_bytes(&self, number: SegmentNumber) -> u64 {
-        self.get(number).map_or(0, |segment| segment.live_bytes)
+    /// The segment is damaged: it looks full from now on, so that it is let alone.
+    pub fn let_alone(&mut self, number: SegmentNumber) {
+        if let Some(segment) = self.get_mut(number) {
+            segment.live_bytes = 2 * SEGMENT_BYTES;
+            segment.page_bytes = 0;
+        }
     }
 
-    /// An active segment is full; says whether it was active.
-    pub fn seal(&mut self, number: SegmentNumber, now: UnixMillis) -> bool {
+    /// What the live records of the segment take, a hint: once it is sealed with their
+    /// share of the ends of pages.
+    #[must_use]
+    pub fn live_bytes(&self, number: SegmentNumber) -> u64 {
+        self.get(number).map_or(0, Segment::live_page_bytes)
+    }
+
+    /// An active segment takes no more than the `pages` it has; says whether it was active.
+    pub fn seal(&mut self, number: SegmentNumber, pages: u32, now: UnixMillis) -> bool {
         match self.get_mut(number) {
             Some(segment) if matches!(segment.state, SegmentState::Active(_)) => {
                 segment.state = SegmentState::Sealed;
+                segment.page_bytes = u64::from(pages) * PAGE_BYTES as u64;
                 segment.sealed_at = now;
                 true
             }

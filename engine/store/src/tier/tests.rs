@@ -305,8 +305,9 @@ fn table(segments: u64) -> SegmentTable {
 
 fn sealed(table: &mut SegmentTable, live_bytes: u64, at: UnixMillis) -> SegmentNumber {
     let (number, _) = table.activate(Stream::Fresh).unwrap();
-    table.record_written(number, live_bytes, None);
-    assert!(table.seal(number, at));
+    table.record_written(number, SEGMENT_BYTES, None);
+    table.record_died(number, SEGMENT_BYTES - live_bytes);
+    assert!(table.seal(number, PAGES_PER_SEGMENT, at));
     number
 }
 
@@ -340,8 +341,8 @@ fn states_change_only_in_their_order() {
     let (number, _) = table.activate(Stream::Fresh).unwrap();
     assert!(!table.begin_cleaning(number));
     assert_eq!(table.victim(NOW), None);
-    assert!(table.seal(number, NOW));
-    assert!(!table.seal(number, NOW));
+    assert!(table.seal(number, PAGES_PER_SEGMENT, NOW));
+    assert!(!table.seal(number, PAGES_PER_SEGMENT, NOW));
     table.finish_scan(number);
     assert_eq!(table.state(number), SegmentState::Sealed);
     assert!(table.begin_cleaning(number));
@@ -377,7 +378,7 @@ fn a_reused_segment_has_a_fresh_incarnation() {
     for round in 0..100 {
         let (number, incarnation) = table.activate(Stream::Fresh).unwrap();
         assert_eq!(seen.insert(incarnation, round), None);
-        assert!(table.seal(number, NOW) && table.begin_cleaning(number));
+        assert!(table.seal(number, PAGES_PER_SEGMENT, NOW) && table.begin_cleaning(number));
         table.finish_scan(number);
         let image = table.image_begun();
         assert_eq!(table.image_durable(image), [number]);
@@ -398,13 +399,35 @@ fn the_victim_gains_most_for_its_cost() {
     assert_eq!(table.victim(NOW), Some(full));
 }
 
+/// The ends of pages where no further record fits die with those that live, and are not
+/// taken for garbage before.
+#[test]
+fn what_no_cleaning_wins_back_is_not_cleaned_for() {
+    let mut table = table(10);
+    let (number, _) = table.activate(Stream::Fresh).unwrap();
+    table.record_written(number, SEGMENT_BYTES / 4 * 3, None);
+    assert!(table.seal(number, PAGES_PER_SEGMENT, UnixMillis(0)));
+    assert_eq!(table.live_bytes(number), SEGMENT_BYTES);
+    assert_eq!(table.victim(NOW), None);
+    table.record_died(number, SEGMENT_BYTES / 4);
+    assert_eq!(table.live_bytes(number), SEGMENT_BYTES / 3 * 2 + 1);
+    assert_eq!(table.victim(NOW), Some(number));
+    table.record_died(number, SEGMENT_BYTES / 2);
+    assert_eq!(table.live_bytes(number), 0);
+    // Pages that were never written are won.
+    let (half, _) = table.activate(Stream::Fresh).unwrap();
+    table.record_written(half, SEGMENT_BYTES / 4, None);
+    assert!(table.seal(half, PAGES_PER_SEGMENT / 2, NOW));
+    assert_eq!(table.live_bytes(half), SEGMENT_BYTES / 2);
+}
+
 #[test]
 fn a_segment_whose_records_all_expired_comes_first() {
     let mut table = table(10);
     let mixed = sealed(&mut table, SEGMENT_BYTES / 2, UnixMillis(0));
     let (expiring, _) = table.activate(Stream::Expiring(0)).unwrap();
     table.record_written(expiring, SEGMENT_BYTES, Some(UnixMillis(NOW.0 + 5)));
-    assert!(table.seal(expiring, NOW));
+    assert!(table.seal(expiring, PAGES_PER_SEGMENT, NOW));
     assert_eq!(table.victim(NOW), Some(mixed));
     assert_eq!(table.victim(UnixMillis(NOW.0 + 6)), Some(expiring));
 }
@@ -559,6 +582,6 @@ proptest! {
 
 fn sealed_if_room(table: &mut SegmentTable) {
     if let Some((number, _)) = table.activate(Stream::Fresh) {
-        assert!(table.seal(number, NOW));
+        assert!(table.seal(number, PAGES_PER_SEGMENT, NOW));
     }
 }

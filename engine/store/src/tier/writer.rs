@@ -424,7 +424,7 @@ impl TierWriter {
         for (_, output) in std::mem::take(&mut self.outputs) {
             let number = output.segment.number;
             if output.is_used {
-                volume.with_table(|table| table.seal(number, now));
+                volume.with_table(|table| table.seal(number, output.next_page, now));
             } else {
                 self.unsynced.remove(&number);
                 volume.with_table(|table| table.give_back(number));
@@ -440,7 +440,8 @@ impl TierWriter {
     ) -> Result<(), WriteError> {
         self.write_waiting(stream)?;
         if let Some(output) = self.outputs.remove(&stream) {
-            volume.with_table(|table| table.seal(output.segment.number, now));
+            let (number, pages) = (output.segment.number, output.next_page);
+            volume.with_table(|table| table.seal(number, pages, now));
         }
         Ok(())
     }

@@ -10,7 +10,9 @@ use thermocline_commands::{Call, CommandError, ReplyBuffer, Version, table};
 use tracing::warn;
 
 use super::{CommandResult, Family, Invocation, Outcome, Refusal, Wait, refuse};
+use crate::clients::Client;
 use crate::resp_reader::{Item, read_item};
+use crate::server::Server;
 
 /// The longest DEBUG SLEEP, in seconds.
 const SLEEP_LIMIT_S: f64 = 86_400.0;
@@ -33,7 +35,6 @@ const WITHOUT_MEANING: &[(&str, usize)] = &[
 ];
 
 fn debug(invocation: &mut Invocation<'_>) -> CommandResult {
-    check_allowed(invocation)?;
     let name = invocation.text(1).to_ascii_lowercase();
     let given = invocation.arguments.len() - 2;
     let needs_keys = matches!(
@@ -81,22 +82,17 @@ fn debug(invocation: &mut Invocation<'_>) -> CommandResult {
     }
 }
 
-fn check_allowed(invocation: &Invocation<'_>) -> Result<(), Refusal> {
-    let client = &invocation.session.client;
+/// Why the client may not run DEBUG, not even queue it, by `enable-debug-command`.
+pub(crate) fn debug_refusal(server: &Server, client: &Client) -> Option<Refusal> {
     let is_local = client.is_unix
         || client
             .address
             .parse::<std::net::SocketAddr>()
             .is_ok_and(|address| address.ip().is_loopback());
-    match invocation
-        .server
-        .config
-        .get("enable-debug-command")
-        .as_str()
-    {
-        "yes" => Ok(()),
-        "local" if is_local => Ok(()),
-        _ => Err(refuse(
+    match server.config.get("enable-debug-command").as_str() {
+        "yes" => None,
+        "local" if is_local => None,
+        _ => Some(refuse(
             "DEBUG command not allowed. If the enable-debug-command option is set to \"local\", \
              you can run it from a local connection, otherwise you need to set this option in \
              the configuration file, and then restart the server.",

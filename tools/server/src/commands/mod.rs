@@ -27,6 +27,7 @@ mod tracking;
 mod transaction;
 
 pub(crate) use connection::select_argument;
+pub(crate) use debug::debug_refusal;
 pub(crate) use hotkeys::moment;
 pub(crate) use monitor::is_refused as is_for_no_monitor;
 pub(crate) use monitor::is_shown as is_shown_to_monitors;

@@ -12,6 +12,7 @@ use super::{Place, Runner, Step};
 use crate::commands::moment;
 use crate::hub::MONITOR;
 use crate::registry;
+use crate::server::Server;
 use crate::session::Replies;
 use crate::slowlog::{SlowEntry, shortened, shortened_name};
 
@@ -70,6 +71,12 @@ impl Runner {
         let now_ns = self.server.now_ns();
         let spent_ns = now_ns.saturating_sub(started_ns);
         self.now_ns = now_ns;
+        self.count_spent(number, spent_ns, tracks_latency);
+        spent_ns
+    }
+
+    /// Counts a call that took so long.
+    pub(super) fn count_spent(&mut self, number: u16, spent_ns: u64, tracks_latency: bool) {
         self.answered += 1;
         if let Some(cell) = self.statistics.cells.get(usize::from(number)) {
             cell.calls.add(1);
@@ -78,7 +85,6 @@ impl Runner {
                 cell.latencies.record(spent_ns);
             }
         }
-        spent_ns
     }
 
     /// Takes the reply written since `mark` back if the client wants none: CLIENT REPLY.
@@ -97,34 +103,19 @@ impl Runner {
         reply_bytes: usize,
         words: &[&[u8]],
     ) {
-        let live = &self.server.live;
-        let spent_us = spent_ns / 1000;
-        let threshold_ms = live.latency_threshold_ms.load(Relaxed);
-        let reaches = |measure: u64, bound: &AtomicI64| {
-            u64::try_from(bound.load(Relaxed)).is_ok_and(|bound| measure >= bound)
-        };
-        let exceeds = |measure: usize, bound: &AtomicI64| {
-            usize::try_from(bound.load(Relaxed)).is_ok_and(|bound| measure > bound)
-        };
-        // Few requests are large: most need no exact count.
-        let rough_bytes: usize = words.iter().map(|word| word.len() + HEAD_BYTES).sum();
-        let is_perhaps_large = exceeds(rough_bytes + HEAD_BYTES, &live.large_request_bytes);
-        let request_bytes = if is_perhaps_large {
-            request_bytes(words)
-        } else {
-            0
-        };
-        let slow = reaches(spent_us, &live.slower_than_us);
-        let is_large = is_perhaps_large && exceeds(request_bytes, &live.large_request_bytes);
-        let has_large_reply = exceeds(reply_bytes, &live.large_reply_bytes);
-        let spike = threshold_ms > 0 && spent_us >= threshold_ms.saturating_mul(1000);
-        if !(slow || is_large || has_large_reply || spike) {
-            return;
+        let remarkable = Remarkable::find(&self.server, spent_ns, reply_bytes, words);
+        if let Some(remarkable) = remarkable {
+            self.log_remarkable(number, &remarkable, words);
         }
+    }
+
+    /// Logs a request for what is remarkable about it.
+    pub(super) fn log_remarkable(&self, number: u16, remarkable: &Remarkable, words: &[&[u8]]) {
         let Some(entry) = registry::all().get(usize::from(number)) else {
             return;
         };
-        if spike {
+        let spent_us = remarkable.spent_us;
+        if remarkable.is_spike {
             let event = if entry.flags.contains(Flag::Fast) {
                 "fast-command"
             } else {
@@ -136,23 +127,25 @@ impl Runner {
         if entry.flags.contains(Flag::SkipCommandlog) {
             return;
         }
-        let server = &self.server;
-        for (is_kept, log, entries, measure) in [
-            (slow, &server.slowlog, &live.slowlog_entries, spent_us),
+        let (server, live) = (&self.server, &self.server.live);
+        for (measure, log, entries) in [
             (
-                is_large,
+                remarkable.is_slow.then_some(spent_us),
+                &server.slowlog,
+                &live.slowlog_entries,
+            ),
+            (
+                remarkable.large_request_bytes,
                 &server.large_requests,
                 &live.large_request_entries,
-                request_bytes as u64,
             ),
             (
-                has_large_reply,
+                remarkable.large_reply_bytes,
                 &server.large_replies,
                 &live.large_reply_entries,
-                reply_bytes as u64,
             ),
         ] {
-            if is_kept {
+            if let Some(measure) = measure {
                 let limit = usize::try_from(entries.load(Relaxed)).unwrap_or(usize::MAX);
                 log.push(self.log_entry(entry, measure, words), limit);
             }
@@ -215,6 +208,75 @@ impl Runner {
         self.starved_since_ns = None;
         if self.script_seed.is_some() {
             self.end_script();
+        }
+    }
+}
+
+/// What a request is logged for.
+pub(super) struct Remarkable {
+    spent_us: u64,
+    is_slow: bool,
+    /// Whether it is a sample of latency.
+    is_spike: bool,
+    large_request_bytes: Option<u64>,
+    large_reply_bytes: Option<u64>,
+}
+
+impl Remarkable {
+    /// What is remarkable about a request; mostly nothing is.
+    pub(super) fn find(
+        server: &Server,
+        spent_ns: u64,
+        reply_bytes: usize,
+        words: &[&[u8]],
+    ) -> Option<Self> {
+        let live = &server.live;
+        let spent_us = spent_ns / 1000;
+        let threshold_ms = live.latency_threshold_ms.load(Relaxed);
+        let reaches = |measure: u64, bound: &AtomicI64| {
+            u64::try_from(bound.load(Relaxed)).is_ok_and(|bound| measure >= bound)
+        };
+        let exceeds = |measure: usize, bound: &AtomicI64| {
+            usize::try_from(bound.load(Relaxed)).is_ok_and(|bound| measure > bound)
+        };
+        // Few requests are large: most need no exact count.
+        let rough_bytes: usize = words.iter().map(|word| word.len() + HEAD_BYTES).sum();
+        let is_perhaps_large = exceeds(rough_bytes + HEAD_BYTES, &live.large_request_bytes);
+        let is_slow = reaches(spent_us, &live.slower_than_us);
+        let has_large_reply = exceeds(reply_bytes, &live.large_reply_bytes);
+        let is_spike = threshold_ms > 0 && spent_us >= threshold_ms.saturating_mul(1000);
+        if !(is_slow || is_perhaps_large || has_large_reply || is_spike) {
+            return None;
+        }
+        let request_bytes = is_perhaps_large.then(|| request_bytes(words));
+        let is_large = |bytes: &usize| exceeds(*bytes, &live.large_request_bytes);
+        Some(Self {
+            spent_us,
+            is_slow,
+            is_spike,
+            large_request_bytes: request_bytes.filter(is_large).map(|bytes| bytes as u64),
+            large_reply_bytes: has_large_reply.then_some(reply_bytes as u64),
+        })
+    }
+}
+
+/// What the books are told of a call of a transaction.
+pub(super) struct Booked {
+    pub(super) spent_ns: u64,
+    pub(super) reply_bytes: usize,
+    /// The error it replied with, if that is not in the books yet.
+    pub(super) error: Option<Box<[u8]>>,
+    pub(super) has_failed: bool,
+}
+
+impl Booked {
+    pub(super) fn new(spent_ns: u64, reply: &[u8]) -> Self {
+        let error = reply.strip_prefix(b"-");
+        Self {
+            spent_ns,
+            reply_bytes: reply.len(),
+            error: error.map(|error| error.trim_ascii_end().into()),
+            has_failed: error.is_some(),
         }
     }
 }

@@ -5,19 +5,22 @@
 //! queue as it was. The connection's task.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use thermocline_base::Random;
+use thermocline_base::{Lsn, Random};
 use thermocline_commands::table::{Command, Flag};
-use thermocline_commands::{Call, CommandError, Executor, ReplyBuffer, Watched};
-use thermocline_store::Fault;
+use thermocline_commands::{Beside, Call, CommandError, Executor, ReplyBuffer, Watched};
+use thermocline_store::{Fault, FaultSet, Statistics};
 
+use super::books::Booked;
 use super::script::Ended;
 use super::{Runner, Step};
 use crate::commands::{Invocation, Outcome, Refusal, Wait, select_argument};
 use crate::hub::{Hub, MONITOR, TRACKING};
 use crate::registry::{self, Runs};
-use crate::session::Transaction;
+use crate::server::Server;
+use crate::session::{Session, Transaction};
 
 /// The longest DEBUG SLEEP of a transaction or script.
 const SLEEP_HOLDING_MAX: Duration = Duration::from_secs(10);
@@ -83,7 +86,6 @@ impl Runner {
     }
 
     fn run_queue(&mut self, transaction: &Transaction) -> Result<Ended, Fault> {
-        let from = self.reply.as_bytes().len();
         let words: Vec<Vec<&[u8]>> = transaction
             .queued
             .iter()
@@ -107,54 +109,29 @@ impl Runner {
             needs_statistics |= matches!(runs, Runs::Server(_));
         }
         if (calls.iter()).any(|call| Executor::is_scripted(call.command)) {
-            return self.run_scripted_queue(&calls, from);
+            return self.run_scripted_queue(&calls);
         }
         // Taken before any shard is locked: see the invariant of `commands`.
         let snapshot = if needs_statistics {
             self.server.store.statistics()
         } else {
-            thermocline_store::Statistics::default()
+            Statistics::default()
         };
         if self.server.hub.hooks() & TRACKING != 0 {
             self.before_tracked_queue(&calls);
         }
         let watch = std::mem::take(&mut self.session.watch);
         let names = watch.names();
-        let (server, session) = (&self.server, &mut self.session);
-        let (executor, faults, lsn) = (&self.executor, &self.faults, self.lsn);
-        let mut inner_random = Random::new(self.random.next_u64());
-        let mut other = |call: &Call<'_>, reply: &mut ReplyBuffer| {
-            Hub::begin_aside();
-            let run = match registry::runner(call.command) {
-                Runs::Server(run) => run,
-                // The executor asks only for what it has no handler for.
-                _ => return reply.refuse(&CommandError::InvalidCommand),
-            };
-            let mark = reply.checkpoint();
-            let mut invocation = Invocation {
-                server,
-                session,
-                reply,
-                arguments: call.arguments,
-                executor,
-                faults,
-                random: &mut inner_random,
-                lsn,
-                snapshot: Some(&snapshot),
-            };
-            let refusal = match run(&mut invocation) {
-                Ok(Outcome::Done | Outcome::Close) => return,
-                Ok(Outcome::Wait(Wait::Sleep(time))) => {
-                    sleep_holding(time);
-                    return reply.simple("OK");
-                }
-                Ok(Outcome::Wait(_) | Outcome::Fault(_)) => {
-                    CommandError::NotInTransaction(call.command.name).into()
-                }
-                Err(refusal) => refusal,
-            };
-            reply.rollback(mark);
-            refusal.write(reply);
+        let mut around = Around {
+            server: &self.server,
+            session: &mut self.session,
+            executor: &self.executor,
+            faults: &self.faults,
+            random: Random::new(self.random.next_u64()),
+            lsn: self.lsn,
+            snapshot,
+            noted_ns: self.server.now_ns(),
+            booked: Vec::with_capacity(calls.len()),
         };
         let ran = self.executor.run_transaction(
             &calls,
@@ -165,29 +142,30 @@ impl Runner {
             &mut self.reply,
             &self.faults,
             &mut self.random,
-            &mut other,
+            &mut around,
         );
+        let booked = around.booked;
         drop(names);
         self.session.watch = watch;
         if std::mem::take(&mut self.session.resets_statistics) {
             self.server.store.reset_statistics();
         }
-        let executed = ran.as_ref().ok().and_then(Option::as_ref);
-        let lsn = executed.map(|done| self.lsn.max(done.lsn).max(self.session.heard_lsn));
+        let done = ran.as_ref().ok().and_then(Option::as_ref);
+        let lsn = done.map(|done| self.lsn.max(done.lsn).max(self.session.heard_lsn));
         self.server.hub.end_transaction(lsn);
-        match (ran?, lsn) {
-            (Some(executed), Some(lsn)) => {
+        ran?;
+        match lsn {
+            Some(lsn) => {
                 self.lsn = lsn;
-                self.book_queue(&calls, from);
-                self.book_failed(&calls, &executed.failed);
+                self.book_queue(&calls, booked, true);
             }
-            _ => self.reply.null_array(),
+            None => self.reply.null_array(),
         }
         Ok(Ended::Done)
     }
 
     /// As [`Runner::run_queue`], of a queue that holds scripts.
-    fn run_scripted_queue(&mut self, calls: &[Call<'_>], from: usize) -> Result<Ended, Fault> {
+    fn run_scripted_queue(&mut self, calls: &[Call<'_>]) -> Result<Ended, Fault> {
         if self.server.hub.hooks() & TRACKING != 0 {
             self.before_tracked_queue(calls);
         }
@@ -203,7 +181,8 @@ impl Runner {
         match ran? {
             Ended::Done => {
                 let shown = std::mem::take(&mut self.script_shown);
-                self.book_queue(calls, from);
+                let booked = std::mem::take(&mut self.script_booked);
+                self.book_queue(calls, booked, false);
                 self.show_nested(shown);
                 Ok(Ended::Done)
             }
@@ -215,43 +194,94 @@ impl Runner {
         }
     }
 
-    /// Books the calls of a transaction that replied with an error.
-    fn book_failed(&self, calls: &[Call<'_>], failed: &[(usize, Box<[u8]>)]) {
-        for (number, error) in failed {
-            self.server.statistics.count_error(error, false);
-            self.statistics.error_replies.add(1);
-            if let Some(call) = calls.get(*number)
-                && let number = registry::number(call.command)
+    /// Books the calls of a transaction that ran. Like a script's they are logged each for
+    /// itself if they were slow, which EXEC is not; among those of scripts that has been done.
+    fn book_queue(&mut self, calls: &[Call<'_>], booked: Vec<Booked>, logs: bool) {
+        let tracks_latency = self.server.live.latency_tracking.load(Relaxed);
+        let counts_keys = self.server.hotkeys.is_active();
+        let shows = self.server.hub.hooks() & MONITOR != 0;
+        let chosen = calls.iter().skip(1).map(|call| call.database);
+        let chosen = chosen.chain([self.session.database]);
+        for ((call, database), booked) in calls.iter().zip(chosen).zip(booked) {
+            let number = registry::number(call.command);
+            let (spent_ns, reply_bytes) = (booked.spent_ns, booked.reply_bytes);
+            self.count_spent(number, spent_ns, tracks_latency);
+            if booked.has_failed
                 && let Some(cell) = self.statistics.cells.get(usize::from(number))
             {
                 cell.failed.add(1);
             }
-        }
-    }
-
-    /// Books the calls of a transaction that ran, whose reply begins at `from`.
-    fn book_queue(&mut self, calls: &[Call<'_>], from: usize) {
-        if self.server.hotkeys.is_active() {
-            // They ran as one: each has an equal part of the time and of the reply.
-            let parts = calls.len().max(1);
-            let ran_ns = self.server.now_ns().saturating_sub(self.now_ns) / parts as u64;
-            let reply_bytes = (self.reply.as_bytes().len().saturating_sub(from)) / parts;
-            for call in calls {
-                self.note_hot(call.command, call.arguments, ran_ns, reply_bytes);
+            if let Some(error) = &booked.error {
+                let is_custom = Executor::is_scripted(call.command);
+                self.server.statistics.count_error(error, is_custom);
+                self.statistics.error_replies.add(1);
             }
-        }
-        let shows = self.server.hub.hooks() & MONITOR != 0;
-        let chosen = calls.iter().skip(1).map(|call| call.database);
-        let chosen = chosen.chain([self.session.database]);
-        for (call, database) in calls.iter().zip(chosen) {
-            let number = registry::number(call.command);
-            if let Some(cell) = self.statistics.cells.get(usize::from(number)) {
-                cell.calls.add(1);
+            if logs {
+                self.note_slow(number, spent_ns, reply_bytes, call.arguments);
             }
-            self.answered += 1;
+            if counts_keys {
+                self.note_hot(call.command, call.arguments, spent_ns, reply_bytes);
+            }
             if shows {
                 self.show_request(number, database, call.arguments);
             }
         }
+    }
+}
+
+/// What stands around a transaction without scripts.
+struct Around<'a> {
+    server: &'a Server,
+    session: &'a mut Session,
+    executor: &'a Executor,
+    faults: &'a FaultSet,
+    random: Random,
+    lsn: Lsn,
+    /// Taken with nothing held.
+    snapshot: Statistics,
+    /// When the call before ended, or all began.
+    noted_ns: u64,
+    booked: Vec<Booked>,
+}
+
+impl Beside for Around<'_> {
+    fn run(&mut self, call: &Call<'_>, reply: &mut ReplyBuffer) {
+        Hub::begin_aside();
+        // The executor asks only for what it has no handler for.
+        let Runs::Server(run) = registry::runner(call.command) else {
+            return reply.refuse(&CommandError::InvalidCommand);
+        };
+        let mark = reply.checkpoint();
+        let mut invocation = Invocation {
+            server: self.server,
+            session: self.session,
+            reply,
+            arguments: call.arguments,
+            executor: self.executor,
+            faults: self.faults,
+            random: &mut self.random,
+            lsn: self.lsn,
+            snapshot: Some(&self.snapshot),
+        };
+        let refusal = match run(&mut invocation) {
+            Ok(Outcome::Done | Outcome::Close) => return,
+            Ok(Outcome::Wait(Wait::Sleep(time))) => {
+                sleep_holding(time);
+                return reply.simple("OK");
+            }
+            Ok(Outcome::Wait(_) | Outcome::Fault(_)) => {
+                CommandError::NotInTransaction(call.command.name).into()
+            }
+            Err(refusal) => refusal,
+        };
+        reply.rollback(mark);
+        refusal.write(reply);
+    }
+
+    fn note(&mut self, reply: &[u8]) {
+        let now_ns = self.server.now_ns();
+        let spent_ns = now_ns.saturating_sub(self.noted_ns);
+        self.noted_ns = now_ns;
+        self.booked.push(Booked::new(spent_ns, reply));
     }
 }

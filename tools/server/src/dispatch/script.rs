@@ -5,7 +5,7 @@
 //! monitor, lines of the log. Whatever is taken back is forgotten here too. The connection's
 //! task, or a thread of its own for a script that takes long.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::Ordering::Relaxed;
 
 use thermocline_base::{Lsn, Random};
@@ -17,6 +17,7 @@ use thermocline_commands::{
 use thermocline_store::{Fault, FaultSet, Statistics};
 
 use super::Runner;
+use super::books::{Booked, Remarkable};
 use super::exec::sleep_holding;
 use super::hooks::Remembering;
 use crate::commands::{Invocation, Outcome, Wait, select_argument};
@@ -48,11 +49,23 @@ pub(super) struct Shown {
     words: Vec<Vec<u8>>,
 }
 
+/// What is counted of a command of a script.
+#[derive(Clone, Copy, Default)]
+struct Counts {
+    calls: u64,
+    failed: u64,
+    spent_ns: u64,
+}
+
 /// What the commands of a script leave in the books.
 #[derive(Default)]
 pub(super) struct Notes {
-    /// Calls and failed ones by command.
-    calls: BTreeMap<u16, (u64, u64)>,
+    /// What is counted by command.
+    calls: BTreeMap<u16, Counts>,
+    /// The last that are to be logged, those of a transaction among them.
+    remarkable: VecDeque<(u16, Remarkable, Vec<Vec<u8>>)>,
+    /// The calls of the transaction so far.
+    booked: Vec<Booked>,
     /// Refused calls by command.
     rejected: BTreeMap<u16, u64>,
     /// Whether the error that the script ended with is among `errors`.
@@ -81,6 +94,21 @@ fn needs_no_statistics(command: &Command) -> bool {
         command.name,
         "publish" | "spublish" | "ping" | "echo" | "time" | "select" | "wait" | "debug"
     )
+}
+
+impl Surroundings<'_> {
+    /// Keeps a call for the logs, if there is something to log about it.
+    fn note_remarkable(&mut self, call: &Call<'_>, spent_ns: u64, reply: &[u8], request: &[&[u8]]) {
+        let found = Remarkable::find(self.server, spent_ns, reply.len(), request);
+        if let Some(remarkable) = found {
+            let kept = &mut self.notes.remarkable;
+            if kept.len() == SHOWN_MAX {
+                kept.pop_front();
+            }
+            let words = call.arguments.iter().map(|word| word.to_vec()).collect();
+            kept.push_back((registry::number(call.command), remarkable, words));
+        }
+    }
 }
 
 impl Aside for Surroundings<'_> {
@@ -139,12 +167,28 @@ impl Aside for Surroundings<'_> {
         refusal.write(reply);
     }
 
-    fn note(&mut self, call: &Call<'_>, reply: &[u8]) {
+    fn now_ns(&self) -> u64 {
+        self.server.now_ns()
+    }
+
+    fn note_queued(&mut self, call: &Call<'_>, spent_ns: u64, reply: &[u8]) {
+        self.note_remarkable(call, spent_ns, reply, call.arguments);
+        let mut booked = Booked::new(spent_ns, reply);
+        if std::mem::take(&mut self.notes.is_error_counted) {
+            booked.error = None;
+        }
+        self.notes.booked.push(booked);
+    }
+
+    fn note(&mut self, call: &Call<'_>, spent_ns: u64, reply: &[u8]) {
+        // The request is the script's, whatever words it gives its commands.
+        self.note_remarkable(call, spent_ns, reply, &[]);
         let number = registry::number(call.command);
-        let (calls, failed) = self.notes.calls.entry(number).or_default();
-        *calls += 1;
+        let counts = self.notes.calls.entry(number).or_default();
+        counts.calls += 1;
+        counts.spent_ns += spent_ns;
         if let Some((b'-', text)) = reply.split_first() {
-            *failed += 1;
+            counts.failed += 1;
             if self.notes.errors.len() < SHOWN_MAX {
                 self.notes.errors.push(text.to_vec());
             }
@@ -265,13 +309,19 @@ impl Runner {
     }
 
     fn keep_notes(&mut self, notes: Notes) {
-        for (number, (calls, failed)) in notes.calls {
+        for (number, counts) in notes.calls {
             if let Some(cell) = self.statistics.cells.get(usize::from(number)) {
-                cell.calls.add(calls);
-                cell.failed.add(failed);
+                cell.calls.add(counts.calls);
+                cell.failed.add(counts.failed);
+                cell.spent_ns.add(counts.spent_ns);
             }
-            self.answered += calls;
+            self.answered += counts.calls;
         }
+        for (number, remarkable, words) in &notes.remarkable {
+            let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
+            self.log_remarkable(*number, remarkable, &words);
+        }
+        self.script_booked = notes.booked;
         for (number, calls) in notes.rejected {
             if let Some(cell) = self.statistics.cells.get(usize::from(number)) {
                 cell.rejected.add(calls);
@@ -317,6 +367,7 @@ impl Runner {
         self.script_seed = None;
         self.script_now = None;
         self.script_shown.clear();
+        self.script_booked.clear();
         self.is_error_counted = false;
     }
 

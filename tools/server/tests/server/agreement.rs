@@ -278,3 +278,68 @@ fn time_stands_still_within_a_script_and_the_configuration_is_sorted() {
     let names: Vec<&String> = lines.iter().skip(1).step_by(4).collect();
     assert!(names.is_sorted(), "{names:?}");
 }
+
+/// As Valkey 9.1.2 logs: each command of a transaction and of a script, and never EXEC.
+#[test]
+fn commands_of_transactions_and_scripts_are_logged_each() {
+    let daemon = Daemon::start(&["--slowlog-log-slower-than", "0"]);
+    let mut client = daemon.client();
+    let mut logged = |pipe: &redis::Pipeline| {
+        let _: redis::Value = redis::cmd("SLOWLOG")
+            .arg("RESET")
+            .query(&mut client)
+            .unwrap();
+        let _: redis::Value = pipe.query(&mut client).unwrap();
+        let entries: Vec<redis::Value> = redis::cmd("SLOWLOG")
+            .arg(&["GET", "-1"])
+            .query(&mut client)
+            .unwrap();
+        let names = entries.iter().rev().map(|entry| {
+            let redis::Value::Array(parts) = entry else {
+                panic!("no entry: {entry:?}");
+            };
+            let words: Vec<String> = redis::from_redis_value(parts[3].clone()).unwrap();
+            words[..words.len().min(2)].join(" ")
+        });
+        names.skip(1).collect::<Vec<_>>()
+    };
+    let script = "redis.call('set', KEYS[1], 1) redis.pcall('lpush', KEYS[1], 1) return 1";
+    let mut plain = redis::pipe();
+    plain.atomic();
+    plain.cmd("SET").arg(&["a", "1"]).cmd("GET").arg("a");
+    assert_eq!(logged(&plain), ["MULTI", "SET a", "GET a"]);
+    let mut scripted = redis::pipe();
+    scripted.cmd("EVAL").arg(&[script, "1", "b"]);
+    let eval = format!("EVAL {script}");
+    assert_eq!(logged(&scripted), ["set b", "lpush b", &eval]);
+    let mut both = redis::pipe();
+    both.atomic();
+    both.cmd("SET").arg(&["a", "1"]);
+    both.cmd("EVAL").arg(&[script, "1", "b"]);
+    both.cmd("GET").arg("a");
+    let expected = ["MULTI", "SET a", "set b", "lpush b", &eval, "GET a"];
+    assert_eq!(logged(&both), expected);
+    // Their time is counted, and what failed.
+    let info: String = redis::cmd("INFO")
+        .arg("commandstats")
+        .query(&mut client)
+        .unwrap();
+    let line = |name: &str| field(&info, &format!("cmdstat_{name}"));
+    assert!(line("lpush").starts_with("calls=2,") && line("lpush").ends_with("failed_calls=2"));
+    assert!(line("set").starts_with("calls=4,") && line("set").ends_with("failed_calls=0"));
+    assert!(!line("set").contains("usec=0,"));
+}
+
+#[test]
+fn debug_is_refused_before_it_is_queued() {
+    let daemon = Daemon::start(&[]);
+    let mut raw = daemon.connect();
+    assert_eq!(raw.ask("multi"), "+OK");
+    let refused = raw.ask("debug sleep 0");
+    assert!(
+        refused.starts_with("-ERR DEBUG command not allowed."),
+        "{refused}"
+    );
+    let aborted = "-EXECABORT Transaction discarded because of previous errors.";
+    assert_eq!(raw.ask("exec"), aborted);
+}

@@ -44,6 +44,10 @@ fn functions_and_a_scripts_changes_survive_a_kill() {
         }
         daemon.kill_and_restart();
         client = daemon.client();
+        // Counted before one was called.
+        let info: String = redis::cmd("INFO").arg("memory").query(&mut client).unwrap();
+        assert_eq!(field(&info, "number_of_libraries"), "1");
+        assert_eq!(field(&info, "number_of_functions"), "1");
     }
     let () = redis::cmd("FUNCTION")
         .arg("FLUSH")
@@ -86,6 +90,25 @@ fn a_transaction_counts_the_functions_it_has_itself() {
         [1, 1]
     );
     assert_eq!(stats(&[ask]), [1, 1]);
+}
+
+#[test]
+fn libraries_are_no_keys_that_anybody_hears_of() {
+    let daemon = Daemon::start(&["--notify-keyspace-events", "KEAn"]);
+    let mut tracking = daemon.connect();
+    tracking.send("hello 3\r\n");
+    tracking.send("client tracking on bcast\r\npsubscribe *\r\n");
+    tracking.send("echo ready\r\n");
+    while tracking.line() != "ready" {}
+    let mut client = daemon.client();
+    let _: String = redis::cmd("FUNCTION")
+        .arg(&["LOAD", LIBRARY])
+        .query(&mut client)
+        .unwrap();
+    tracking.send("echo told\r\n");
+    tracking.expect("$4\r\ntold\r\n");
+    tracking.send("echo later\r\n");
+    tracking.expect("$5\r\nlater\r\n");
 }
 
 #[test]
@@ -218,6 +241,32 @@ fn scripts_reach_cold_keys_that_they_did_not_declare() {
     }
     let n: i64 = client.get("n").unwrap();
     assert_eq!(n, 5);
+}
+
+#[test]
+fn a_transaction_of_scripts_finds_cold_keys_where_its_swaps_put_them() {
+    let mut daemon = Daemon::start(&[]);
+    let mut raw = daemon.connect();
+    let value = "x".repeat(100);
+    assert_eq!(raw.ask("select 1"), "+OK");
+    assert_eq!(raw.ask(&format!("set text {value}")), "+OK");
+    assert_eq!(raw.ask(&format!("rpush list {value}")), ":1");
+    // All keys begin cold.
+    daemon.restart();
+    let mut raw = daemon.connect();
+    assert_eq!(raw.ask("multi"), "+OK");
+    for request in [
+        "eval return(1) 0",
+        "swapdb 0 1",
+        "rpush list b",
+        "append text y",
+        "eval return(redis.call(ARGV[1],KEYS[1])) 1 text strlen",
+    ] {
+        assert_eq!(raw.ask(request), "+QUEUED");
+    }
+    assert_eq!(raw.ask("exec"), "*5");
+    let replies = [(); 5].map(|()| raw.line());
+    assert_eq!(replies, [":1", "+OK", ":2", ":101", ":101"]);
 }
 
 #[test]

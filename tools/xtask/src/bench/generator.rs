@@ -1,11 +1,12 @@
-//! The load of this project beside `redis-benchmark`, against the same server:
+//! The load of this project beside `redis-benchmark`, against the same servers:
 //! whether the two agree on what a server can do.
 //!
 //! Both ask for random keys of the same names on as many connections with the
 //! same pipelines. What is compared first is the server's CPU time a request,
-//! which no generator should change.
+//! which no generator should change, and what follows from it for two servers.
 
 use crate::bench::BenchError;
+use crate::bench::hot::Contender;
 use crate::bench::report::{Cell, Table, median};
 use crate::bench::setup::{self, Context, Measured};
 use crate::step::{StepError, output};
@@ -18,31 +19,50 @@ use thermocline_benches::values::Values;
 
 const KEYS: u64 = 1_000_000;
 const VALUES: Values = Values::Fixed { bytes: 64 };
-const PIPELINES: [usize; 2] = [1, 16];
+const PIPELINES: [usize; 3] = [1, 16, 64];
 /// Of one measurement.
-const SECONDS: f64 = 5.0;
-const COLUMNS: &[&str] = &["pipeline", "generator", "requests/s", "CPU µs a request"];
+const SECONDS: f64 = 4.0;
+const COLUMNS: &[&str] = &[
+    "server",
+    "pipeline",
+    "generator",
+    "requests/s",
+    "CPU µs a request",
+];
+
+/// Figures of one server, pipeline and generator, one entry a round.
+#[derive(Default)]
+struct Series {
+    per_second: Vec<f64>,
+    cpu_us: Vec<f64>,
+}
 
 pub(super) fn run(context: &Context) -> Result<Vec<Table>, BenchError> {
     let keys = context.keys(KEYS);
-    let directory = setup::directory("generator")?;
-    let server = Server::start(
-        &context.valkey()?,
-        directory.path(),
-        &[("appendonly", "no")],
-    )?;
+    let no_log = ("appendonly", "no");
+    let contenders = [
+        Contender {
+            label: "Valkey",
+            program: context.valkey()?,
+            options: vec![no_log],
+        },
+        Contender {
+            label: "Thermocline, 1 thread",
+            program: context.thermocline.clone(),
+            options: vec![no_log, ("io-threads", "1")],
+        },
+    ];
     let fill = Workload {
         threads: setup::load_threads(),
         ..Workload::pass(Order::all(keys), VALUES, Mix::SET)
     };
-    Measured::run(&server, &fill)?.print_error("generator");
-    let title = format!("generators: GET of {keys} keys of 64 B from Valkey, 50 connections");
+    let title = format!("generators: GET of {keys} keys of 64 B, 50 connections");
     let mut table = Table::new(title, COLUMNS);
-    for pipeline in PIPELINES {
-        let mut own = (Vec::new(), Vec::new());
-        let mut other = (Vec::new(), Vec::new());
-        for round in 0..context.rounds {
-            context.tell("of the generators", round, &format!("pipeline {pipeline}"));
+    for contender in &contenders {
+        let directory = setup::directory("generator")?;
+        let server = Server::start(&contender.program, directory.path(), &contender.options)?;
+        Measured::run(&server, &fill)?.print_error("generator");
+        for pipeline in PIPELINES {
             let workload = Workload {
                 order: Order::Uniform { keys },
                 mix: Mix::GET,
@@ -50,28 +70,37 @@ pub(super) fn run(context: &Context) -> Result<Vec<Table>, BenchError> {
                 duration: Some(context.duration(SECONDS)),
                 ..fill.clone()
             };
-            let measured = Measured::run(&server, &workload)?;
-            own.0.push(measured.outcome.per_second());
-            own.1.push(1e6 / measured.per_cpu_second());
-            let requests = measured.outcome.requests.max(1000);
-            let before = Usage::of(server.pid())?;
-            other
-                .0
-                .push(redis_benchmark(&server, keys, pipeline, requests)?);
-            let used = Usage::of(server.pid())?.since(&before);
-            other.1.push(used.cpu.as_secs_f64() * 1e6 / requests as f64);
+            let (mut own, mut other) = (Series::default(), Series::default());
+            for round in 0..context.rounds {
+                context.tell("of the generators", round, &format!("pipeline {pipeline}"));
+                let measured = Measured::run(&server, &workload)?;
+                own.per_second.push(measured.outcome.per_second());
+                own.cpu_us.push(1e6 / measured.per_cpu_second());
+                let requests = measured.outcome.requests.max(1000);
+                let before = Usage::of(server.pid())?;
+                let rate = redis_benchmark(&server, keys, pipeline, requests)?;
+                other.per_second.push(rate);
+                let used = Usage::of(server.pid())?.since(&before);
+                let cpu_us = used.cpu.as_secs_f64() * 1e6 / requests as f64;
+                other.cpu_us.push(cpu_us);
+            }
+            for (generator, series) in [("ours", own), ("redis-benchmark", other)] {
+                let label = contender.label;
+                println!(
+                    "{label}, {generator}: {:.3} µs a request",
+                    median(&series.cpu_us)
+                );
+                table.row(vec![
+                    Cell::text(label),
+                    Cell::Count(pipeline as u64),
+                    Cell::text(generator),
+                    Cell::Rounds(series.per_second),
+                    Cell::Rounds(series.cpu_us),
+                ]);
+            }
         }
-        for (name, (per_second, cpu_us)) in [("ours", own), ("redis-benchmark", other)] {
-            println!("{name}: {:.3} µs a request", median(&cpu_us));
-            table.row(vec![
-                Cell::Count(pipeline as u64),
-                Cell::text(name),
-                Cell::Rounds(per_second),
-                Cell::Rounds(cpu_us),
-            ]);
-        }
+        server.stop();
     }
-    server.stop();
     Ok(vec![table])
 }
 

@@ -1,10 +1,13 @@
 //! What one reply cannot show: whole scans, random choices, payloads of one
-//! server read by the other, and expiries that pass.
+//! server read by the other, expiries that pass, clients that wait and clients that are told.
 //!
 //! Owns these operations, each of several commands. Runs on a session outside
 //! of a transaction.
 
+mod draws;
 mod sessions;
+mod told;
+mod waiting;
 
 use super::DifferentialError;
 use super::generator::Generator;
@@ -24,18 +27,23 @@ pub(super) fn run(
     pair: &mut Pair,
     session: &mut Session,
 ) -> Result<(), DifferentialError> {
-    match generator.random().below(50) {
-        40..=49 => sessions::watch(generator, pair),
-        37..=39 if generator.changes_limits() => convert_integers(generator, pair, session),
-        34..=36 => sessions::publish(generator, pair, session),
+    match generator.random().below(70) {
         0..=4 => scan_keys(generator, pair, session),
         5..=9 => scan_hash(generator, pair, session),
-        24..=27 => scan_members(generator, pair, session),
-        28..=31 => random_members(generator, pair, session),
-        32..=33 => pop_the_only_member(generator, pair, session),
-        10..=12 => random_key(pair, session),
-        13..=16 => random_fields(generator, pair, session),
-        17..=22 => exchange_payloads(generator, pair, session),
+        10..=13 => scan_members(generator, pair, session),
+        14..=16 => draws::random_key(pair, session),
+        17..=20 => draws::random_fields(generator, pair, session),
+        21..=24 => draws::random_members(generator, pair, session),
+        25..=26 => draws::pop_the_only_member(generator, pair, session),
+        27..=29 => sessions::publish(generator, pair, session),
+        30..=39 => sessions::watch(generator, pair),
+        40..=43 => told::events(generator, pair),
+        44..=47 => told::invalidations(generator, pair),
+        48..=49 => told::requests(generator, pair),
+        50..=55 => waiting::wait(generator, pair),
+        56..=59 => sort_sorted_set(generator, pair, session),
+        60..=65 => exchange_payloads(generator, pair, session),
+        66..=68 if generator.changes_limits() => convert_integers(generator, pair, session),
         _ => let_expire(generator, pair, session),
     }
 }
@@ -115,56 +123,6 @@ fn scan_members(
     scan(pair, session, &start, &options, each)
 }
 
-/// Random members of Thermocline are members of Valkey.
-fn random_members(
-    generator: &mut Generator,
-    pair: &mut Pair,
-    session: &mut Session,
-) -> Result<(), DifferentialError> {
-    let (name, slot, has) = [
-        ("SRANDMEMBER", "set", "SMISMEMBER"),
-        ("SRANDMEMBER", "bigset", "SMISMEMBER"),
-        ("ZRANDMEMBER", "zset", "ZMSCORE"),
-        ("ZRANDMEMBER", "bigzset", "ZMSCORE"),
-    ][generator.random().below(4) as usize];
-    let key = generator.word(slot);
-    let count = (generator.random().below(60) as i64 - 20).to_string();
-    let mut asked = vec![name.as_bytes().to_vec(), key.clone()];
-    asked.extend(command(&[&count]));
-    let replies = pair.ask(session, &asked)?;
-    let parsed = [Reply::parse(&replies[0]), Reply::parse(&replies[1])];
-    let [Some(one), Some(other)] = parsed else {
-        return Err(disagree(pair, name, &asked, &replies));
-    };
-    let found = other.elements();
-    if one.elements().len() != found.len() || one.is_error() && one != other {
-        return Err(disagree(pair, name, &asked, &replies));
-    }
-    let different: BTreeSet<_> = found.iter().collect();
-    if !count.starts_with('-') && different.len() != found.len() {
-        return Err(disagree(pair, "a member is repeated", &asked, &replies));
-    }
-    if found.is_empty() {
-        return Ok(());
-    }
-    // Both sides answer alike, and no answer is "no".
-    let mut question = vec![has.as_bytes().to_vec(), key];
-    question.extend(found.iter().map(|member| member.bytes().to_vec()));
-    let answers = pair.ask(session, &question)?;
-    let absent = |raw: &Vec<u8>| {
-        let parsed = Reply::parse(raw);
-        let answers = parsed.as_ref().map(Reply::elements).unwrap_or_default();
-        answers.len() != found.len()
-            || answers
-                .iter()
-                .any(|one| matches!(one, Reply::Line(line) if line == b":0\r\n" || line == b"_\r\n" || line == b"$-1\r\n"))
-    };
-    if answers[0] != answers[1] || answers.iter().any(absent) {
-        return Err(disagree(pair, "a member is made up", &question, &answers));
-    }
-    Ok(())
-}
-
 /// Sets of integers outgrow a small limit. Sets made of others do not meanwhile: which form
 /// these take depends on the order in Valkey's hash tables.
 fn convert_integers(
@@ -193,34 +151,49 @@ fn convert_integers(
     pair.exchange(session, &commands).map(|_| ())
 }
 
-/// What SPOP takes is for the server to choose, unless there is only one.
-fn pop_the_only_member(
+/// SORT of a sorted set: of a copy, since Valkey changes the form of what it sorts.
+fn sort_sorted_set(
     generator: &mut Generator,
     pair: &mut Pair,
     session: &mut Session,
 ) -> Result<(), DifferentialError> {
-    let key = b"t:one".to_vec();
-    let on = |name: &str, words: &[Vec<u8>]| {
-        let mut line = vec![name.as_bytes().to_vec(), key.clone()];
-        line.extend_from_slice(words);
-        line
-    };
-    let count = if generator.random().chance(2) {
-        vec![b"1".to_vec()]
-    } else {
-        Vec::new()
-    };
-    let member = generator.word("member");
-    pair.exchange(
-        session,
-        &[
-            on("DEL", &[]),
-            on("SADD", &[member]),
-            on("SPOP", &count),
-            on("EXISTS", &[]),
-        ],
-    )
-    .map(|_| ())
+    let (copied, stored) = (b"z:sorted".to_vec(), b"q:sorted".to_vec());
+    let slot = ["zset", "geo", "bigzset"][generator.random().below(3) as usize];
+    let source = generator.word(slot);
+    // What came there under another name may be a set, whose order is nobody's.
+    let kinds = pair.ask(session, &vec![b"TYPE".to_vec(), source.clone()])?;
+    if kinds.iter().any(|kind| kind != b"+zset\r\n") {
+        return Ok(());
+    }
+    let copy = vec![
+        b"COPY".to_vec(),
+        source,
+        copied.clone(),
+        b"REPLACE".to_vec(),
+    ];
+    let options: &[&[&str]] = &[
+        &["ALPHA"],
+        &["ALPHA", "DESC", "LIMIT", "1", "5"],
+        &["BY", "nosort"],
+        &["BY", "nosort", "DESC", "LIMIT", "0", "3"],
+        &["ALPHA", "GET", "#", "GET", "s:*", "GET", "nosuch"],
+        &["LIMIT", "0", "2"],
+    ];
+    let name = ["SORT", "SORT_RO"][generator.random().below(2) as usize];
+    let chosen = options[generator.random().below(options.len() as u64) as usize];
+    let mut sort = vec![name.as_bytes().to_vec(), copied.clone()];
+    sort.extend(command(chosen));
+    let mut store = sort.clone();
+    store.extend([b"STORE".to_vec(), stored.clone()]);
+    let read = vec![
+        b"LRANGE".to_vec(),
+        stored.clone(),
+        b"0".to_vec(),
+        b"-1".to_vec(),
+    ];
+    let delete = vec![b"DEL".to_vec(), copied, stored];
+    pair.exchange(session, &[copy, sort, store, read, delete])
+        .map(|_| ())
 }
 
 fn scan(
@@ -274,86 +247,6 @@ fn disagree(
     [valkey, thermocline]: &[Vec<u8>; 2],
 ) -> DifferentialError {
     pair.difference(what, command, valkey, thermocline)
-}
-
-/// A random key of one side is a key of both, of the same type.
-fn random_key(pair: &mut Pair, session: &mut Session) -> Result<(), DifferentialError> {
-    let asked = command(&["RANDOMKEY"]);
-    let replies = pair.ask(session, &asked)?;
-    let parsed = [Reply::parse(&replies[0]), Reply::parse(&replies[1])];
-    match parsed {
-        [Some(Reply::Bulk(one)), Some(Reply::Bulk(other))] => {
-            for key in [one, other] {
-                let key = vec![b"EXISTS".to_vec(), key];
-                let exists = pair.ask(session, &key)?;
-                if exists.iter().any(|reply| reply != b":1\r\n") {
-                    return Err(disagree(pair, "a random key is none", &key, &exists));
-                }
-            }
-            Ok(())
-        }
-        [one, other] if one == other => Ok(()),
-        _ => Err(disagree(pair, "RANDOMKEY", &asked, &replies)),
-    }
-}
-
-/// Random fields of Thermocline, with their values, are fields of Valkey.
-fn random_fields(
-    generator: &mut Generator,
-    pair: &mut Pair,
-    session: &mut Session,
-) -> Result<(), DifferentialError> {
-    let slot = if generator.random().chance(2) {
-        "hash"
-    } else {
-        "bighash"
-    };
-    let key = generator.word(slot);
-    let count = (generator.random().below(60) as i64 - 20).to_string();
-    let mut asked = vec![b"HRANDFIELD".to_vec(), key.clone()];
-    asked.extend(command(&[&count, "WITHVALUES"]));
-    let replies = pair.ask(session, &asked)?;
-    let parsed = [Reply::parse(&replies[0]), Reply::parse(&replies[1])];
-    let [Some(one), Some(other)] = parsed else {
-        return Err(disagree(pair, "HRANDFIELD", &asked, &replies));
-    };
-    let (ones, others) = (flat(&one), flat(&other));
-    if ones.len() != others.len() || one.is_error() && one != other {
-        return Err(disagree(pair, "HRANDFIELD", &asked, &replies));
-    }
-    let fields: BTreeSet<_> = others.iter().step_by(2).collect();
-    if !count.starts_with('-') && fields.len() * 2 != others.len() {
-        return Err(disagree(
-            pair,
-            "HRANDFIELD repeats a field",
-            &asked,
-            &replies,
-        ));
-    }
-    for pair_of in others.chunks(2) {
-        let [field, value] = pair_of else { continue };
-        let get = vec![b"HGET".to_vec(), key.clone(), field.bytes().to_vec()];
-        let [valkey, _] = pair.ask(session, &get)?;
-        if Reply::parse(&valkey).as_ref() != Some(value) {
-            return Err(disagree(
-                pair,
-                "HRANDFIELD made a field up",
-                &asked,
-                &replies,
-            ));
-        }
-    }
-    Ok(())
-}
-
-/// The elements, and those of inner pairs in RESP3, in one list.
-fn flat(reply: &Reply) -> Vec<Reply> {
-    let elements = reply.elements().iter();
-    let inner = elements.flat_map(|element| match element {
-        Reply::Aggregate(_, inner) => inner.clone(),
-        other => vec![other.clone()],
-    });
-    inner.collect()
 }
 
 /// Each side restores what the other dumped; the next comparison of all keys

@@ -30,7 +30,7 @@ const LEFT_OUT: &[(&str, &str)] = &[
     ("client|pause", "it would stop every connection"),
     ("client|unpause", "it goes with CLIENT PAUSE"),
     ("failover", "it needs a replica"),
-    ("monitor", "it would show what other connections send"),
+    ("monitor", "it is in a compound operation"),
     ("psubscribe", "it is in a compound operation"),
     ("psync", "it makes the connection a replica's"),
     ("punsubscribe", "it is in a compound operation"),

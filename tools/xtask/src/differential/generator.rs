@@ -53,9 +53,8 @@ const JUNK: [&[u8]; 28] = [
 /// One command in this many is the name of any command with any words.
 const HOSTILE_ONE_IN: u64 = 30;
 /// Commands that are not sent with any words: they would empty everything, change
-/// the connection or the server, or wait. SORT of a sorted set makes a skiplist of it in Valkey,
-/// even SORT_RO.
-const NEVER_HOSTILE: [&str; 26] = [
+/// the connection or the server, or wait.
+const NEVER_HOSTILE: [&str; 24] = [
     "auth",
     "bgrewriteaof",
     "bgsave",
@@ -80,8 +79,6 @@ const NEVER_HOSTILE: [&str; 26] = [
     "ssubscribe",
     "subscribe",
     "swapdb",
-    "sort",
-    "sort_ro",
 ];
 /// One command in this many is one of scripts.
 const SCRIPTED_ONE_IN: u64 = 14;

@@ -197,6 +197,43 @@ impl Pair {
         Ok([valkey, thermocline])
     }
 
+    /// Sends commands to both, whose replies are taken with [`Pair::receive`] or
+    /// [`Pair::receive_until`].
+    pub(super) fn begin(
+        &mut self,
+        session: &mut Session,
+        commands: &[Command],
+    ) -> Result<(), DifferentialError> {
+        self.history.push_all(session.number, commands);
+        send(&mut session.valkey, Kind::Valkey, commands)?;
+        send(&mut session.thermocline, Kind::Thermocline, commands)
+    }
+
+    /// What each pushes to the session up to what `is_last`, which is left out.
+    pub(super) fn receive_until(
+        &mut self,
+        session: &mut Session,
+        awaited: &Command,
+        is_last: impl Fn(&[u8]) -> bool,
+    ) -> Result<[Vec<Vec<u8>>; 2], DifferentialError> {
+        let mut told: [Vec<Vec<u8>>; 2] = Default::default();
+        let clients = [
+            (&mut session.valkey, Kind::Valkey),
+            (&mut session.thermocline, Kind::Thermocline),
+        ];
+        for (told, (client, kind)) in told.iter_mut().zip(clients) {
+            loop {
+                let one = read(client, kind, awaited);
+                let one = one.map_err(|error| self.with_output(&error))?;
+                if is_last(&one) {
+                    break;
+                }
+                told.push(one);
+            }
+        }
+        Ok(told)
+    }
+
     /// Sends a command to Valkey and another to Thermocline; their replies.
     pub(super) fn ask_each(
         &mut self,

@@ -59,10 +59,11 @@ impl SegmentTable {
         self.segments.iter().filter(waits).count()
     }
 
-    /// The sum of live bytes, a hint.
+    /// The sum of [`SegmentTable::live_bytes`].
     #[must_use]
     pub fn total_live_bytes(&self) -> u64 {
-        self.segments.iter().map(|segment| segment.live_bytes).sum()
+        let bytes = self.segments.iter().map(Segment::live_page_bytes);
+        bytes.fold(0, u64::saturating_add)
     }
 
     /// The most segments `tier-max-bytes` allows.
@@ -146,7 +147,7 @@ impl SegmentTable {
             .fold((0_u64, 0_u64), |(count, bytes), segment| {
                 (
                     count.saturating_add(1),
-                    bytes.saturating_add(segment.live_bytes),
+                    bytes.saturating_add(segment.live_page_bytes()),
                 )
             });
         let share = |percent| sealed.saturating_mul(SEGMENT_BYTES / 100 * percent);
@@ -169,7 +170,7 @@ impl SegmentTable {
     #[must_use]
     pub fn victim(&self, now: UnixMillis) -> Option<SegmentNumber> {
         let score = |segment: &Segment| -> u128 {
-            let live_bytes = segment.live_bytes.min(SEGMENT_BYTES);
+            let live_bytes = segment.live_page_bytes().min(SEGMENT_BYTES);
             let expired = segment.dies_at.is_some_and(|dies_at| dies_at < now);
             if live_bytes == 0 || expired {
                 return u128::MAX;

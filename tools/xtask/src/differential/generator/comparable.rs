@@ -13,7 +13,8 @@ pub(super) fn is_comparable(command: &Command) -> bool {
 
 /// Whether Valkey does something that nobody wants, so that there is no reference:
 /// LSET takes the lowest 32 bits of an index and changes a wrong element; XAUTOCLAIM
-/// allocates as many ids as it may claim.
+/// allocates as many ids as it may claim; SORT of a sorted set, even SORT_RO, makes a skiplist
+/// of it for good.
 fn is_beyond_valkey(command: &Command) -> bool {
     let number = |word: Option<&Vec<u8>>| {
         let text = word.and_then(|word| std::str::from_utf8(word).ok());
@@ -23,7 +24,12 @@ fn is_beyond_valkey(command: &Command) -> bool {
     let is_far = |number: i64| i32::try_from(number).is_err();
     // A picture of each server's own.
     let is_picture = is(b"lolwut") && command.len() > 1;
+    // The pools that no sorted set comes to.
+    let is_unsorted = |key: &Vec<u8>| key.starts_with(b"bq:") || key.starts_with(b"bt:");
+    let may_convert =
+        (is(b"sort") || is(b"sort_ro")) && command.get(1).is_some_and(|key| !is_unsorted(key));
     is_picture
+        || may_convert
         || is(b"lset") && number(command.get(2)).is_some_and(is_far)
         || is(b"xautoclaim")
             && command.windows(2).any(|pair| {

@@ -17,8 +17,11 @@ const DEPTH: u32 = 3;
 const ODD_ONE_IN: u64 = 60;
 /// One script in this many has a statement that ends it.
 const FAILURE_ONE_IN: u64 = 8;
-/// What `sorted` is in the texts.
-const SORTED: &str = "local function text(a) return type(a)=='table' and '' or tostring(a) end local function sorted(t) if type(t)=='table' then table.sort(t,function(a,b) return text(a)<text(b) end) end return t end ";
+/// What `sorted` is in the texts; a set of RESP3 has its members as names.
+const SORTED: &str = "local function text(a) return type(a)=='table' and '' or tostring(a) end \
+    local function sorted(t) if type(t)=='table' then \
+    if type(t.set)=='table' then local l={} for m in pairs(t.set) do l[#l+1]=m end t=l end \
+    table.sort(t,function(a,b) return text(a)<text(b) end) end return t end ";
 
 /// See the module.
 pub(super) struct Writer<'g> {
