@@ -11,7 +11,8 @@
 use crate::effect;
 use crate::payload;
 use parking_lot::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use thermocline_base::bugs::{Bug, is_planted};
 use thermocline_base::{Clock, Lsn};
@@ -33,15 +34,22 @@ pub(crate) struct Log {
     /// Held while a chain is appended.
     chain: Mutex<()>,
     clock: Clock,
-    /// A position of the log, and since when it is not known to be durable, in
-    /// ms of the monotonic clock.
-    watched_lsn: AtomicU64,
-    watched_since_ms: AtomicU64,
+    marks: Mutex<VecDeque<Mark>>,
+}
+
+/// A stretch of time in which the log was not durable to its end.
+struct Mark {
+    /// When it began, ms of the monotonic clock.
+    since_ms: u64,
+    /// Where the log ended in it.
+    end: Lsn,
 }
 
 /// Under `everysec` a write's reply is held once its log is older than this and
 /// not durable: a little under the promised second.
 const OVERDUE_AGE_MS: u64 = 950;
+/// How long a stretch of time is that has one mark.
+const MARK_MS: u64 = 50;
 
 impl Log {
     pub(crate) fn new(
@@ -60,8 +68,7 @@ impl Log {
             payload_max_bytes: (ring_bytes / 8).min(thermocline_wal::FRAME_MAX_BYTES / 2),
             chain: Mutex::new(()),
             clock,
-            watched_lsn: AtomicU64::new(0),
-            watched_since_ms: AtomicU64::new(0),
+            marks: Mutex::default(),
         }
     }
 
@@ -210,19 +217,29 @@ impl Log {
     /// Whether the oldest write not durable may be a second old. Whoever asks
     /// looks: a disk that stalls stalls every thread that writes to it.
     ///
-    /// ORDERING: the time is set before the position, so that a position never
-    /// looks older than it is by much; two threads that set both at once differ
-    /// by the moment between them.
+    /// Of each stretch of time it is kept where the log ended in it. What became durable
+    /// late says nothing of what was appended after it, so that one such position is not
+    /// enough: replies of almost two seconds could be lost between the syncs of a slow disk.
     pub(crate) fn is_overdue(&self) -> bool {
         let now_ms = self.clock.monotonic_ns() / 1_000_000;
-        if self.wal.durable_lsn().0 >= self.watched_lsn.load(Ordering::Acquire) {
-            self.watched_since_ms.store(now_ms, Ordering::Relaxed);
-            self.watched_lsn
-                .store(self.wal.appended_lsn().0, Ordering::Release);
-            return false;
+        let durable = self.wal.durable_lsn();
+        let end = self.wal.appended_lsn();
+        let mut marks = self.marks.lock();
+        while marks.pop_front_if(|mark| mark.end <= durable).is_some() {}
+        let is_overdue = (marks.front())
+            .is_some_and(|first| now_ms.saturating_sub(first.since_ms) > OVERDUE_AGE_MS);
+        match marks.back_mut() {
+            // No reply leaves meanwhile, so the last mark speaks for what comes, too.
+            Some(last) if is_overdue || now_ms < last.since_ms + MARK_MS => {
+                last.end = last.end.max(end);
+            }
+            _ if end > durable => marks.push_back(Mark {
+                since_ms: now_ms,
+                end,
+            }),
+            _ => {}
         }
-        let since_ms = self.watched_since_ms.load(Ordering::Relaxed);
-        now_ms.saturating_sub(since_ms) > OVERDUE_AGE_MS
+        is_overdue
     }
 }
 
@@ -261,5 +278,22 @@ mod tests {
         flusher.step().expect("the disk is well");
         let end = log.append(b"more");
         assert!(log.may_acknowledge(end));
+        // What a sync leaves out is as old as it is: a batch takes two of these.
+        time.advance(1000);
+        flusher.step().expect("the disk is well");
+        time.advance(1000);
+        let effects = [0; 7 << 10];
+        let covered = [log.append(&effects), log.append(&effects)][1];
+        assert!(log.may_acknowledge(covered));
+        time.advance(10);
+        let left_out = log.append(&effects);
+        assert!(log.may_acknowledge(left_out));
+        flusher.step().expect("the disk is well");
+        assert_eq!(log.wal().durable_lsn(), covered);
+        time.advance(900);
+        let later = log.append(b"later");
+        assert!(log.may_acknowledge(later));
+        time.advance(100);
+        assert!(!log.may_acknowledge(later));
     }
 }
