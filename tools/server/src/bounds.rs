@@ -91,17 +91,17 @@ impl Connection {
     }
 
     /// Counts what the client makes the server hold; while it `waits`, what others could have
-    /// too.
+    /// too. Not the pages of the tier that its request needs: those have a bound of their own,
+    /// and nobody goes for having asked for a large value.
     pub(crate) fn account(&self, waits: bool) {
         let session = &self.runner.session;
-        let (input_bytes, page_bytes) = if waits {
-            (self.input.capacity(), self.runner.faults.bytes())
+        let input_bytes = if waits {
+            self.input.capacity()
         } else {
-            (self.input.held_bytes(), 0)
+            self.input.held_bytes()
         };
         let client = &self.client;
         let held_bytes = input_bytes
-            + page_bytes
             + self.output.held_bytes()
             + self.decoder.held_bytes()
             + self.held.capacity()
