@@ -11,7 +11,7 @@
 //! that lacks it. All shards are locked by then, so it can only be a cold key that was not
 //! named.
 
-use super::route::{Keys, Names, Route};
+use super::route::{Keys, Names, Reach, Route};
 use super::transaction::Databases;
 use super::{Call, Done, Executor, Handled, Surroundings, Watched};
 use crate::error::CommandError;
@@ -146,6 +146,14 @@ impl Executor {
         faults: &FaultSet,
         aside: &mut dyn Aside,
     ) -> Result<ScriptRan, Fault> {
+        // What a flush or a swap did stays done when a script behind it takes long: it must not
+        // begin where it may have to be begun again.
+        let is_final = |call: &Call<'_>| {
+            Route::find(call.command).is_some_and(|route| matches!(route.reach, Reach::AllShards))
+        };
+        if !scripted.is_patient && scripted.calls.iter().any(is_final) {
+            return Ok(ScriptRan::Long);
+        }
         let Some(mut slot) = self.scripts.machine() else {
             return Ok(ScriptRan::Busy);
         };
