@@ -6,10 +6,9 @@
 
 use std::sync::Arc;
 use thermocline_base::{Clock, Random, SimulatedTime, UnixMillis};
-use thermocline_commands::scripts::LogLevel;
 use thermocline_commands::table::Command;
 use thermocline_commands::{
-    Aside, Call, CommandError, Executor, ReplyBuffer, ScriptRan, Scripted, Scripts, Version, table,
+    Call, Executor, NothingAside, ReplyBuffer, ScriptRan, Scripted, Scripts, Version, table,
 };
 use thermocline_disk::{BackendChoice, Disk};
 use thermocline_store::{FaultSet, Store, StoreOptions};
@@ -135,7 +134,7 @@ impl Engine {
             is_paused: false,
             seed: 1,
         };
-        let mut aside = NothingAside { database: 0 };
+        let mut aside = NothingAside::default();
         let faults = FaultSet::new();
         match self
             .executor
@@ -169,41 +168,6 @@ fn run_plain(executor: &Executor, store: &Store, call: Call<'_>, reply: &mut Rep
             other => panic!("nothing can be lacking: {other:?}"),
         }
     }
-}
-
-/// Commands of scripts that the server itself runs are answered with OK.
-struct NothingAside {
-    database: u8,
-}
-
-impl Aside for NothingAside {
-    fn database(&mut self) -> &mut u8 {
-        &mut self.database
-    }
-    fn is_prepared(&self, _: &Command) -> bool {
-        true
-    }
-    fn prepare(&mut self) {}
-    fn run(&mut self, _: &Call<'_>, _: bool, reply: &mut ReplyBuffer) {
-        reply.simple("OK");
-    }
-    fn now_ns(&self) -> u64 {
-        0
-    }
-
-    fn note(&mut self, _: &Call<'_>, _: u64, _: &[u8]) {}
-
-    fn note_queued(&mut self, _: &Call<'_>, _: u64, _: &[u8]) {}
-    fn refusal(&mut self, _: &Command) -> Option<CommandError> {
-        None
-    }
-    fn allows(&self, _: &Command) -> bool {
-        false
-    }
-    fn note_refused(&mut self, _: Option<&'static Command>, _: &[u8]) {}
-    fn note_counted(&mut self) {}
-    fn log(&mut self, _: LogLevel, _: &[u8]) {}
-    fn abandon(&mut self) {}
 }
 
 /// # Panics

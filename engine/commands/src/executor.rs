@@ -7,6 +7,7 @@
 //! A fault leaves everything as it was: the caller has the pages read (or
 //! waits) and runs the same call again with them in the fault set.
 
+mod aside;
 mod blocked;
 mod route;
 mod scripted;
@@ -18,9 +19,10 @@ use crate::error::CommandError;
 use crate::reply::ReplyBuffer;
 use crate::scripts::Scripts;
 use crate::table::Command;
+pub use aside::{Aside, NothingAside};
 pub use blocked::Ran;
 use route::{Keys, Names, Quick, Reach, Route};
-pub use scripted::{Aside, ScriptRan, Scripted};
+pub use scripted::{ScriptRan, Scripted};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use thermocline_base::{Lsn, Random};

@@ -24,7 +24,9 @@ pub mod table;
 pub use blocking::{Parked, Waiters, Woken};
 pub use context::{Context, Failure, Handler};
 pub use error::CommandError;
-pub use executor::{Aside, Beside, Call, Done, Executor, Ran, ScriptRan, Scripted, Watched};
+pub use executor::{
+    Aside, Beside, Call, Done, Executor, NothingAside, Ran, ScriptRan, Scripted, Watched,
+};
 pub use reply::{Mark, ReplyBuffer, Version};
 pub use reply_room::ReplyRoom;
 pub use scripts::Scripts;

@@ -4,7 +4,7 @@
 //! own. What was written is durable once it is closed.
 
 use crate::failure::Failure;
-use crate::functions::{self, NoSession};
+use crate::functions;
 use crate::input::{Key, Library, Place};
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
@@ -16,7 +16,7 @@ use thermocline_commands::blocking::Waiters;
 use thermocline_commands::executor::{Call, Executor};
 use thermocline_commands::reply::{ReplyBuffer, Version};
 use thermocline_commands::scripts::{LIBRARIES, library_name};
-use thermocline_commands::{Scripted, table};
+use thermocline_commands::{NothingAside, Scripted, table};
 use thermocline_disk::{BackendChoice, Disk};
 use thermocline_store::{
     Admission, Fault, FaultSet, KeyName, PageReader, SYSTEM_DATABASE, Store, StoreOptions, manifest,
@@ -281,7 +281,7 @@ impl Target {
             is_paused: false,
             seed: self.random.next_u64(),
         };
-        let mut aside = NoSession::default();
+        let mut aside = NothingAside::default();
         while let Err(fault) =
             (self.executor).run_scripted(scripted, &mut reply, &faults, &mut aside)
         {

@@ -9,8 +9,10 @@
 //!
 //! A flush or a swap cannot be taken back: what is lacking after it is an error for the call
 //! that lacks it. All shards are locked by then, so it can only be a cold key that was not
-//! named.
+//! named. What could be begun again where it takes long is not done either: it runs from the
+//! start where it may take all its time ([`ScriptRan::Long`]).
 
+use super::aside::Aside;
 use super::route::{Keys, Names, Reach, Route};
 use super::transaction::Databases;
 use super::{Call, Done, Executor, Handled, Surroundings, Watched};
@@ -27,38 +29,6 @@ const LIBRARIES: KeyName<'_> = KeyName {
     database: SYSTEM_DATABASE,
     key: scripts::LIBRARIES,
 };
-
-/// What stands around a script or transaction beside the store.
-pub trait Aside {
-    /// The database that calls run in now: SELECT within a script moves it.
-    fn database(&mut self) -> &mut u8;
-    /// Whether [`Aside::run`] may be asked to run the command. If not, all is taken back,
-    /// and [`Aside::prepare`] called with nothing held.
-    fn is_prepared(&self, command: &Command) -> bool;
-    /// See [`Aside::is_prepared`].
-    fn prepare(&mut self);
-    /// Runs a command that has no handler here; it writes the one reply. `is_nested`: it is
-    /// a script's, and not the session's own.
-    fn run(&mut self, call: &Call<'_>, is_nested: bool, reply: &mut ReplyBuffer);
-    /// The time that commands are measured by, in ns.
-    fn now_ns(&self) -> u64;
-    /// A command of a script has run; it took so long. `reply` is its reply.
-    fn note(&mut self, call: &Call<'_>, spent_ns: u64, reply: &[u8]);
-    /// The next call of the transaction has run; it took so long. `reply` is its reply.
-    fn note_queued(&mut self, call: &Call<'_>, spent_ns: u64, reply: &[u8]);
-    /// Why a command of a script may not run now.
-    fn refusal(&mut self, command: &Command) -> Option<CommandError>;
-    /// Whether scripts may run the command in spite of its flags.
-    fn allows(&self, command: &Command) -> bool;
-    /// A command of a script was refused with this error; `None` if there is no such command.
-    fn note_refused(&mut self, command: Option<&'static Command>, error: &[u8]);
-    /// The error that the script ends with was counted when its command gave it.
-    fn note_counted(&mut self);
-    /// A script writes to the server's log.
-    fn log(&mut self, level: LogLevel, text: &[u8]);
-    /// Everything since the start was taken back.
-    fn abandon(&mut self);
-}
 
 /// What became of a script or transaction.
 #[derive(Debug)]
