@@ -25,10 +25,29 @@ use crate::session::{Session, Transaction};
 /// The longest DEBUG SLEEP of a transaction or script.
 const SLEEP_HOLDING_MAX: Duration = Duration::from_secs(10);
 
-/// DEBUG SLEEP within a transaction or script: its thread sleeps and its keys stay held, for
-/// this is what the command is for there. Others wait, as all do in the reference.
-pub(super) fn sleep_holding(time: Duration) {
-    std::thread::sleep(time.min(SLEEP_HOLDING_MAX));
+/// Runs one of the server's own commands while keys are held, in a transaction or a script,
+/// and writes its one reply. DEBUG SLEEP sleeps on the thread with the keys held, for this is
+/// what it is for there: others wait, as all do in the reference. What else has to wait is
+/// refused.
+pub(super) fn run_holding(mut invocation: Invocation<'_>, command: &'static Command) {
+    // The executor asks only for what it has no handler for.
+    let Runs::Server(run) = registry::runner(command) else {
+        return invocation.reply.refuse(&CommandError::InvalidCommand);
+    };
+    let mark = invocation.reply.checkpoint();
+    let refusal = match run(&mut invocation) {
+        Ok(Outcome::Done | Outcome::Close) => return,
+        Ok(Outcome::Wait(Wait::Sleep(time))) => {
+            std::thread::sleep(time.min(SLEEP_HOLDING_MAX));
+            return invocation.reply.simple("OK");
+        }
+        Ok(Outcome::Wait(_) | Outcome::Fault(_)) => {
+            CommandError::NotInTransaction(command.name).into()
+        }
+        Err(refusal) => refusal,
+    };
+    invocation.reply.rollback(mark);
+    refusal.write(invocation.reply);
 }
 
 impl Runner {
@@ -247,12 +266,7 @@ struct Around<'a> {
 impl Beside for Around<'_> {
     fn run(&mut self, call: &Call<'_>, reply: &mut ReplyBuffer) {
         Hub::begin_aside();
-        // The executor asks only for what it has no handler for.
-        let Runs::Server(run) = registry::runner(call.command) else {
-            return reply.refuse(&CommandError::InvalidCommand);
-        };
-        let mark = reply.checkpoint();
-        let mut invocation = Invocation {
+        let invocation = Invocation {
             server: self.server,
             session: self.session,
             reply,
@@ -263,19 +277,7 @@ impl Beside for Around<'_> {
             lsn: self.lsn,
             snapshot: Some(&self.snapshot),
         };
-        let refusal = match run(&mut invocation) {
-            Ok(Outcome::Done | Outcome::Close) => return,
-            Ok(Outcome::Wait(Wait::Sleep(time))) => {
-                sleep_holding(time);
-                return reply.simple("OK");
-            }
-            Ok(Outcome::Wait(_) | Outcome::Fault(_)) => {
-                CommandError::NotInTransaction(call.command.name).into()
-            }
-            Err(refusal) => refusal,
-        };
-        reply.rollback(mark);
-        refusal.write(reply);
+        run_holding(invocation, call.command);
     }
 
     fn note(&mut self, reply: &[u8]) {

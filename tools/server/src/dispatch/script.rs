@@ -18,11 +18,11 @@ use thermocline_store::{Fault, FaultSet, Statistics};
 
 use super::Runner;
 use super::books::{Booked, Remarkable};
-use super::exec::sleep_holding;
+use super::exec::run_holding;
 use super::hooks::Remembering;
-use crate::commands::{Invocation, Outcome, Wait, select_argument};
+use crate::commands::{Invocation, select_argument};
 use crate::hub::{Hub, MONITOR, TRACKING};
-use crate::registry::{self, Runs};
+use crate::registry;
 use crate::server::Server;
 use crate::session::Session;
 
@@ -136,12 +136,8 @@ impl Aside for Surroundings<'_> {
             }
             return;
         }
-        let Runs::Server(run) = registry::runner(call.command) else {
-            return reply.refuse(&CommandError::InvalidCommand);
-        };
         let without = Statistics::default();
-        let mark = reply.checkpoint();
-        let mut invocation = Invocation {
+        let invocation = Invocation {
             server: self.server,
             session: self.session,
             reply,
@@ -152,19 +148,7 @@ impl Aside for Surroundings<'_> {
             lsn: self.lsn,
             snapshot: Some(self.snapshot.as_ref().unwrap_or(&without)),
         };
-        let refusal = match run(&mut invocation) {
-            Ok(Outcome::Done | Outcome::Close) => return,
-            Ok(Outcome::Wait(Wait::Sleep(time))) => {
-                sleep_holding(time);
-                return reply.simple("OK");
-            }
-            Ok(Outcome::Wait(_) | Outcome::Fault(_)) => {
-                CommandError::NotInTransaction(call.command.name).into()
-            }
-            Err(refusal) => refusal,
-        };
-        reply.rollback(mark);
-        refusal.write(reply);
+        run_holding(invocation, call.command);
     }
 
     fn now_ns(&self) -> u64 {
