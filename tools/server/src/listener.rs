@@ -14,9 +14,10 @@ use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::PermissionsExt;
 use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
+use rustix::io::Errno;
 use socket2::{Domain, Protocol, SockRef, Socket as RawSocket, TcpKeepalive, Type};
 use tokio::net::{TcpListener, TcpStream, UnixListener};
 use tokio::sync::mpsc::UnboundedSender;
@@ -26,10 +27,6 @@ use crate::config::Config;
 use crate::server::Server;
 use crate::socket::Socket;
 use crate::thread::Thread;
-
-/// The process has no descriptor left, and the system has none (errno(3)).
-const EMFILE: i32 = 24;
-const ENFILE: i32 = 23;
 
 /// How long accepting pauses when the system has no room for one more.
 const FULL_PAUSE: Duration = Duration::from_millis(100);
@@ -183,14 +180,29 @@ impl Reserve {
         Self(File::open("/dev/null").ok())
     }
 
-    /// After an accept that failed with `error`: whether a descriptor was freed for the next
-    /// try, whose connection has to be turned away.
-    fn give(&mut self, error: &io::Error) -> bool {
-        matches!(error.raw_os_error(), Some(EMFILE | ENFILE)) && self.0.take().is_some()
-    }
-
-    /// Has a descriptor again, if there is one.
-    fn refill(&mut self) {
+    /// After an accept that failed with `error`: where no descriptor was left, gives up the
+    /// one kept and turns away the connection that `poll_next` accepts with it; else waits
+    /// if the system is full. Then has a descriptor again, if there is one.
+    async fn recover<S: AsFd>(
+        &mut self,
+        server: &Server,
+        error: &io::Error,
+        mut poll_next: impl FnMut(&mut Context<'_>) -> Poll<io::Result<S>>,
+    ) {
+        let has_none = matches!(
+            Errno::from_io_error(error),
+            Some(Errno::MFILE | Errno::NFILE)
+        );
+        if has_none && self.0.take().is_some() {
+            warn_of(server, error);
+            // Without waiting: what waits to be accepted may have gone meanwhile.
+            let next = poll_fn(|context| Poll::Ready(poll_next(context))).await;
+            if let Poll::Ready(Ok(stream)) = next {
+                turn_away(server, &stream, FULL_TEXT);
+            }
+        } else {
+            pause(server, error).await;
+        }
         if self.0.is_none() {
             *self = Self::new();
         }
@@ -204,18 +216,11 @@ pub(crate) async fn accept(thread: Rc<Thread>, listener: TcpListener) {
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => admit(&thread, stream, peer),
-            Err(error) if reserve.give(&error) => {
-                warn_of(server, &error);
-                // Without waiting: what waits to be accepted may have gone meanwhile.
-                let next = poll_fn(|context| Poll::Ready(listener.poll_accept(context))).await;
-                if let Poll::Ready(Ok((stream, _))) = next {
-                    turn_away(server, &stream, FULL_TEXT);
-                }
-                reserve.refill();
-            }
             Err(error) => {
-                pause(server, &error).await;
-                reserve.refill();
+                let recovered = reserve.recover(server, &error, |context| {
+                    listener.poll_accept(context).map_ok(|(stream, _)| stream)
+                });
+                recovered.await;
             }
         }
     }
@@ -291,18 +296,11 @@ pub(crate) async fn deal_unix(
         let accepted = listener.accept().await;
         let stream = match accepted.and_then(|(stream, _)| stream.into_std()) {
             Ok(stream) => stream,
-            Err(error) if reserve.give(&error) => {
-                warn_of(server, &error);
-                let next = poll_fn(|context| Poll::Ready(listener.poll_accept(context))).await;
-                if let Poll::Ready(Ok((stream, _))) = next {
-                    turn_away(server, &stream, FULL_TEXT);
-                }
-                reserve.refill();
-                continue;
-            }
             Err(error) => {
-                pause(server, &error).await;
-                reserve.refill();
+                let recovered = reserve.recover(server, &error, |context| {
+                    listener.poll_accept(context).map_ok(|(stream, _)| stream)
+                });
+                recovered.await;
                 continue;
             }
         };
