@@ -53,6 +53,8 @@ pub(crate) struct Segments {
     history: (u64, Lsn),
     owned: Vec<Owned>,
     spares: Vec<String>,
+    /// What was last asked to be retired.
+    retired_below: Lsn,
     /// About how many segments a checkpoint retires.
     retired_at_once: usize,
     /// Why there is no spare, if one could not be had.
@@ -109,6 +111,7 @@ impl Segments {
                 })
                 .collect(),
             spares: Vec::new(),
+            retired_below: Lsn::ZERO,
             retired_at_once: 0,
             shortage: None,
         })
@@ -274,16 +277,26 @@ impl Segments {
     ///
     /// A new file is written twice, first with zeros, so it pays to keep as many as
     /// there will be segments until the next checkpoint. How many that are is guessed
-    /// as PostgreSQL guesses it for its log: up at once, down by a tenth at a time.
+    /// as PostgreSQL guesses it for its log: up at once, down by a tenth at a time. Those
+    /// kept are given up too once the device is short of room.
     pub(crate) fn retire(&mut self, below: Lsn, until: UnixMillis) -> Result<(), WalError> {
         let nexts = self.owned.iter().skip(1);
         let is_done = |next: &&Owned| next.start <= below && next.begun_at <= until;
         let retired = nexts.take_while(is_done).count();
-        if retired == 0 {
+        if retired == 0 && below == self.retired_below {
             return Ok(());
         }
-        self.retired_at_once = retired.max((self.retired_at_once * 9 + retired).div_ceil(10));
+        self.retired_below = below;
+        if retired > 0 {
+            self.retired_at_once = retired.max((self.retired_at_once * 9 + retired).div_ceil(10));
+        }
         let wanted = self.spares_wanted();
+        while self.spares.len() > wanted
+            && let Some(name) = self.spares.last()
+        {
+            self.disk.remove(name)?;
+            self.spares.pop();
+        }
         for _ in 0..retired {
             let Some(oldest) = self.owned.first() else {
                 break;

@@ -7,7 +7,7 @@ use crate::frame::{FrameKind, TimeMark};
 use crate::{Policy, Recovered, Status, Wal, WalError, WalOptions, spawn};
 use std::path::Path;
 use thermocline_base::{Clock, Lsn, SimulatedTime, UnixMillis};
-use thermocline_disk::{BackendChoice, Disk};
+use thermocline_disk::{BackendChoice, Disk, OpenMode, SimulatedDisk};
 
 fn disk(root: &Path) -> Disk {
     Disk::open(root, BackendChoice::Posix).unwrap()
@@ -45,6 +45,21 @@ fn payload(number: u64) -> Vec<u8> {
 fn append(wal: &Wal, payload: &[u8]) -> Lsn {
     let credit = wal.try_credit(payload.len()).unwrap();
     wal.append(credit, &[payload]).end
+}
+
+fn segments(disk: &Disk) -> Vec<String> {
+    let mut names = disk.list("wal").unwrap();
+    names.retain(|name| name.ends_with(".wal"));
+    names
+}
+
+/// An empty log on a clock that stands at `now`.
+fn timed(disk: &Disk, now: UnixMillis) -> (Wal, Flusher, SimulatedTime) {
+    let time = SimulatedTime::new(now);
+    let (recovered, _) = recover(disk, Lsn::ZERO).unwrap();
+    let clock = Clock::Simulated(time.clone());
+    let (wal, flusher) = Wal::open(disk, options(clock), &recovered, 1).unwrap();
+    (wal, flusher, time)
 }
 
 #[test]
@@ -87,9 +102,7 @@ fn retired_segments_are_recycled_and_the_rest_recovers() {
         wal.retire(last, None);
         flusher.step().unwrap();
     }
-    let mut names = disk.list("wal").unwrap();
-    names.retain(|name| name.ends_with(".wal"));
-    assert!(names.len() <= 3);
+    assert!(segments(&disk).len() <= 3);
     drop(flusher);
     let (_, found) = recover(&disk, last).unwrap();
     assert_eq!(found, [payload(999)]);
@@ -102,11 +115,7 @@ fn segments_retired_together_are_kept_for_as_many_to_come() {
     let disk = disk(root.path());
     let (recovered, _) = recover(&disk, Lsn::ZERO).unwrap();
     let (wal, mut flusher) = open(&disk, &recovered, 1);
-    let files = || {
-        let mut names = disk.list("wal").unwrap();
-        names.retain(|name| name.ends_with(".wal"));
-        names
-    };
+    let files = || segments(&disk);
     let mut write = |frames: u64| {
         for number in 0..frames {
             append(&wal, &payload(number));
@@ -121,6 +130,33 @@ fn segments_retired_together_are_kept_for_as_many_to_come() {
         write(450);
         assert_eq!(files(), before);
     }
+}
+
+/// They are a convenience: the room they take is others' once it is scarce.
+#[test]
+fn kept_segments_are_given_up_on_a_device_short_of_room() {
+    let disk = Disk::simulated(SimulatedDisk::new(1));
+    let (recovered, _) = recover(&disk, Lsn::ZERO).unwrap();
+    let (wal, mut flusher) = open(&disk, &recovered, 1);
+    for number in 0..500 {
+        append(&wal, &payload(number));
+        flusher.step().unwrap();
+    }
+    wal.retire(wal.appended_lsn(), None);
+    flusher.step().unwrap();
+    let kept = segments(&disk).len();
+    assert!(kept > 8);
+    let other = disk.open_file("other", OpenMode::CreateNew, false).unwrap();
+    other.allocate(0, disk.space().unwrap().free_bytes).unwrap();
+    append(&wal, &payload(1));
+    flusher.step().unwrap();
+    assert_eq!(segments(&disk).len(), kept, "nothing new is to be retired");
+    wal.retire(wal.appended_lsn(), None);
+    flusher.step().unwrap();
+    assert_eq!(segments(&disk).len(), 3, "one in use and two spares");
+    let last = append(&wal, b"value");
+    flusher.step().unwrap();
+    assert_eq!(wal.durable_lsn(), last);
 }
 
 #[test]
@@ -145,10 +181,7 @@ fn idle_log_writes_one_watermark() {
 fn the_log_tells_when_it_was_written() {
     let root = tempfile::tempdir().unwrap();
     let disk = disk(root.path());
-    let time = SimulatedTime::new(UnixMillis(1_000_000));
-    let clock = Clock::Simulated(time.clone());
-    let (recovered, _) = recover(&disk, Lsn::ZERO).unwrap();
-    let (wal, mut flusher) = Wal::open(&disk, options(clock), &recovered, 1).unwrap();
+    let (wal, mut flusher, time) = timed(&disk, UnixMillis(1_000_000));
     let mut written = Vec::new();
     for number in 0..400_i64 {
         let at = UnixMillis(1_000_000 + number * 30);
@@ -179,10 +212,7 @@ fn the_log_tells_when_it_was_written() {
 fn what_is_young_is_not_retired() {
     let root = tempfile::tempdir().unwrap();
     let disk = disk(root.path());
-    let time = SimulatedTime::new(UnixMillis(1_000_000));
-    let clock = Clock::Simulated(time.clone());
-    let (recovered, _) = recover(&disk, Lsn::ZERO).unwrap();
-    let (wal, mut flusher) = Wal::open(&disk, options(clock), &recovered, 1).unwrap();
+    let (wal, mut flusher, time) = timed(&disk, UnixMillis(1_000_000));
     let mut starts = Vec::new();
     for number in 0..400 {
         starts.push((wal.appended_lsn(), 1_000_000 + 1000 * number));
