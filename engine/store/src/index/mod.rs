@@ -134,15 +134,10 @@ impl Index {
         }
         let stored = hash.stored();
         let segment = &self.segments[self.head(stored) as usize];
-        let buckets = &segment.buckets;
         let home = segment.home(stored);
-        let after = if home + 1 < buckets.len() {
-            home + 1
-        } else {
-            home
-        };
-        touch(std::ptr::from_ref(&buckets[home]).cast());
-        touch(std::ptr::from_ref(&buckets[after]).cast());
+        for at in [home, segment.after(home)] {
+            touch(std::ptr::from_ref(&segment.buckets[at]).cast());
+        }
     }
 
     /// The slot at `position`.

@@ -78,6 +78,15 @@ impl Segment {
         u64::from(self.low) + ((home as u64 + 1) << self.range_bits()).div_ceil(main)
     }
 
+    /// The bucket beside `home` in which its keys may lie; of the last one it is the first.
+    pub(super) fn after(&self, home: usize) -> usize {
+        if home + 1 == usize::from(self.main) {
+            0
+        } else {
+            home + 1
+        }
+    }
+
     /// Puts a key where it may lie; `false`, changing nothing, if all is full.
     pub(super) fn insert(&mut self, stored: u32, slot: Slot) -> bool {
         let main = usize::from(self.main);
@@ -88,7 +97,7 @@ impl Segment {
                 .any(|bucket| bucket.put(0, slot));
         }
         let home = self.home(stored);
-        let next = (home + 1) % main;
+        let next = self.after(home);
         let (home_free, next_free) = (self.buckets[home].free(), self.buckets[next].free());
         let chosen = if home_free >= next_free { home } else { next };
         if self.buckets[chosen].put(home as u8, slot) {
@@ -97,7 +106,7 @@ impl Segment {
         // Both are full: a key at home in `next` may step on, or one that
         // stepped into `home` may step back.
         let before = (home + main - 1) % main;
-        for (from, owner, to) in [(next, next, (next + 1) % main), (home, before, before)] {
+        for (from, owner, to) in [(next, next, self.after(next)), (home, before, before)] {
             if self.buckets[to].free() > 0
                 && let Some(index) = self.buckets[from].find_home(owner as u8)
             {
@@ -138,8 +147,7 @@ impl Segment {
         let mut home = 0;
         if main > 0 {
             home = self.home(stored);
-            let next = if home + 1 == main { 0 } else { home + 1 };
-            for at in [home, next] {
+            for at in [home, self.after(home)] {
                 let bucket = &self.buckets[at];
                 if bucket.any_match(home as u8, wanted, |place, slot| visit(at, place, slot)) {
                     return true;
@@ -162,7 +170,7 @@ impl Segment {
         let near = if main == 0 {
             [None, None]
         } else {
-            [Some(home), Some((home + 1) % main)]
+            [Some(home), Some(self.after(home))]
         };
         let stash = if main == 0 || self.buckets[home].stashed > 0 {
             main..self.buckets.len()
