@@ -97,7 +97,7 @@ pub enum StoreError {
         last: Lsn,
     },
     /// The data of this time is not here.
-    #[error("the data of {at:?} cannot be had: the data here can be that of {first:?} and later")]
+    #[error("the data of {} ms after 1970 cannot be had: what is here does not reach back to it", .at.0)]
     NotAtTime {
         /// What was asked for.
         at: UnixMillis,

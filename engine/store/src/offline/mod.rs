@@ -26,11 +26,10 @@ pub use segments::SegmentCensus;
 pub use tail::{LogSummary, Tail};
 
 use crate::image::{self, Directory};
-use crate::manifest::{self, MANIFEST_MAX_BYTES, Manifest};
+use crate::manifest::{self, Manifest};
 use crate::recovery::{self, LOG_DIRECTORY};
 use crate::store::StoreError;
 use crate::tier::{Corruption, FormatError, volume};
-use std::io::ErrorKind;
 use std::time::Duration;
 use thermocline_base::{Lsn, UnixMillis};
 use thermocline_disk::{DirectoryLock, Disk, DiskError, OpenMode};
@@ -142,17 +141,8 @@ impl Offline {
     /// directories of before, there is none.
     #[must_use]
     pub fn copy_damage(&self) -> Option<Corruption> {
-        let read = self
-            .disk
-            .read_whole(manifest::COPY_NAME, MANIFEST_MAX_BYTES as u64 + 1);
-        let error = match read {
-            Ok(bytes) => StoreError::from(Manifest::decode(&bytes).err()?),
-            Err(error) if error.io_error_kind() == ErrorKind::NotFound => return None,
-            Err(error) => error.into(),
-        };
-        let mut damage = damage_of(error, manifest::COPY_NAME).ok()?;
-        manifest::COPY_NAME.clone_into(&mut damage.file);
-        Some(damage)
+        let error = salvage::copied_manifest(&self.disk).err()?;
+        damage_of(error, manifest::COPY_NAME).ok()
     }
 
     /// The manifest.

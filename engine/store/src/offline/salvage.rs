@@ -9,15 +9,20 @@ use super::{Offline, Tail, damage_of, unreadable};
 use crate::effect::DatabaseMap;
 use crate::image;
 use crate::manifest::{self, MANIFEST_MAX_BYTES, Manifest};
+use crate::payload::Chains;
 use crate::recovery::{self, LOG_DIRECTORY};
 use crate::store::StoreError;
 use crate::tier::segment::{PAGES_PER_SEGMENT, SEGMENT_BYTES, SEGMENTS_MAX};
-use crate::tier::{Corruption, Incarnation, PagePlace, SegmentEntry, SegmentNumber, page, volume};
+use crate::tier::{
+    Corruption, FormatError, Incarnation, PagePlace, SegmentEntry, SegmentNumber, page, volume,
+};
 use std::collections::HashMap;
 use std::io::ErrorKind;
 use thermocline_base::limits::{PAGE_BYTES, SHARD_COUNT};
 use thermocline_base::{HashSeed, Lsn, UnixMillis};
 use thermocline_disk::{Disk, OpenMode};
+use thermocline_wal::frame::FrameKind;
+use thermocline_wal::{Salvaged, Wal};
 
 /// Where the manifest of what is salvaged is from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,17 +93,10 @@ fn manifest_of(
         }),
         Err(error) => damage(damage_of(error, manifest::FILE_NAME)?),
     }
-    match disk.read_whole(manifest::COPY_NAME, MANIFEST_MAX_BYTES as u64 + 1) {
-        Ok(bytes) => match Manifest::decode(&bytes) {
-            Ok(manifest) => return Ok((manifest, ManifestSource::Copy, Lsn::ZERO)),
-            Err(error) => {
-                let mut corruption = damage_of(error.into(), manifest::COPY_NAME)?;
-                manifest::COPY_NAME.clone_into(&mut corruption.file);
-                damage(corruption);
-            }
-        },
-        Err(error) if error.io_error_kind() == ErrorKind::NotFound => {}
-        Err(error) => damage(unreadable(&error, manifest::COPY_NAME)),
+    match copied_manifest(disk) {
+        Ok(Some(manifest)) => return Ok((manifest, ManifestSource::Copy, Lsn::ZERO)),
+        Ok(None) => {}
+        Err(error) => damage(damage_of(error, manifest::COPY_NAME)?),
     }
     let (segments, newest) = scan_tier(disk, damage)?;
     let manifest = Manifest {
@@ -115,6 +113,27 @@ fn manifest_of(
         histories: Vec::new(),
     };
     Ok((manifest, ManifestSource::Scan, newest))
+}
+
+/// The manifest's copy, if there is one.
+///
+/// # Errors
+/// What the disk refuses, its damage, and a later version.
+pub(super) fn copied_manifest(disk: &Disk) -> Result<Option<Manifest>, StoreError> {
+    let bytes = match disk.read_whole(manifest::COPY_NAME, MANIFEST_MAX_BYTES as u64 + 1) {
+        Ok(bytes) => bytes,
+        Err(error) if error.io_error_kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    match Manifest::decode(&bytes) {
+        Ok(manifest) => Ok(Some(manifest)),
+        Err(FormatError::Corruption(damage)) => Err(FormatError::from(Corruption {
+            file: manifest::COPY_NAME.to_owned(),
+            ..damage
+        })
+        .into()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// The segments of the tier, each in its last life, and the LSN of the newest record.
@@ -187,10 +206,6 @@ impl Tail {
         from: Option<Lsn>,
         damage: &mut dyn FnMut(Corruption),
     ) -> Result<Self, StoreError> {
-        use crate::payload::Chains;
-        use thermocline_wal::frame::FrameKind;
-        use thermocline_wal::{Salvaged, Wal};
-
         let mut tail = Self::empty(manifest);
         let mut chains = Chains::default();
         let (mut not_understood, mut gaps) = (Vec::new(), Vec::new());

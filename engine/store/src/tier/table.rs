@@ -37,9 +37,10 @@ struct Segment {
     incarnation: Incarnation,
     /// What the records take that live.
     live_bytes: u64,
-    /// What all records took that were written in this life, and their pages; 0 as long
-    /// as records are written, and if that was before a restart.
+    /// What all records took that were written in this life; 0 if that was before a restart.
     filled_bytes: u64,
+    /// What their pages take; 0 until the segment is sealed, and if that was before a
+    /// restart.
     page_bytes: u64,
     /// How many records live; of those from before a restart, as many as have
     /// been found since.
