@@ -1,12 +1,14 @@
 //! A disk in memory that loses power. Owns names, their durability and the
-//! seed; the bytes of a file are in `simulated_content`, what goes wrong on
-//! demand in `simulated_faults`.
+//! seed; open files are in `file`, their bytes in `simulated_content`, what goes
+//! wrong on demand in `simulated_faults`.
 //! Invariants: the same seed and calls give the same outcome; a handle opened
 //! before a crash fails ever after; a name's change is volatile until its
 //! directory is synced, and at a crash each is kept or lost on its own (a
 //! rename by target and source, so both names may remain). Directories
 //! themselves survive. A process that ends without a power loss takes nothing
 //! along. Any thread; one lock.
+
+mod file;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -22,10 +24,10 @@ use crate::simulated_content::{Change, Content};
 use crate::simulated_faults::{FaultAction, FaultRepeat, Faults, Injury};
 use crate::transfer;
 use crate::{OpenMode, Space, parent_of};
+use file::Handle;
+pub(crate) use file::SimulatedFile;
 
 const TOTAL_BYTES: u64 = 1 << 40;
-const LARGEST_FILE_BYTES: u64 = 1 << 40;
-const BLOCK_BYTES: u64 = 4096;
 
 type Node = Arc<Mutex<Content>>;
 
@@ -322,15 +324,13 @@ impl SimulatedDisk {
             }
             (None, _) => return Err(Errno::NOENT.into()),
         };
-        Ok(SimulatedFile {
-            shared: Arc::new(Handle {
-                name: name.to_owned(),
-                generation: world.generation,
-                writable: mode != OpenMode::Read,
-                world: Arc::clone(&self.world),
-                node,
-            }),
-        })
+        Ok(SimulatedFile::new(Handle {
+            name: name.to_owned(),
+            generation: world.generation,
+            writable: mode != OpenMode::Read,
+            world: Arc::clone(&self.world),
+            node,
+        }))
     }
 
     pub(crate) fn list(&self, directory: &str) -> io::Result<Vec<String>> {
@@ -502,159 +502,4 @@ impl Drop for SimulatedLock {
             world.locked = false;
         }
     }
-}
-
-#[derive(Debug)]
-struct Handle {
-    name: String,
-    generation: u64,
-    writable: bool,
-    world: Arc<Mutex<World>>,
-    node: Node,
-}
-
-/// An open simulated file.
-#[derive(Clone, Debug)]
-pub(crate) struct SimulatedFile {
-    shared: Arc<Handle>,
-}
-
-impl SimulatedFile {
-    pub(crate) fn name(&self) -> &str {
-        &self.shared.name
-    }
-
-    fn alive(&self, world: &World) -> io::Result<()> {
-        if world.generation == self.shared.generation {
-            world.powered()
-        } else {
-            Err(Errno::IO.into())
-        }
-    }
-
-    fn change(&self, end: u64, change: &Change) -> io::Result<()> {
-        transfer::resume(|| self.try_change(end, change.clone()).map(drop))
-    }
-
-    /// How many bytes were written, of a write.
-    fn try_change(&self, end: u64, change: Change) -> io::Result<usize> {
-        SimulatedDisk::pass_between(&self.shared.world);
-        let mut world = self.shared.world.lock();
-        self.alive(&world)?;
-        if !self.shared.writable {
-            return Err(Errno::BADF.into());
-        }
-        if end > LARGEST_FILE_BYTES {
-            return Err(Errno::FBIG.into());
-        }
-        if end > self.shared.node.lock().size() {
-            world.meet(&self.shared.name, FaultAction::Grow, false)?;
-        }
-        let injury = world.meet(&self.shared.name, FaultAction::Write, true)?;
-        let Change::Write(offset, bytes) = change else {
-            self.shared.node.lock().change(change);
-            return Ok(0);
-        };
-        world.mark(self.shared.name.as_bytes());
-        world.mark(&offset.to_le_bytes());
-        world.mark(&bytes);
-        let count = bytes.len();
-        let mut content = self.shared.node.lock();
-        match injury {
-            Some(Injury::IsLost) => {}
-            Some(Injury::GoesAstray) => {
-                // To a block before or behind, but within the file.
-                let blocks = (content.size() / BLOCK_BYTES).max(1);
-                let block = world.random.below(blocks);
-                content.change(Change::Write(block * BLOCK_BYTES, bytes));
-            }
-            Some(Injury::IsShort) => {
-                let moved = part_of(count);
-                content.change(Change::Write(offset, bytes[..moved].into()));
-                return Ok(moved);
-            }
-            _ => content.change(Change::Write(offset, bytes)),
-        }
-        Ok(count)
-    }
-
-    pub(crate) fn size_bytes(&self) -> io::Result<u64> {
-        let world = self.shared.world.lock();
-        self.alive(&world)?;
-        Ok(self.shared.node.lock().size())
-    }
-
-    pub(crate) fn allocate(&self, offset: u64, len: u64) -> io::Result<()> {
-        let end = offset.saturating_add(len);
-        self.change(end, &Change::Grow(end))
-    }
-
-    pub(crate) fn punch_hole(&self, offset: u64, len: u64) -> io::Result<()> {
-        self.change(0, &Change::Zero(offset, offset.saturating_add(len)))
-    }
-
-    pub(crate) fn truncate(&self, len: u64) -> io::Result<()> {
-        self.change(len, &Change::Cut(len))
-    }
-
-    pub(crate) fn read_at(&self, offset: u64, bytes: &mut [u8]) -> io::Result<usize> {
-        let read = |left: &mut [u8], done| self.read_once(offset.saturating_add(done), left);
-        transfer::read_full(bytes, read, |_| false)
-    }
-
-    fn read_once(&self, offset: u64, bytes: &mut [u8]) -> io::Result<usize> {
-        let mut world = self.shared.world.lock();
-        self.alive(&world)?;
-        let injury = world.meet(&self.shared.name, FaultAction::Read, false)?;
-        let moved = match injury {
-            Some(Injury::IsShort) => part_of(bytes.len()),
-            _ => bytes.len(),
-        };
-        let read = self.shared.node.lock().read(offset, &mut bytes[..moved]);
-        if injury == Some(Injury::ReadsWrong) && read > 0 {
-            let bit = world.random.below(read as u64 * 8);
-            bytes[(bit / 8) as usize] ^= 1 << (bit % 8);
-        }
-        Ok(read)
-    }
-
-    pub(crate) fn write_all_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        transfer::write_full(bytes, |left, done| {
-            let offset = offset.saturating_add(done);
-            let end = offset.saturating_add(left.len() as u64);
-            self.try_change(end, Change::Write(offset, left.into()))
-        })
-    }
-
-    pub(crate) fn sync_data(&self) -> io::Result<()> {
-        transfer::resume(|| self.try_sync())
-    }
-
-    fn try_sync(&self) -> io::Result<()> {
-        SimulatedDisk::pass_between(&self.shared.world);
-        let mut world = self.shared.world.lock();
-        self.alive(&world)?;
-        world.mark(self.shared.name.as_bytes());
-        let outcome = world.meet(&self.shared.name, FaultAction::Sync, true);
-        let mut content = self.shared.node.lock();
-        match outcome {
-            Ok(_) => {
-                content.sync();
-                Ok(())
-            }
-            // Nothing was tried.
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => Err(error),
-            Err(error) => {
-                content.fail_sync(&mut world.random);
-                Err(error)
-            }
-        }
-    }
-}
-
-/// What a short transfer moves of `count` bytes: whole sectors, and something.
-const fn part_of(count: usize) -> usize {
-    const SECTOR_BYTES: usize = crate::simulated_content::SECTOR_BYTES as usize;
-    let half = count / 2 / SECTOR_BYTES * SECTOR_BYTES;
-    if half == 0 { count } else { half }
 }
