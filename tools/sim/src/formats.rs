@@ -7,7 +7,7 @@
 //! Pure.
 
 use std::ops::Range;
-use thermocline_base::limits::{DATABASE_COUNT, PAGE_BYTES, SHARD_COUNT};
+use thermocline_base::limits::{PAGE_BYTES, SHARD_COUNT};
 use thermocline_base::{DatabaseId, HashSeed, KeyHash, Lsn, Random, ShardId, UnixMillis};
 use thermocline_store::Address;
 use thermocline_store::effect::DatabaseMap;
@@ -368,10 +368,6 @@ struct OneManifest {
 impl OneManifest {
     fn new() -> Result<Self, String> {
         let mut random = Random::new(4);
-        let mut identities = [DatabaseId(0); DATABASE_COUNT];
-        for (number, identity) in (0..).zip(&mut identities) {
-            *identity = DatabaseId(number);
-        }
         let dictionaries = (1..=4).map(|id| Dictionary {
             id,
             bytes: random_bytes(&mut random, 32 << 10),
@@ -379,10 +375,7 @@ impl OneManifest {
         let manifest = Manifest {
             hash_seed: HashSeed(9),
             shard_count: SHARD_COUNT as u16,
-            databases: DatabaseMap {
-                identities,
-                next: DatabaseId(DATABASE_COUNT as u32),
-            },
+            databases: DatabaseMap::first(),
             databases_lsn: Lsn(64),
             dictionaries: dictionaries.collect(),
             segments: Vec::new(),

@@ -1,6 +1,6 @@
 //! Clients that mean harm: what they make the server hold is bounded, and others are served.
 
-use super::support::{Daemon, eventually, field};
+use super::support::{Daemon, Raw, eventually, field};
 use std::io::Write;
 use std::net::TcpStream;
 use std::time::Duration;
@@ -21,13 +21,8 @@ fn throw(port: u16, pieces: impl Iterator<Item = Vec<u8>>) -> TcpStream {
     stream
 }
 
-fn assert_bounded(daemon: &Daemon) {
-    let (peak, limit) = (daemon.peak_bytes(), MAXMEMORY_BYTES / 10 * 11 + 64 * MIB);
-    assert!(peak <= limit, "{} MiB at the peak", peak / MIB);
-}
-
-#[test]
-fn a_hundred_hostile_clients_stay_within_the_memory() {
+/// A daemon of 64 MiB whose key `big` has 1 MiB, and a client of it.
+fn start_with_big_value() -> (Daemon, Raw) {
     let daemon = Daemon::start(&["--maxmemory", "64mb"]);
     let mut friend = daemon.connect();
     let value = "v".repeat(1 << 20);
@@ -35,6 +30,17 @@ fn a_hundred_hostile_clients_stay_within_the_memory() {
         "*3\r\n$3\r\nset\r\n$3\r\nbig\r\n$1048576\r\n{value}\r\n"
     ));
     friend.expect("+OK\r\n");
+    (daemon, friend)
+}
+
+fn assert_bounded(daemon: &Daemon) {
+    let (peak, limit) = (daemon.peak_bytes(), MAXMEMORY_BYTES / 10 * 11 + 64 * MIB);
+    assert!(peak <= limit, "{} MiB at the peak", peak / MIB);
+}
+
+#[test]
+fn a_hundred_hostile_clients_stay_within_the_memory() {
+    let (daemon, mut friend) = start_with_big_value();
     let port = daemon.port;
     let mut held = Vec::new();
     for _ in 0..25 {
@@ -129,13 +135,7 @@ fn the_client_that_holds_most_goes_unless_it_is_exempt() {
 
 #[test]
 fn a_reply_larger_than_all_may_hold_is_never_written_whole() {
-    let daemon = Daemon::start(&["--maxmemory", "64mb"]);
-    let mut friend = daemon.connect();
-    let value = "v".repeat(1 << 20);
-    friend.send(format!(
-        "*3\r\n$3\r\nset\r\n$3\r\nbig\r\n$1048576\r\n{value}\r\n"
-    ));
-    friend.expect("+OK\r\n");
+    let (daemon, mut friend) = start_with_big_value();
     let before = daemon.peak_bytes();
     let many = format!("mget{}\r\n", " big".repeat(10_000));
     for requests in [
@@ -171,7 +171,7 @@ fn a_reply_larger_than_all_may_hold_is_never_written_whole() {
 fn all_that_a_client_holds_is_counted() {
     let daemon = Daemon::start(&["--maxmemory", "64mb"]);
     let mut watcher = daemon.connect();
-    let held = |watcher: &mut super::support::Raw, id: &str| -> u64 {
+    let held = |watcher: &mut Raw, id: &str| -> u64 {
         let line = watcher.bulk(&format!("client list id {id}"));
         let mut words = line.split_whitespace();
         let word = words.find_map(|word| word.strip_prefix("tot-mem="));
