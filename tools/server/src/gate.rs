@@ -5,14 +5,16 @@
 //!
 //! A script holds the shards it has met until it ends. So that no thread waits for one of
 //! them, no command begins meanwhile: for `busy-reply-threshold` it waits in its
-//! connection's task, and after that it is told that the server is busy.
+//! connection's task, and after that it is told that the server is busy. Scripts that take
+//! long come one after the other, and between two of them everybody who has waited has a
+//! turn.
 
-use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use thermocline_store::Store;
-use tokio::sync::Notify;
+use tokio::sync::{MutexGuard, Notify};
 
 use crate::session::Watch;
 
@@ -32,16 +34,29 @@ pub(crate) struct ScriptGate {
     /// Since when it is shut, in ms of the server's monotonic clock, plus 1; 0 if it is open.
     shut_since: AtomicU64,
     opened: Notify,
+    /// How many wait until it is opened, or were told that it is and have not had their turn.
+    waiting: AtomicUsize,
+    /// The place of the script that shuts it.
+    place: tokio::sync::Mutex<()>,
     /// Keys that are watched no more, of sessions that could not lock their shards.
     left_behind: Mutex<Vec<Watch>>,
 }
 
 impl ScriptGate {
-    /// Shuts the gate; `false` if another has.
-    pub(crate) fn shut(&self, now_ms: u64) -> bool {
-        self.shut_since
-            .compare_exchange(0, now_ms + 1, SeqCst, SeqCst)
-            .is_ok()
+    /// The place of a script that takes long, when its turn has come: the gate is open, and
+    /// those who waited for that have passed. Only who has the place may shut the gate.
+    pub(crate) async fn place(&self) -> MutexGuard<'_, ()> {
+        const LOOK_AGAIN: Duration = Duration::from_millis(1);
+        let place = self.place.lock().await;
+        while self.is_shut() || self.waiting.load(SeqCst) > 0 {
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+        place
+    }
+
+    /// Shuts the gate, which is open.
+    pub(crate) fn shut(&self, _place: &MutexGuard<'_, ()>, now_ms: u64) {
+        self.shut_since.store(now_ms + 1, SeqCst);
     }
 
     /// Has the keys let go once the gate is opened.
@@ -83,6 +98,7 @@ impl ScriptGate {
     pub(crate) async fn opened(&self, left_ms: u64) {
         let opened = self.opened.notified();
         if self.is_shut() {
+            let _waiting = Waiting::new(&self.waiting);
             let left = Duration::from_millis(left_ms);
             let _ = tokio::time::timeout(left, opened).await;
         }
@@ -97,16 +113,61 @@ impl ScriptGate {
     }
 }
 
+/// One who waits.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, SeqCst);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, SeqCst);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::future::Future;
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
 
     #[test]
     fn the_wait_ends_in_a_word_to_the_client() {
         let gate = ScriptGate::default();
         assert_eq!(gate.passage(7, 100), Passage::Open);
-        assert!(gate.shut(1000) && !gate.shut(1001) && gate.is_shut());
+        let place = gate.place.try_lock().unwrap();
+        gate.shut(&place, 1000);
+        assert!(gate.is_shut());
         assert_eq!(gate.passage(1040, 100), Passage::Wait(60));
         assert_eq!(gate.passage(1100, 100), Passage::Busy);
+    }
+
+    #[test]
+    fn who_has_waited_passes_before_the_next_script() {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.enable_time().build().unwrap();
+        runtime.block_on(async {
+            let gate = ScriptGate::default();
+            let mut context = Context::from_waker(Waker::noop());
+            let first = gate.place().await;
+            gate.shut(&first, 0);
+            let mut waits = pin!(gate.opened(1_000_000));
+            assert!(waits.as_mut().poll(&mut context).is_pending());
+            let mut next = pin!(gate.place());
+            assert!(next.as_mut().poll(&mut context).is_pending());
+            // As `ScriptGate::open` does.
+            gate.shut_since.store(0, SeqCst);
+            gate.opened.notify_waiters();
+            drop(first);
+            let too_soon = tokio::time::timeout(Duration::from_millis(50), &mut next).await;
+            assert!(too_soon.is_err(), "one who has waited has had no turn");
+            assert_eq!(waits.as_mut().poll(&mut context), Poll::Ready(()));
+            drop(next.await);
+        });
     }
 }

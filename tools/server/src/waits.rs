@@ -86,14 +86,11 @@ impl Connection {
     async fn run_script(&mut self) -> Result<(), Ended> {
         self.send().await?;
         let server = Arc::clone(&self.thread.server);
+        let place = self.unless_ended(server.gate.place()).await?;
         let Some((Some(command), words)) = self.window.front(&self.input) else {
             return Ok(());
         };
-        if !server.gate.shut(server.now_ms()) {
-            // Another was faster: the request is tried again once it has ended.
-            drop(words);
-            return self.unless_ended(server.gate.is_open()).await;
-        }
+        server.gate.shut(&place, server.now_ms());
         let owned = words.iter().map(|word| word.to_vec()).collect();
         drop(words);
         let session = Session::new(Arc::clone(&self.client));
