@@ -109,7 +109,7 @@ impl Engine {
             }
             Ok(_) => return None,
         }
-        let bytes = reply.take();
+        let bytes = reply.as_bytes().into_owned();
         check_reply(&bytes);
         Some(bytes)
     }

@@ -27,6 +27,6 @@ pub use error::CommandError;
 pub use executor::{
     Aside, Beside, Call, Done, Executor, NothingAside, Ran, ScriptRan, Scripted, Watched,
 };
-pub use reply::{Mark, ReplyBuffer, Version};
+pub use reply::{Mark, ReplyBuffer, Version, Written};
 pub use reply_room::ReplyRoom;
 pub use scripts::Scripts;

@@ -8,6 +8,7 @@
 
 use crate::error::CommandError;
 use crate::reply_room::{ReplyRoom, Share};
+use std::borrow::Cow;
 use std::sync::Arc;
 use thermocline_types::number::double_text;
 
@@ -23,20 +24,70 @@ pub enum Version {
 
 /// What stands around the bytes of a bulk string, at most.
 const AROUND_BYTES: usize = 32;
+/// Length of a piece.
+const PIECE_BYTES: usize = 64 * 1024;
+/// Length from which a piece is left as it is if what comes next does not fit.
+const FULL_BYTES: usize = PIECE_BYTES / 4;
 
 /// A length of a [`ReplyBuffer`] to go back to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub struct Mark(usize);
 
+/// One reply of a [`ReplyBuffer`], the last.
+#[derive(Debug, Clone, Copy)]
+pub struct Written<'a> {
+    buffer: &'a ReplyBuffer,
+    offset: usize,
+}
+
+impl<'a> Written<'a> {
+    /// Its length. One that was cut has no bytes left.
+    #[must_use]
+    pub fn len(self) -> usize {
+        self.buffer.len().saturating_sub(self.offset)
+    }
+
+    /// Whether there is nothing of it.
+    #[must_use]
+    pub fn is_empty(self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether it is an error.
+    #[inline]
+    #[must_use]
+    pub fn is_error(self) -> bool {
+        self.buffer.byte(self.offset) == Some(b'-')
+    }
+
+    /// Its text with its code, if it is an error.
+    #[must_use]
+    pub fn error(self) -> Option<Cow<'a, [u8]>> {
+        let offset = self.offset.saturating_add(1);
+        self.is_error().then(|| self.buffer.since(offset))
+    }
+}
+
 /// Replies being written.
+///
+/// They come in pieces, so that none is moved for what comes behind it: a long reply takes
+/// what it is long, and one that is not sent at once is kept as it was written.
 ///
 /// A buffer that would outgrow its bounds is cut: it forgets what it holds and takes nothing
 /// more. What was asked for is done all the same; only its client, who could not be told,
 /// has to be closed.
 #[derive(Debug, Default)]
 pub struct ReplyBuffer {
+    /// Pieces that nothing is added to, the first first.
+    full: Vec<Vec<u8>>,
+    /// The sum of their lengths, and of what they take.
+    full_bytes: usize,
+    full_capacity: usize,
+    /// What was written behind them.
     bytes: Vec<u8>,
+    /// Whether it is one piece, however long.
+    is_whole: bool,
     version: Version,
     /// Its part of what all replies share.
     share: Share,
@@ -55,12 +106,13 @@ impl ReplyBuffer {
         }
     }
 
-    /// An empty buffer of the same version that shares the same room.
+    /// An empty buffer of the same version that shares the same room, in one piece.
     #[must_use]
     pub fn sibling(&self) -> Self {
         Self {
             version: self.version,
             share: self.share.sibling(),
+            is_whole: true,
             ..Self::default()
         }
     }
@@ -89,28 +141,105 @@ impl ReplyBuffer {
         self.version = version;
     }
 
-    /// Everything written.
+    /// How many bytes were written.
+    #[inline]
     #[must_use]
-    pub fn as_bytes(&self) -> &[u8] {
-        &self.bytes
+    pub fn len(&self) -> usize {
+        self.full_bytes.saturating_add(self.bytes.len())
     }
 
-    /// Takes everything written and leaves the buffer empty; marks taken before
-    /// are void.
+    /// Whether nothing was written.
     #[must_use]
-    pub fn take(&mut self) -> Vec<u8> {
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Everything written; a copy, if it is in several pieces.
+    #[must_use]
+    pub fn as_bytes(&self) -> Cow<'_, [u8]> {
+        self.since(0)
+    }
+
+    /// What was written behind the first `offset` bytes; a copy, if that is in several pieces.
+    #[must_use]
+    pub fn since(&self, offset: usize) -> Cow<'_, [u8]> {
+        if let Some(offset) = offset.checked_sub(self.full_bytes) {
+            return Cow::Borrowed(self.bytes.get(offset..).unwrap_or_default());
+        }
+        let mut found = Vec::with_capacity(self.len().saturating_sub(offset));
+        let mut left = offset;
+        for piece in self.pieces() {
+            found.extend_from_slice(piece.get(left..).unwrap_or_default());
+            left = left.saturating_sub(piece.len());
+        }
+        Cow::Owned(found)
+    }
+
+    /// The reply that begins behind the first `offset` bytes, the last one.
+    #[must_use]
+    pub const fn last(&self, offset: usize) -> Written<'_> {
+        Written {
+            buffer: self,
+            offset,
+        }
+    }
+
+    /// The byte behind the first `offset` ones.
+    #[inline]
+    #[must_use]
+    pub fn byte(&self, offset: usize) -> Option<u8> {
+        if let Some(offset) = offset.checked_sub(self.full_bytes) {
+            return self.bytes.get(offset).copied();
+        }
+        let mut left = offset;
+        self.full.iter().find_map(|piece| {
+            let found = piece.get(left).copied();
+            left = left.saturating_sub(piece.len());
+            found
+        })
+    }
+
+    /// Everything written, piece by piece.
+    pub fn pieces(&self) -> impl Iterator<Item = &[u8]> {
+        let full = self.full.iter().map(Vec::as_slice);
+        full.chain((!self.bytes.is_empty()).then_some(self.bytes.as_slice()))
+    }
+
+    /// Takes everything written, piece by piece, and leaves the buffer empty; marks taken
+    /// before are void.
+    #[must_use]
+    pub fn take(&mut self) -> Vec<Vec<u8>> {
         self.share.clear();
-        std::mem::take(&mut self.bytes)
+        let mut pieces = self.take_full();
+        if !self.bytes.is_empty() {
+            pieces.push(std::mem::take(&mut self.bytes));
+        }
+        pieces
     }
 
     /// Forgets everything written, and the buffer's own room if that is above `kept_bytes`;
     /// marks taken before are void.
+    #[inline]
     pub fn clear(&mut self, kept_bytes: usize) {
         self.bytes.clear();
+        if !self.full.is_empty() || self.bytes.capacity() > kept_bytes {
+            self.release(kept_bytes);
+        }
+    }
+
+    #[cold]
+    fn release(&mut self, kept_bytes: usize) {
+        self.take_full();
         if self.bytes.capacity() > kept_bytes {
             self.bytes = Vec::new();
-            self.share.clear();
         }
+        self.share.clear();
+    }
+
+    fn take_full(&mut self) -> Vec<Vec<u8>> {
+        self.full_bytes = 0;
+        self.full_capacity = 0;
+        std::mem::take(&mut self.full)
     }
 
     /// Appends what `other` holds, which uses the same version.
@@ -118,7 +247,7 @@ impl ReplyBuffer {
         if other.is_cut {
             self.cut();
         }
-        self.raw(&other.bytes);
+        other.pieces().for_each(|piece| self.raw(piece));
     }
 
     /// Whether so many bytes more may be appended; room is made for them.
@@ -132,26 +261,43 @@ impl ReplyBuffer {
         if self.is_cut {
             return false;
         }
+        let needed_bytes = self.len().saturating_add(more_bytes) as u64;
+        let fits = self.most_bytes == 0 || needed_bytes <= self.most_bytes;
         let (length, capacity) = (self.bytes.len(), self.bytes.capacity());
-        let needed = length.saturating_add(more_bytes);
-        let fits = self.most_bytes == 0 || needed as u64 <= self.most_bytes;
+        let begins_piece = !self.is_whole && length >= FULL_BYTES;
+        let (before, needed, usual) = if begins_piece {
+            let before = self.full_capacity.saturating_add(capacity);
+            // What is long has a piece of its own, for the next would not fill the rest.
+            let is_long = more_bytes >= FULL_BYTES;
+            let usual = if is_long { more_bytes } else { PIECE_BYTES };
+            (before, more_bytes, usual)
+        } else {
+            let needed = length.saturating_add(more_bytes);
+            let usual = needed.max(capacity.saturating_mul(2));
+            (self.full_capacity, needed, usual)
+        };
+        // By less where there is not so much, but never by so little that what is in one piece
+        // would be moved for each of its elements.
+        let wanted = [usual, needed.saturating_add(needed / 8), needed];
         let share = &mut self.share;
-        // By less where there is not so much, but never by so little that a long reply would
-        // be moved for each of its elements.
-        let wanted = [
-            capacity.saturating_mul(2),
-            needed.saturating_add(needed / 8),
-        ];
-        let mut wanted = wanted.map(|bytes| bytes.max(needed)).into_iter();
-        let Some(bytes) = wanted.find(|bytes| fits && share.grow_to(*bytes)) else {
+        let has_share = |bytes: &usize| fits && share.grow_to(before.saturating_add(*bytes));
+        let Some(bytes) = wanted.into_iter().find(has_share) else {
             self.cut();
             return false;
         };
-        self.bytes.reserve_exact(bytes.saturating_sub(length));
+        if begins_piece {
+            let full = std::mem::replace(&mut self.bytes, Vec::with_capacity(bytes));
+            self.full_bytes = self.full_bytes.saturating_add(length);
+            self.full_capacity = before;
+            self.full.push(full);
+        } else {
+            self.bytes.reserve_exact(bytes.saturating_sub(length));
+        }
         true
     }
 
     fn cut(&mut self) {
+        self.take_full();
         self.bytes = Vec::new();
         self.is_cut = true;
         self.share.clear();
@@ -159,12 +305,19 @@ impl ReplyBuffer {
 
     /// Remembers the present end, before a command that may be retried.
     pub fn checkpoint(&self) -> Mark {
-        Mark(self.bytes.len())
+        Mark(self.len())
     }
 
     /// Forgets everything written since `mark`.
     pub fn rollback(&mut self, mark: Mark) {
-        self.bytes.truncate(mark.0);
+        while mark.0 < self.full_bytes
+            && let Some(last) = self.full.pop()
+        {
+            self.full_bytes = self.full_bytes.saturating_sub(last.len());
+            self.full_capacity = self.full_capacity.saturating_sub(last.capacity());
+            self.bytes = last;
+        }
+        self.bytes.truncate(mark.0.saturating_sub(self.full_bytes));
     }
 
     /// A status such as `OK`; CR and LF become spaces.
@@ -368,7 +521,7 @@ mod tests {
         for (version, expected) in [(Version::Two, two), (Version::Three, three)] {
             let mut reply = ReplyBuffer::new(version);
             write(&mut reply);
-            assert_eq!(String::from_utf8_lossy(reply.as_bytes()), expected);
+            assert_eq!(String::from_utf8_lossy(&reply.as_bytes()), expected);
         }
     }
 
@@ -429,17 +582,53 @@ mod tests {
     }
 
     #[test]
+    fn long_replies_come_in_pieces_and_are_the_same() {
+        for (elements, length) in [(3, 10), (40_000, 10), (400, 5000), (30, 100_000)] {
+            let mut reply = ReplyBuffer::default();
+            let mut whole = ReplyBuffer::default().sibling();
+            let element = vec![b'e'; length];
+            let mut marks = Vec::new();
+            for index in 0..elements {
+                marks.push((reply.len(), reply.checkpoint()));
+                for reply in [&mut reply, &mut whole] {
+                    reply.integer(index);
+                    reply.bulk(&element);
+                }
+            }
+            assert!(matches!(whole.as_bytes(), Cow::Borrowed(_)));
+            assert_eq!(reply.as_bytes(), whole.as_bytes());
+            assert_eq!(reply.len(), whole.len());
+            assert!(reply.full_capacity <= reply.full_bytes / 4 * 5);
+            for (offset, _) in marks.iter().step_by(7) {
+                assert_eq!(reply.byte(*offset), Some(b':'));
+                assert!(reply.since(*offset).starts_with(b":"));
+            }
+            assert_eq!(reply.byte(reply.len()), None);
+            for (offset, mark) in marks.into_iter().rev() {
+                reply.rollback(mark);
+                assert_eq!(reply.len(), offset);
+                assert_eq!(reply.byte(offset), None);
+            }
+            assert!(reply.is_empty() && reply.full_capacity == 0);
+            reply.append(&whole);
+            let pieces = reply.take();
+            assert_eq!(pieces.concat(), *whole.as_bytes());
+            assert!(reply.is_empty());
+        }
+    }
+
+    #[test]
     fn what_outgrows_its_own_bound_is_cut_and_stays_so() {
         let mut reply = ReplyBuffer::default();
         reply.set_bounds(None, 1000);
         let mark = reply.checkpoint();
         reply.bulk(&[b'x'; 900]);
-        assert_eq!(reply.as_bytes().len(), 908);
+        assert_eq!(reply.len(), 908);
         reply.bulk(&[b'x'; 900]);
-        assert!(reply.is_cut() && reply.as_bytes().is_empty());
+        assert!(reply.is_cut() && reply.is_empty());
         reply.rollback(mark);
         reply.simple("OK");
-        assert!(reply.as_bytes().is_empty() && reply.bytes.capacity() == 0);
+        assert!(reply.is_empty() && reply.bytes.capacity() == 0);
         let mut other = ReplyBuffer::default();
         other.append(&reply);
         assert!(other.is_cut());
@@ -462,7 +651,7 @@ mod tests {
         assert!(!one.is_cut());
         assert!(reply(7).is_cut(), "both together are too much");
         assert!(!small.sibling().is_cut());
-        assert_eq!(one.take().len(), 7 * ((1 << 20) + 12));
+        assert_eq!(one.take().concat().len(), 7 * ((1 << 20) + 12));
         let again = reply(7);
         assert!(!again.is_cut());
         drop(again);
@@ -477,6 +666,6 @@ mod tests {
         reply.array(2);
         reply.rollback(mark);
         reply.integer(1);
-        assert_eq!(reply.take(), b"+OK\r\n:1\r\n");
+        assert_eq!(reply.take(), [b"+OK\r\n:1\r\n"]);
     }
 }

@@ -307,7 +307,7 @@ impl Replay {
         let command = table::resolve(request).map_err(|error| {
             let mut reply = ReplyBuffer::new(Version::Two);
             reply.refuse(&error);
-            refused(text(reply.as_bytes()))
+            refused(text(&reply.as_bytes()))
         })?;
         if !Executor::handles(command) {
             let name = text(request.first().map_or(&b""[..], Vec::as_slice));
@@ -336,7 +336,7 @@ impl Replay {
         }
         self.told.requests += 1;
         if reply.as_bytes().starts_with(b"-") {
-            return Err(refused(text(reply.as_bytes())));
+            return Err(refused(text(&reply.as_bytes())));
         }
         Ok(())
     }

@@ -5,16 +5,22 @@
 //! `client_memory`. The connection's task.
 
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
 use tracing::warn;
 
 use crate::client_memory;
+use crate::clients::End;
 use crate::connection::{Connection, Ended};
 
 /// Most bytes a stranger's request may have while it is not complete.
 const STRANGER_QUERY_BYTES: u64 = 16 * 1024;
 /// Most bytes of replies that a stranger may leave unread.
 const STRANGER_OUTPUT_BYTES: u64 = 1024;
+/// How often a connection looks whether others have gone, before it goes on all the same:
+/// one of them may be in a script.
+const ROOM_LOOKS: usize = 50;
+const ROOM_LOOK_EVERY: Duration = Duration::from_millis(1);
 
 impl Connection {
     /// Counts bytes that were read; the connection ends if they are too many.
@@ -57,6 +63,19 @@ impl Connection {
             .output_buffer_disconnections
             .fetch_add(1, Relaxed);
         Ended
+    }
+
+    /// Lets those clients go first that are about to give back much: what this one's requests
+    /// will take would come on top of it.
+    pub(crate) async fn until_room(&self) {
+        let (server, client) = (&self.thread.server, &self.client);
+        for _ in 0..ROOM_LOOKS {
+            let may_go_on = client.no_evict.load(Relaxed) || client.end() == End::Now;
+            if may_go_on || !client_memory::is_crowded(server) {
+                return;
+            }
+            tokio::time::sleep(ROOM_LOOK_EVERY).await;
+        }
     }
 
     /// Before a wait: gives back what is not needed for it, and counts the rest.

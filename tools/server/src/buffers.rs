@@ -241,19 +241,36 @@ impl Output {
         self.chunks.len()
     }
 
-    /// Appends replies that come in a buffer of their own, of which `sent` bytes have left;
-    /// none have if there is something before them.
-    pub(crate) fn take(&mut self, replies: Vec<u8>, sent: usize) {
+    /// Appends what is left of replies of which the first `sent` bytes have left; none have if
+    /// there is something before them.
+    pub(crate) fn take_behind(&mut self, replies: Vec<Vec<u8>>, mut sent: usize) {
+        for piece in replies {
+            let Some(rest) = piece.get(sent..).filter(|rest| !rest.is_empty()) else {
+                sent -= piece.len();
+                continue;
+            };
+            // A piece that is mostly empty or has mostly left takes more than it holds.
+            if rest.len() < CHUNK_BYTES || rest.len() < piece.capacity() / 2 {
+                self.push(rest);
+            } else {
+                self.take(piece, sent);
+            }
+            sent = 0;
+        }
+    }
+
+    /// Appends a piece of which `sent` bytes have left.
+    fn take(&mut self, piece: Vec<u8>, sent: usize) {
         if self.chunks.is_empty() {
             self.sent = sent;
         }
-        self.unsent_bytes += replies.len() - sent;
-        self.held_bytes += replies.capacity();
-        self.chunks.push_back(replies);
+        self.unsent_bytes += piece.len() - sent;
+        self.held_bytes += piece.capacity();
+        self.chunks.push_back(piece);
     }
 
     /// Appends replies.
-    pub(crate) fn push(&mut self, replies: &[u8]) {
+    fn push(&mut self, replies: &[u8]) {
         match self.chunks.back_mut() {
             Some(last) if last.len() + replies.len() <= CHUNK_BYTES => {
                 self.held_bytes -= last.capacity();
@@ -382,8 +399,7 @@ mod tests {
         let mut output = Output::default();
         let large = vec![b'a'; 3 * CHUNK_BYTES];
         output.take(large, 2 * CHUNK_BYTES);
-        output.push(b"b");
-        output.push(b"c");
+        output.take_behind(vec![b"b".to_vec(), b"c".to_vec()], 0);
         assert_eq!(output.unsent_bytes(), CHUNK_BYTES + 2);
         assert_eq!(output.unsent().len(), CHUNK_BYTES);
         assert!(output.held_bytes() > 3 * CHUNK_BYTES);
@@ -395,5 +411,23 @@ mod tests {
         assert_eq!((output.unsent(), output.unsent_bytes()), (&b"d"[..], 1));
         output.sent(1);
         assert!(output.is_empty() && output.held_bytes() == 0);
+    }
+
+    #[test]
+    fn what_is_left_of_pieces_follows_what_has_left() {
+        let pieces = || vec![vec![b'a'; 10], vec![b'b'; 2 * CHUNK_BYTES], vec![b'c'; 10]];
+        let all = pieces().concat();
+        for sent in [0, 1, 10, 11, 2 * CHUNK_BYTES, all.len() - 3] {
+            let mut output = Output::default();
+            output.take_behind(pieces(), sent);
+            assert_eq!(output.unsent_bytes(), all.len() - sent);
+            let mut left = Vec::new();
+            while !output.is_empty() {
+                left.push(output.unsent()[0]);
+                output.sent(1);
+            }
+            assert!(left == all[sent..], "{sent} bytes have left");
+            assert_eq!(output.held_bytes(), 0);
+        }
     }
 }

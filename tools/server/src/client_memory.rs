@@ -5,7 +5,7 @@
 //! requests run, and not counted then; what counts is what a client makes the server hold
 //! beyond, or while it waits. Any thread.
 
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use tracing::warn;
 
@@ -60,9 +60,10 @@ impl Clients {
         self.held_bytes
             .fetch_add(bytes.wrapping_sub(before), Relaxed);
         if bytes < before && client.is_spared() {
-            let _ = self.spared_bytes.fetch_update(Relaxed, Relaxed, |spared| {
-                Some(spared.saturating_sub(before - bytes))
-            });
+            give_back(&self.spared_bytes, before - bytes);
+        }
+        if bytes < before && client.end() == End::Now {
+            give_back(&self.ending_bytes, before - bytes);
         }
     }
 
@@ -82,6 +83,21 @@ impl Clients {
         let spared_bytes = self.spared_bytes.load(Relaxed);
         self.memory_bytes().saturating_sub(spared_bytes) > limit_bytes
     }
+}
+
+fn give_back(sum: &AtomicU64, bytes: u64) {
+    let _ = sum.fetch_update(Relaxed, Relaxed, |sum| Some(sum.saturating_sub(bytes)));
+}
+
+/// Whether clients that were evicted still hold so much, a quarter of the limit, that others
+/// had better wait until they are gone.
+pub(crate) fn is_crowded(server: &Server) -> bool {
+    let ending_bytes = server.clients.ending_bytes.load(Relaxed);
+    if ending_bytes == 0 {
+        return false;
+    }
+    let limit_bytes = server.live.clients_bytes.load(Relaxed);
+    ending_bytes > limit_bytes / 4 && server.clients.memory_bytes() > limit_bytes
 }
 
 /// Tells the store what clients make the server hold, and ends some if that is too much.
@@ -113,12 +129,16 @@ fn evict(server: &Server, limit_bytes: u64) {
         return;
     };
     let mut clients = server.clients.all();
-    let (mut spared_bytes, mut spared_inbox_bytes) = (0, 0);
+    let (mut spared_bytes, mut spared_inbox_bytes, mut ending_bytes) = (0, 0, 0);
     clients.retain(|client| {
         let is_spared = client.is_spared();
         if is_spared {
-            spared_bytes += client.held_bytes.load(Relaxed);
+            let held_bytes = client.held_bytes.load(Relaxed);
+            spared_bytes += held_bytes;
             spared_inbox_bytes += client.inbox.bytes();
+            if client.end() == End::Now {
+                ending_bytes += held_bytes;
+            }
         }
         !is_spared
     });
@@ -137,11 +157,14 @@ fn evict(server: &Server, limit_bytes: u64) {
             client.id, client.address
         );
         left_bytes = left_bytes.saturating_sub(bytes);
-        spared_bytes += client.held_bytes.load(Relaxed);
+        let held_bytes = client.held_bytes.load(Relaxed);
+        spared_bytes += held_bytes;
+        ending_bytes += held_bytes;
         server.statistics.evicted_clients.fetch_add(1, Relaxed);
         client.ask_to_end(End::Now);
     }
     server.clients.spared_bytes.store(spared_bytes, Relaxed);
+    server.clients.ending_bytes.store(ending_bytes, Relaxed);
 }
 
 #[cfg(test)]

@@ -330,6 +330,8 @@ pub(crate) struct Clients {
     pub(crate) held_bytes: AtomicU64,
     /// At most what those of them hold that are not to be evicted: see `client_memory`.
     pub(crate) spared_bytes: AtomicU64,
+    /// About what those of them hold that were evicted and have not gone yet.
+    pub(crate) ending_bytes: AtomicU64,
     /// What the store was told last that all hold, their tracked keys included.
     pub(crate) told_bytes: AtomicU64,
     /// Held while one looks for whom to evict.

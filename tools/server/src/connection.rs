@@ -36,6 +36,8 @@ const BATCH_NS: u64 = 1_000_000;
 const AHEAD_STEP_REQUESTS: usize = 16;
 /// Bytes of replies after which a batch is sent.
 const BATCH_REPLY_BYTES: usize = 256 * 1024;
+/// Most bytes of a reply buffer that are kept for the next replies.
+const KEPT_REPLY_BYTES: usize = 64 * 1024;
 /// How long a closing connection may take to accept its last replies.
 const CLOSE_WAIT: Duration = Duration::from_secs(5);
 
@@ -81,6 +83,10 @@ pub(crate) struct Connection {
     pub(crate) is_input_over: bool,
     /// Fetches in a row that did not help the request at the front.
     pub(crate) stalled_fetches: u32,
+    /// How long its last turns took, each half as much as the next, in ns.
+    lately_ns: u64,
+    /// Whether it has had no turn yet.
+    is_new: bool,
 }
 
 impl Connection {
@@ -106,6 +112,8 @@ impl Connection {
             ahead: Ahead::default(),
             is_input_over: false,
             stalled_fetches: 0,
+            lately_ns: thread.newcomers_ns().min(BATCH_NS),
+            is_new: true,
         }
     }
 
@@ -130,13 +138,15 @@ impl Connection {
     async fn serve_batches(&mut self) -> Result<(), Ended> {
         loop {
             self.receive().await?;
+            self.until_room().await;
             self.begin_batch();
             loop {
-                match self.run_batch() {
+                match self.take_turn().await? {
                     Stop::Drained => break,
                     Stop::Yield => {
                         self.send().await?;
                         tokio::task::yield_now().await;
+                        self.until_room().await;
                         poll_fn(|context| Poll::Ready(self.refill(context))).await?;
                     }
                     Stop::Close => {
@@ -280,15 +290,44 @@ impl Connection {
         }
     }
 
+    /// Runs requests once it is this connection's turn. Of those whose requests take long one
+    /// has its turn, then all others that have something to do, then the next: however many
+    /// ask for much, who asks for little waits for one of them.
+    async fn take_turn(&mut self) -> Result<Stop, Ended> {
+        if self.lately_ns < BATCH_NS {
+            return Ok(self.run_batch());
+        }
+        let thread = Rc::clone(&self.thread);
+        let _turn = thread.long_turns.lock().await;
+        if self.client.end() == End::Now {
+            return Err(Ended);
+        }
+        self.runner.refresh();
+        let stop = self.run_batch();
+        tokio::task::yield_now().await;
+        Ok(stop)
+    }
+
     /// Runs requests until there is a reason to stop.
     fn run_batch(&mut self) -> Stop {
         let begun_ns = self.runner.now_ns();
+        let stop = self.run_until(begun_ns);
+        self.runner.refresh();
+        let spent_ns = self.runner.now_ns().saturating_sub(begun_ns);
+        self.lately_ns = (self.lately_ns / 2 + spent_ns).min(2 * BATCH_NS);
+        if std::mem::take(&mut self.is_new) {
+            self.thread.note_newcomer(spent_ns);
+        }
+        stop
+    }
+
+    fn run_until(&mut self, begun_ns: u64) -> Stop {
         for count in 0..BATCH_REQUESTS {
             let is_due =
                 count == AHEAD_STEP_REQUESTS && !self.window.is_empty() && self.is_disk_shallow();
             let reply = &self.runner.reply;
             let is_late = self.runner.now_ns().saturating_sub(begun_ns) > BATCH_NS;
-            if is_due || is_late || reply.as_bytes().len() >= BATCH_REPLY_BYTES || reply.is_cut() {
+            if is_due || is_late || reply.len() >= BATCH_REPLY_BYTES || reply.is_cut() {
                 return Stop::Yield;
             }
             if self.window.is_empty()
@@ -369,7 +408,7 @@ impl Connection {
                 "its replies are more than client-output-buffer-limit or maxmemory-clients allow",
             ));
         }
-        if self.runner.reply.as_bytes().is_empty() {
+        if self.runner.reply.is_empty() {
             return Ok(());
         }
         let (store, lsn) = (&self.thread.server.store, self.runner.lsn);
@@ -381,22 +420,27 @@ impl Connection {
 
     fn send_replies(&mut self, context: &mut Context<'_>) -> Result<(), Ended> {
         let mut sent = 0;
-        while self.output.is_empty() && sent < self.runner.reply.as_bytes().len() {
-            let rest = &self.runner.reply.as_bytes()[sent..];
-            match self.socket.poll_write(context, rest) {
-                Poll::Ready(Ok(taken)) if taken > 0 => sent += taken,
-                Poll::Ready(_) => return Err(Ended),
-                Poll::Pending => break,
+        if self.output.is_empty() {
+            'sending: for piece in self.runner.reply.pieces() {
+                let mut rest = piece;
+                while !rest.is_empty() {
+                    match self.socket.poll_write(context, rest) {
+                        Poll::Ready(Ok(taken)) if taken > 0 => {
+                            sent += taken;
+                            rest = &rest[taken..];
+                        }
+                        Poll::Ready(_) => return Err(Ended),
+                        Poll::Pending => break 'sending,
+                    }
+                }
             }
         }
         let reply = &mut self.runner.reply;
-        let rest = &reply.as_bytes()[sent..];
-        if rest.len() >= BATCH_REPLY_BYTES {
-            self.output.take(reply.take(), sent);
-        } else if !rest.is_empty() {
-            self.output.push(rest);
+        if sent < reply.len() {
+            self.output.take_behind(reply.take(), sent);
+        } else {
+            reply.clear(KEPT_REPLY_BYTES);
         }
-        reply.clear(2 * BATCH_REPLY_BYTES);
         self.count_sent(sent);
         self.account(false);
         self.bound_replies();
@@ -428,7 +472,7 @@ impl Connection {
         self.send_output(context)?;
         while self.client.inbox.is_filled()
             && self.output.is_empty()
-            && self.runner.reply.as_bytes().is_empty()
+            && self.runner.reply.is_empty()
         {
             self.runner.take_letters();
             let store = &self.thread.server.store;

@@ -369,7 +369,7 @@ impl Runner {
     pub(crate) fn place(&self) -> Place {
         Place {
             mark: self.reply.checkpoint(),
-            offset: self.reply.as_bytes().len(),
+            offset: self.reply.len(),
         }
     }
 

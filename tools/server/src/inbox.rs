@@ -232,7 +232,7 @@ mod tests {
     fn written(form: Form, bytes: &[u8], version: Version, is_subscribed: bool) -> String {
         let mut reply = ReplyBuffer::new(version);
         letter(form, bytes).write(&mut reply, is_subscribed);
-        String::from_utf8_lossy(reply.as_bytes()).into_owned()
+        String::from_utf8_lossy(&reply.as_bytes()).into_owned()
     }
 
     #[test]

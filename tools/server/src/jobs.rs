@@ -68,7 +68,7 @@ impl Connection {
                 arguments: words,
             };
             match self.runner.run_aside(call, &mut reply) {
-                Ok(()) => return Ok(reply.take()),
+                Ok(()) => return Ok(reply.as_bytes().into_owned()),
                 Err(fault) => self.fault(fault, false).await?,
             }
             if let Some(text) = self.runner.verdict.take() {

@@ -326,5 +326,5 @@ fn key_list(keys: &[&[u8]]) -> Arc<Text> {
     for key in keys {
         text.bulk(key);
     }
-    Text::new(text.take())
+    Text::new(text.as_bytes())
 }

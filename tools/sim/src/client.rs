@@ -7,7 +7,7 @@ use crate::model::{Entry, Key, Request, Value};
 use crate::reply::Reply;
 use std::sync::Arc;
 use thermocline_base::{KeyHash, Lsn, Random};
-use thermocline_commands::{Beside, Call, Executor, ReplyBuffer, Version, table};
+use thermocline_commands::{Beside, Call, Executor, ReplyBuffer, Version, Written, table};
 use thermocline_store::{Admission, Fault, FaultSet, PageReader, Store, StoreError};
 
 const STRING_MAX_BYTES: usize = 512 << 20;
@@ -107,7 +107,7 @@ impl Client {
             };
             match ran {
                 Ok(done) => {
-                    let reply = Reply::parse(&buffer.take()).expect("a reply is whole");
+                    let reply = Reply::parse(&buffer.as_bytes()).expect("a reply is whole");
                     let lsn = done.lsn;
                     return Outcome::Done { reply, lsn, now_ms };
                 }
@@ -226,5 +226,5 @@ impl Beside for Nothing {
         unreachable!("all commands have a handler");
     }
 
-    fn note(&mut self, _: &[u8]) {}
+    fn note(&mut self, _: Written<'_>) {}
 }

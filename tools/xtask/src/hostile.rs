@@ -111,6 +111,9 @@ pub(crate) fn run(options: &Options) -> Result<(), BenchError> {
         "total_error_replies",
         "mem_clients_normal",
         "tracking_total_bytes",
+        "tier_demotions",
+        "used_memory",
+        "used_memory_records",
     ] {
         println!("hostile: {name} {}", info.text(name));
     }

@@ -5,7 +5,7 @@
 
 use super::Call;
 use crate::error::CommandError;
-use crate::reply::ReplyBuffer;
+use crate::reply::{ReplyBuffer, Written};
 use crate::scripts::LogLevel;
 use crate::table::Command;
 
@@ -24,9 +24,9 @@ pub trait Aside {
     /// The time that commands are measured by, in ns.
     fn now_ns(&self) -> u64;
     /// A command of a script has run; it took so long. `reply` is its reply.
-    fn note(&mut self, call: &Call<'_>, spent_ns: u64, reply: &[u8]);
+    fn note(&mut self, call: &Call<'_>, spent_ns: u64, reply: Written<'_>);
     /// The next call of the transaction has run; it took so long. `reply` is its reply.
-    fn note_queued(&mut self, call: &Call<'_>, spent_ns: u64, reply: &[u8]);
+    fn note_queued(&mut self, call: &Call<'_>, spent_ns: u64, reply: Written<'_>);
     /// Why a command of a script may not run now.
     fn refusal(&mut self, command: &Command) -> Option<CommandError>;
     /// Whether scripts may run the command in spite of its flags.
@@ -69,9 +69,9 @@ impl Aside for NothingAside {
         0
     }
 
-    fn note(&mut self, _: &Call<'_>, _: u64, _: &[u8]) {}
+    fn note(&mut self, _: &Call<'_>, _: u64, _: Written<'_>) {}
 
-    fn note_queued(&mut self, _: &Call<'_>, _: u64, _: &[u8]) {}
+    fn note_queued(&mut self, _: &Call<'_>, _: u64, _: Written<'_>) {}
 
     fn refusal(&mut self, _: &Command) -> Option<CommandError> {
         None

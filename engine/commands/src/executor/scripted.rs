@@ -215,7 +215,7 @@ impl<'t> Try<'t> {
         }
         for call in scripted.calls {
             let begun_ns = self.aside.now_ns();
-            let from = reply.as_bytes().len();
+            let from = reply.len();
             *self.aside.database() = call.database;
             let performed = if is_of_scripts(call.command) {
                 let performed = machine.perform(scripts::Performance {
@@ -239,8 +239,7 @@ impl<'t> Try<'t> {
             }
             if scripted.is_transaction {
                 let spent_ns = self.aside.now_ns().saturating_sub(begun_ns);
-                let reply = reply.as_bytes().get(from..).unwrap_or_default();
-                self.aside.note_queued(call, spent_ns, reply);
+                self.aside.note_queued(call, spent_ns, reply.last(from));
             }
         }
         let lsn = self.held.take().map(Held::finish).unwrap_or_default();
@@ -385,7 +384,7 @@ impl Host for Try<'_> {
         let begun_ns = self.aside.now_ns();
         self.run_call(&call, true, reply)?;
         let spent_ns = self.aside.now_ns().saturating_sub(begun_ns);
-        self.aside.note(&call, spent_ns, reply.as_bytes());
+        self.aside.note(&call, spent_ns, reply.last(0));
         Ok(())
     }
 

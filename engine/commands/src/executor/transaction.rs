@@ -25,7 +25,7 @@ use super::{Call, Done, Executor, Handled, Surroundings, Watched};
 use crate::arguments::{ScanTarget, parse_cursor, parse_flush, parse_scan, parse_swapdb};
 use crate::error::CommandError;
 use crate::handlers::{KEYS_STEP, further_keys, further_keys_of};
-use crate::reply::ReplyBuffer;
+use crate::reply::{ReplyBuffer, Written};
 use std::sync::atomic::Ordering;
 use thermocline_base::Random;
 use thermocline_base::limits::DATABASE_COUNT;
@@ -92,7 +92,7 @@ pub trait Beside {
     /// Runs a command that has no handler here; it writes the one reply.
     fn run(&mut self, call: &Call<'_>, reply: &mut ReplyBuffer);
     /// The next of the calls has run, and nothing can take it back. `reply` is its reply.
-    fn note(&mut self, reply: &[u8]);
+    fn note(&mut self, reply: Written<'_>);
 }
 
 /// A call with its route and its keys' places among the names.
@@ -201,7 +201,7 @@ impl Executor {
         }
         reply.array(steps.len());
         for step in &steps {
-            let from = reply.as_bytes().len();
+            let from = reply.len();
             match step.route {
                 None => {
                     beside.run(step.call, reply);
@@ -217,7 +217,7 @@ impl Executor {
                     self.run_step(route, step, &mut access, reply, &mut surroundings);
                 }
             }
-            beside.note(reply.as_bytes().get(from..).unwrap_or_default());
+            beside.note(reply.last(from));
         }
         let lsn = access.commit();
         Ok(Tried::Ran(Done { lsn }))

@@ -187,7 +187,7 @@ fn write_line(reply: &mut ReplyBuffer, kind: u8, text: &[u8]) {
 pub(super) fn write(reply: &mut ReplyBuffer, value: &Value, version: Version) -> mlua::Result<()> {
     let mark = reply.checkpoint();
     let mut writer = Writer {
-        longest: reply.as_bytes().len().saturating_add(REPLY_MAX_BYTES),
+        longest: reply.len().saturating_add(REPLY_MAX_BYTES),
         reply,
         version,
         cost_left: COST_MAX,
@@ -212,7 +212,7 @@ impl Writer<'_> {
     fn value(&mut self, value: &Value, depth: usize) -> mlua::Result<bool> {
         let cost = if value.is_table() { TABLE_COST } else { 1 };
         self.cost_left = self.cost_left.saturating_sub(cost);
-        if self.reply.as_bytes().len() > self.longest || self.cost_left == 0 {
+        if self.reply.len() > self.longest || self.cost_left == 0 {
             return Ok(false);
         }
         match value {

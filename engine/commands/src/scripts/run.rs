@@ -142,7 +142,7 @@ impl Calls<'_> {
             self.stop = Some(stop);
             return Ok(Called::Dies);
         }
-        match reply.as_bytes() {
+        match &*reply.as_bytes() {
             [] if reply.is_cut() => Ok(Called::Error(TOO_LARGE.to_vec(), true)),
             [b'-', text @ .., b'\r', b'\n'] => Ok(Called::Error(text.to_vec(), true)),
             bytes => Ok(Called::Value(to_lua(lua, bytes)?)),

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use thermocline_base::{Clock, Random, SimulatedTime, UnixMillis};
-use thermocline_commands::{Beside, Call, Executor, ReplyBuffer, Version, table};
+use thermocline_commands::{Beside, Call, Executor, ReplyBuffer, Version, Written, table};
 use thermocline_commands::{Parked, Ran};
 use thermocline_disk::{BackendChoice, Disk};
 use thermocline_store::{Fault, FaultSet, PageReader, ReadRequest, Store, StoreOptions};
@@ -135,7 +135,7 @@ impl Client {
             Ok(command) => command,
             Err(error) => {
                 reply.refuse(&error);
-                return reply.take();
+                return reply.as_bytes().into_owned();
             }
         };
         let call = Call {
@@ -151,7 +151,7 @@ impl Client {
             assert!(reply.as_bytes().is_empty(), "a fault leaves no reply");
             self.resolve(fault, &mut faults);
         }
-        reply.take()
+        reply.as_bytes().into_owned()
     }
 
     fn run_transaction(&mut self, queue: &[Vec<Vec<u8>>]) -> Vec<u8> {
@@ -190,7 +190,7 @@ impl Client {
         if reply.as_bytes().starts_with(b"*") && !reply.as_bytes().starts_with(b"*-1") {
             assert_eq!(beside.told, calls.len(), "each is told once");
         }
-        reply.take()
+        reply.as_bytes().into_owned()
     }
 
     /// Runs a line that has to wait; the client that waits.
@@ -251,7 +251,7 @@ impl Beside for Counting {
         reply.simple("OTHER");
     }
 
-    fn note(&mut self, reply: &[u8]) {
+    fn note(&mut self, reply: Written<'_>) {
         assert!(!reply.is_empty());
         self.told += 1;
     }

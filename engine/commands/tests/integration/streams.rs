@@ -541,7 +541,7 @@ fn answer(parked: &Parked) -> Option<String> {
     let woken = pin!(parked.woken());
     match woken.poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(Woken::Answered(reply, _)) => {
-            Some(String::from_utf8_lossy(reply.as_bytes()).into_owned())
+            Some(String::from_utf8_lossy(&reply.as_bytes()).into_owned())
         }
         Poll::Ready(Woken::Handed) => panic!("nothing is cold"),
         Poll::Pending => None,

@@ -385,7 +385,7 @@ mod tests {
             *2\r\n$5\r\nindex\r\n:1\r\n$9\r\nfind_keys\r\n*4\r\n$4\r\ntype\r\n$5\r\nrange\r\n\
             $4\r\nspec\r\n*6\r\n$7\r\nlastkey\r\n:0\r\n$7\r\nkeystep\r\n:1\r\n$5\r\nlimit\r\n:0\
             \r\n*0\r\n";
-        assert_eq!(String::from_utf8_lossy(reply.as_bytes()), expected);
+        assert_eq!(String::from_utf8_lossy(&reply.as_bytes()), expected);
     }
 
     #[test]
@@ -401,7 +401,7 @@ mod tests {
             $12\r\ndisplay_text\r\n$5\r\nstart\r\n\
             *1\r\n*8\r\n$4\r\nname\r\n$7\r\nmessage\r\n$4\r\ntype\r\n$6\r\nstring\r\n\
             $12\r\ndisplay_text\r\n$7\r\nmessage\r\n$5\r\nflags\r\n*1\r\n+optional\r\n";
-        assert_eq!(String::from_utf8_lossy(reply.as_bytes()), expected);
+        assert_eq!(String::from_utf8_lossy(&reply.as_bytes()), expected);
     }
 
     #[test]

@@ -147,7 +147,7 @@ fn run_call(
     let ran = invocation
         .executor
         .run(call, &mut reply, invocation.faults, invocation.random);
-    Ok(ran.map(|_| reply.take()))
+    Ok(ran.map(|_| reply.as_bytes().into_owned()))
 }
 
 fn object(invocation: &mut Invocation<'_>) -> CommandResult {

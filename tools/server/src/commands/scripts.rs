@@ -50,7 +50,7 @@ fn script_debug(invocation: &mut Invocation<'_>) -> CommandResult {
         )));
     }
     // In a transaction the replies before this one have begun too.
-    if !invocation.reply.as_bytes().is_empty() {
+    if !invocation.reply.is_empty() {
         return Err(refuse("SCRIPT DEBUG must be called outside a pipeline"));
     }
     if invocation.arguments.len() == 4 && !invocation.is(3, "lua") {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 
 use smallvec::SmallVec;
 use thermocline_commands::table::{self, Command, Flag};
-use thermocline_commands::{Executor, Mark};
+use thermocline_commands::{Executor, Mark, Written};
 
 use super::{Place, Runner, Step};
 use crate::commands::moment;
@@ -31,7 +31,7 @@ impl Runner {
         let spent_ns = self.count_call(number, started_ns, tracks_latency);
         // Without what it waited for: since the end of the request before it, or of the wait.
         let ran_ns = self.now_ns.saturating_sub(begun_ns);
-        let failed = self.reply.as_bytes().get(place.offset) == Some(&b'-');
+        let failed = self.reply.last(place.offset).is_error();
         if failed && let Some(cell) = self.statistics.cells.get(usize::from(number)) {
             cell.failed.add(1);
         }
@@ -41,8 +41,7 @@ impl Runner {
                 .is_some_and(|command| Executor::is_scripted(command));
             self.count_error(place.offset, is_custom);
         }
-        // One that was cut has no bytes left.
-        let reply_bytes = self.reply.as_bytes().len().saturating_sub(place.offset);
+        let reply_bytes = self.reply.last(place.offset).len();
         self.note_slow(number, spent_ns, reply_bytes, words);
         if self.server.hotkeys.is_active() {
             let command = registry::all().get(usize::from(number));
@@ -191,8 +190,8 @@ impl Runner {
     }
 
     pub(super) fn count_error(&self, from: usize, is_custom: bool) {
-        let error = self.reply.as_bytes().get(from + 1..).unwrap_or_default();
-        self.server.statistics.count_error(error, is_custom);
+        let error = self.reply.last(from).error().unwrap_or_default();
+        self.server.statistics.count_error(&error, is_custom);
         self.statistics.error_replies.add(1);
     }
 
@@ -270,13 +269,13 @@ pub(super) struct Booked {
 }
 
 impl Booked {
-    pub(super) fn new(spent_ns: u64, reply: &[u8]) -> Self {
-        let error = reply.strip_prefix(b"-");
+    pub(super) fn new(spent_ns: u64, reply: Written<'_>) -> Self {
+        let error = reply.error();
         Self {
             spent_ns,
             reply_bytes: reply.len(),
-            error: error.map(|error| error.trim_ascii_end().into()),
             has_failed: error.is_some(),
+            error: error.map(|error| error.trim_ascii_end().into()),
         }
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use thermocline_base::{Lsn, Random};
 use thermocline_commands::table::{Command, Flag};
-use thermocline_commands::{Beside, Call, CommandError, Executor, ReplyBuffer, Watched};
+use thermocline_commands::{Beside, Call, CommandError, Executor, ReplyBuffer, Watched, Written};
 use thermocline_store::{Fault, FaultSet, Statistics};
 
 use super::books::Booked;
@@ -280,7 +280,7 @@ impl Beside for Around<'_> {
         run_holding(invocation, call.command);
     }
 
-    fn note(&mut self, reply: &[u8]) {
+    fn note(&mut self, reply: Written<'_>) {
         let now_ns = self.server.now_ns();
         let spent_ns = now_ns.saturating_sub(self.noted_ns);
         self.noted_ns = now_ns;

@@ -75,11 +75,11 @@ impl Runner {
             }
         }
         let number = registry::number(command);
-        let reply = self.reply.as_bytes();
-        if reply.get(place.offset) == Some(&b'-') {
+        let reply = self.reply.last(place.offset);
+        if reply.is_error() {
             return Some(self.finish(number, started_ns, place, words, Step::Done));
         }
-        let reply_bytes = reply.len().saturating_sub(place.offset);
+        let reply_bytes = reply.len();
         let request_bytes: usize = words.iter().map(|word| word.len()).sum();
         let spent_ns = self.count_call(number, started_ns, plain.tracks_latency);
         if spent_ns >= plain.slow_ns || reply_bytes.max(request_bytes) >= plain.large_bytes {

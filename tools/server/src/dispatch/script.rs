@@ -12,7 +12,8 @@ use thermocline_base::{Lsn, Random};
 use thermocline_commands::scripts::LogLevel;
 use thermocline_commands::table::{Command, Flag};
 use thermocline_commands::{
-    Aside, Call, CommandError, Executor, ReplyBuffer, ScriptRan, Scripted, Watched, executor,
+    Aside, Call, CommandError, Executor, ReplyBuffer, ScriptRan, Scripted, Watched, Written,
+    executor,
 };
 use thermocline_store::{Fault, FaultSet, Statistics};
 
@@ -98,7 +99,13 @@ fn needs_no_statistics(command: &Command) -> bool {
 
 impl Surroundings<'_> {
     /// Keeps a call for the logs, if there is something to log about it.
-    fn note_remarkable(&mut self, call: &Call<'_>, spent_ns: u64, reply: &[u8], request: &[&[u8]]) {
+    fn note_remarkable(
+        &mut self,
+        call: &Call<'_>,
+        spent_ns: u64,
+        reply: Written<'_>,
+        request: &[&[u8]],
+    ) {
         let found = Remarkable::find(self.server, spent_ns, reply.len(), request);
         if let Some(remarkable) = found {
             let kept = &mut self.notes.remarkable;
@@ -155,7 +162,7 @@ impl Aside for Surroundings<'_> {
         self.server.now_ns()
     }
 
-    fn note_queued(&mut self, call: &Call<'_>, spent_ns: u64, reply: &[u8]) {
+    fn note_queued(&mut self, call: &Call<'_>, spent_ns: u64, reply: Written<'_>) {
         self.note_remarkable(call, spent_ns, reply, call.arguments);
         let mut booked = Booked::new(spent_ns, reply);
         if std::mem::take(&mut self.notes.is_error_counted) {
@@ -164,14 +171,14 @@ impl Aside for Surroundings<'_> {
         self.notes.booked.push(booked);
     }
 
-    fn note(&mut self, call: &Call<'_>, spent_ns: u64, reply: &[u8]) {
+    fn note(&mut self, call: &Call<'_>, spent_ns: u64, reply: Written<'_>) {
         // The request is the script's, whatever words it gives its commands.
         self.note_remarkable(call, spent_ns, reply, &[]);
         let number = registry::number(call.command);
         let counts = self.notes.calls.entry(number).or_default();
         counts.calls += 1;
         counts.spent_ns += spent_ns;
-        if let Some((b'-', text)) = reply.split_first() {
+        if let Some(text) = reply.error() {
             counts.failed += 1;
             if self.notes.errors.len() < SHOWN_MAX {
                 self.notes.errors.push(text.to_vec());

@@ -17,3 +17,4 @@ mod scripts;
 mod support;
 mod tier;
 mod transcripts;
+mod turns;

@@ -225,9 +225,15 @@ impl Raw {
         String::from_utf8_lossy(&line).into_owned()
     }
 
-    /// The text of a bulk reply.
+    /// Sends an inline request whose reply is a bulk, and gives its text.
     pub(crate) fn bulk(&mut self, request: &str) -> String {
-        let head = self.ask(request);
+        self.send(format!("{request}\r\n"));
+        self.read_bulk()
+    }
+
+    /// The text of the next reply, a bulk.
+    pub(crate) fn read_bulk(&mut self) -> String {
+        let head = self.line();
         let length: usize = head[1..]
             .parse()
             .unwrap_or_else(|_| panic!("no bulk: {head}"));
