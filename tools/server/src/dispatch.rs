@@ -27,7 +27,7 @@ pub(crate) use parked::Resumed;
 
 use crate::commands::{
     Invocation, Outcome, Refusal, ServerCommand, Wait, busy_text, debug_refusal,
-    forbidden_while_subscribed, is_for_no_monitor,
+    forbidden_while_subscribed, is_for_no_monitor, module_refusal,
 };
 use crate::gate::Passage;
 use crate::hub::{Hub, TRACKING};
@@ -200,6 +200,9 @@ impl Runner {
         if command.name == "debug"
             && let Some(refusal) = debug_refusal(&self.server, &self.session.client)
         {
+            return self.reject(Some(command), &refusal);
+        }
+        if let Some(refusal) = module_refusal(command) {
             return self.reject(Some(command), &refusal);
         }
         if self.server.gate.is_shut()

@@ -19,6 +19,7 @@ mod info_sections;
 mod info_store;
 mod introspect;
 mod memory;
+mod module;
 mod monitor;
 mod persistence;
 mod pubsub;
@@ -29,6 +30,7 @@ mod transaction;
 pub(crate) use connection::select_argument;
 pub(crate) use debug::debug_refusal;
 pub(crate) use hotkeys::moment;
+pub(crate) use module::module_refusal;
 pub(crate) use monitor::is_refused as is_for_no_monitor;
 pub(crate) use monitor::is_shown as is_shown_to_monitors;
 pub(crate) use monitor::line as monitor_line;
@@ -196,6 +198,7 @@ pub(crate) static ALL: &[Family] = &[
     info::COMMANDS,
     introspect::COMMANDS,
     memory::COMMANDS,
+    module::COMMANDS,
     monitor::COMMANDS,
     persistence::COMMANDS,
     pubsub::COMMANDS,

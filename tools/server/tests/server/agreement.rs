@@ -343,3 +343,23 @@ fn debug_is_refused_before_it_is_queued() {
     let aborted = "-EXECABORT Transaction discarded because of previous errors.";
     assert_eq!(raw.ask("exec"), aborted);
 }
+
+#[test]
+fn there_are_no_modules_and_none_is_loaded() {
+    let daemon = Daemon::start(&[]);
+    let mut raw = daemon.connect();
+    assert_eq!(raw.ask("module list"), "*0");
+    let arity = "-ERR wrong number of arguments for 'module|unload' command";
+    assert_eq!(raw.ask("module unload"), arity);
+    let unknown = "-ERR unknown subcommand 'foo'. Try MODULE HELP.";
+    assert_eq!(raw.ask("module foo"), unknown);
+    assert_eq!(raw.ask("multi"), "+OK");
+    assert_eq!(raw.ask("module list"), "+QUEUED");
+    let refused = raw.ask("module load /a.so");
+    assert!(
+        refused.starts_with("-ERR MODULE command not allowed."),
+        "{refused}"
+    );
+    let aborted = "-EXECABORT Transaction discarded because of previous errors.";
+    assert_eq!(raw.ask("exec"), aborted);
+}

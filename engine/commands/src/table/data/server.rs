@@ -229,6 +229,32 @@ pub(super) static COMMANDS: &[Command] = &[
                 .legacy_range(2, 2, 1)
                 .keys(&[KeySpec::range(2, 0, 1, &[KeyFlag::ReadOnly])]),
         ]),
+    Command::new("module", -2, Group::Server, "4.0.0",
+            "A container for module commands.")
+        .categories(&[Category::Slow])
+        .subcommands(&[
+            Command::new("module|help", 2, Group::Server, "5.0.0",
+                    "Returns helpful text about the different subcommands.")
+                .flags(&[Flag::Loading, Flag::Stale])
+                .categories(&[Category::Slow]),
+            Command::new("module|list", 2, Group::Server, "4.0.0",
+                    "Returns all loaded modules.")
+                .flags(&[Flag::Admin, Flag::Noscript])
+                .categories(&[Category::Admin, Category::Dangerous, Category::Slow])
+                .tips(&["nondeterministic_output_order"]),
+            Command::new("module|load", -3, Group::Server, "4.0.0",
+                    "Loads a module.")
+                .flags(&[Flag::Admin, Flag::NoAsyncLoading, Flag::Noscript])
+                .categories(&[Category::Admin, Category::Dangerous, Category::Slow]),
+            Command::new("module|loadex", -3, Group::Server, "7.0.0",
+                    "Loads a module using extended parameters.")
+                .flags(&[Flag::Admin, Flag::NoAsyncLoading, Flag::Noscript])
+                .categories(&[Category::Admin, Category::Dangerous, Category::Slow]),
+            Command::new("module|unload", 3, Group::Server, "4.0.0",
+                    "Unloads a module.")
+                .flags(&[Flag::Admin, Flag::NoAsyncLoading, Flag::Noscript])
+                .categories(&[Category::Admin, Category::Dangerous, Category::Slow]),
+        ]),
     Command::new("monitor", 1, Group::Server, "1.0.0",
             "Listens for all requests received by the server in real-time.")
         .flags(&[Flag::Admin, Flag::Loading, Flag::Noscript, Flag::Stale])
