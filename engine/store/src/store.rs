@@ -481,6 +481,14 @@ impl Store {
         );
     }
 
+    /// Whether what has expired may be removed now: the setting allows it, and the log has
+    /// room. Until then it is hidden.
+    pub(crate) fn may_remove_expired(&self) -> bool {
+        let until_ms = self.settings.expired_stay_until_ms();
+        let stays = until_ms != 0 && self.clock.monotonic().as_millis() < u128::from(until_ms);
+        !stays && self.log.has_room()
+    }
+
     /// Removes those of the keys that have expired and are still there.
     ///
     /// # Errors

@@ -59,13 +59,15 @@ pub(crate) struct Pause {
 }
 
 impl Pause {
-    /// Pauses until `until_ms`, never shorter than before.
-    pub(crate) fn begin(&self, until_ms: u64, scope: PauseScope) {
+    /// Pauses until `until_ms`, never shorter than before; gives until when.
+    pub(crate) fn begin(&self, until_ms: u64, scope: PauseScope) -> u64 {
         let all = u64::from(scope == PauseScope::All);
-        let _ = self.until.fetch_update(Relaxed, Relaxed, |before| {
+        let before = self.until.fetch_update(Relaxed, Relaxed, |before| {
             let until_ms = until_ms.max(before >> 1);
             Some((until_ms << 1) | all)
         });
+        let (Ok(before) | Err(before)) = before;
+        until_ms.max(before >> 1)
     }
 
     /// Ends the pause.
@@ -253,8 +255,8 @@ mod tests {
     fn a_pause_is_never_shortened_and_can_be_ended() {
         let pause = Pause::default();
         assert!(!pause.is_possible());
-        pause.begin(100, PauseScope::All);
-        pause.begin(50, PauseScope::Writes);
+        assert_eq!(pause.begin(100, PauseScope::All), 100);
+        assert_eq!(pause.begin(50, PauseScope::Writes), 100);
         assert_eq!(pause.now(99), Some((100, PauseScope::Writes)));
         assert_eq!(pause.now(100), None);
         pause.end();

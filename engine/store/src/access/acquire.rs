@@ -163,7 +163,7 @@ impl Access<'_, '_> {
 
     /// Every disappearance of a key is logged, an expiry too. A log without room
     /// must not be waited for under a lock, least of all by a read: the key is
-    /// hidden then.
+    /// hidden then, as it is while expired keys are to stay.
     pub(super) fn remove_expired(&mut self) {
         for key in 0..self.keys.len() {
             let resolved = &self.keys[key];
@@ -179,7 +179,7 @@ impl Access<'_, '_> {
             let expiry = self.peek_key(key).and_then(|entry| entry.expiry);
             if expiry.is_some_and(|expiry| expiry < self.now) {
                 self.keys[key].is_hidden = true;
-                if self.store.log.has_room() {
+                if self.store.may_remove_expired() {
                     self.remove_hidden(key);
                 }
             }

@@ -247,12 +247,14 @@ impl Keeper {
                 && frequency == 0
                 && record.database != DatabaseId::SYSTEM
                 && evicts(&store, record.expiry.is_some());
-            if is_cold && (has_expired || is_evicted) && store.log.has_room() {
-                let cause = if has_expired {
-                    Cause::Expired
-                } else {
-                    Cause::Evicted
-                };
+            let cause = if has_expired && store.may_remove_expired() {
+                Some(Cause::Expired)
+            } else if is_evicted && store.log.has_room() {
+                Some(Cause::Evicted)
+            } else {
+                None
+            };
+            if is_cold && let Some(cause) = cause {
                 let (database, key) = (record.database, record.key);
                 Self::delete_slot(&store, &mut shard, database, position, key, cause);
                 store.recount(&mut shard);

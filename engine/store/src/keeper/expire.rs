@@ -79,7 +79,7 @@ fn expire_segment(
             .and_then(|table| table.record(position)?.expiry());
         let Some(expiry) = expiry else { continue };
         met += 1;
-        if expiry < now && store.log.has_room() {
+        if expiry < now && store.may_remove_expired() {
             Keeper::delete_hot(store, shard, database, position, Cause::Expired);
             expired += 1;
         }

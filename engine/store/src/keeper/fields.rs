@@ -106,7 +106,7 @@ fn due_hashes(
 fn delete_expired(store: &Store, database: u8, key: &[u8]) {
     let names = [KeyName { database, key }];
     let faults = FaultSet::new();
-    while store.log.has_room() && store.log.failure().is_none() {
+    while store.may_remove_expired() && store.log.failure().is_none() {
         // A key that sank meanwhile is left alone.
         let Ok(mut access) = store.access(&names, &faults) else {
             return;

@@ -131,12 +131,17 @@ fn pause(invocation: &mut Invocation<'_>) -> CommandResult {
     };
     let timeout_ms = timeout_ms(invocation.server, invocation.arguments[2])?.min(u64::MAX >> 2);
     let server = invocation.server;
-    server.pause.begin(server.now_ms() + timeout_ms, scope);
+    let until_ms = server.pause.begin(server.now_ms() + timeout_ms, scope);
+    // While writes wait the data stay as they are: what expires is hidden.
+    let settings = server.store.settings();
+    settings.set_expired_stay_until_ms(until_ms);
     invocation.ok()
 }
 
 fn unpause(invocation: &mut Invocation<'_>) -> CommandResult {
     invocation.server.pause.end();
+    let settings = invocation.server.store.settings();
+    settings.set_expired_stay_until_ms(0);
     invocation.ok()
 }
 
