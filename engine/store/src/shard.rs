@@ -60,13 +60,18 @@ impl Watchers {
         }
     }
 
-    /// The key has changed.
-    pub(crate) fn touch(&self, database: DatabaseId, key: &[u8]) {
+    /// The flags of those who watch the key.
+    pub(crate) fn flags(&self, database: DatabaseId, key: &[u8]) -> &[Arc<AtomicBool>] {
         if self.0.is_empty() {
-            return;
+            return &[];
         }
         let owned: WatchedKey = (database, key.into());
-        for flag in self.0.get(&owned).into_iter().flatten() {
+        self.0.get(&owned).map_or(&[], Vec::as_slice)
+    }
+
+    /// The key has changed.
+    pub(crate) fn touch(&self, database: DatabaseId, key: &[u8]) {
+        for flag in self.flags(database, key) {
             flag.store(true, Ordering::Release);
         }
     }

@@ -162,7 +162,11 @@ impl Store {
         statistics.last_checkpoint_ms = checkpoint.took_ms;
         statistics.checkpoint_failure = checkpoint.failure;
         statistics.checkpoints = checkpoint.count;
-        let identities = self.database_map().identities;
+        // A script that holds all shards may yet take its change of the map back.
+        let identities = {
+            let _shard = self.shards[0].lock();
+            self.database_map().identities
+        };
         for shard in &self.shards {
             statistics.add(&shard.lock(), &identities);
         }

@@ -361,6 +361,8 @@ impl Store {
         known.map_or(DatabaseId::SYSTEM, |known| DatabaseId(known.load(Relaxed)))
     }
 
+    /// The map of databases. It stays while any shard's lock is held; without one it may be
+    /// that of a script which is taken back.
     pub(crate) fn database_map(&self) -> DatabaseMap {
         *self.map.lock()
     }

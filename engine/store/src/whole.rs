@@ -13,8 +13,10 @@
 //! ```
 
 use crate::access::Access;
+use crate::access::held::tell_watchers;
 use crate::effect::{DatabaseMap, Effect};
 use crate::fault::{Fault, FaultSet, ReadRequest};
+use crate::image::RangeSet;
 use crate::index::{Found, Location};
 use crate::observe::Change;
 use crate::shard::Shard;
@@ -261,8 +263,9 @@ impl Access<'_, '_> {
 
     /// Tells those who watch keys of `database` that are there in any of
     /// `databases`: a key that is in none does not change by a flush or swap.
-    fn touch_watched(&self, database: DatabaseId, databases: &[DatabaseId]) {
+    fn touch_watched(&mut self, database: DatabaseId, databases: &[DatabaseId]) {
         let seed = self.store.seed;
+        let journal = &mut self.journal;
         for guard in &self.guards {
             for key in guard.shard.watchers.keys_of(database) {
                 let is_there = databases.iter().any(|&database| {
@@ -272,7 +275,8 @@ impl Access<'_, '_> {
                     found.is_some_and(|found| found != Found::Cold(SmallVec::new()))
                 });
                 if is_there {
-                    guard.shard.watchers.touch(database, key);
+                    let watchers = &guard.shard.watchers;
+                    tell_watchers(journal.as_deref_mut(), watchers, database, key);
                 }
             }
         }
@@ -334,13 +338,40 @@ impl Access<'_, '_> {
             "the map changes only under all locks"
         );
         self.log_effect(&Effect::Databases(map));
-        self.move_watchers(self.store.database_map(), map);
+        let before = self.store.database_map();
+        self.move_watchers(before, map);
         self.store.set_database_map(map);
+        self.touched_all();
+        if !self.note_map(before) {
+            self.settle_map();
+        }
+    }
+
+    /// Nothing of the change of the map is taken back any more: what was flushed is let go,
+    /// and the next image is another one.
+    pub(crate) fn settle_map(&mut self) {
+        self.bury_dead();
+        for guard in &mut self.guards {
+            guard.shard.changed = RangeSet::ALL;
+        }
+    }
+
+    /// Puts the map from before into force again, under all locks. The databases that came
+    /// with the other map hold nothing any more.
+    pub(crate) fn take_map_back(&mut self, map: DatabaseMap) {
+        self.move_watchers(self.store.database_map(), map);
+        // Nothing has changed for those who wait.
+        self.moved.clear();
+        self.store.set_database_map(map);
+        self.bury_dead();
+    }
+
+    fn bury_dead(&mut self) {
+        let map = self.store.database_map();
         for guard in &mut self.guards {
             let dead = guard.shard.take_dead(|id| map.lives(id));
             self.store.bury(guard.id, dead);
         }
-        self.touched_all();
     }
 }
 

@@ -6,14 +6,9 @@
 //! goes ([`Held`]). Whatever is lacking ends the try: all changes are taken back, every lock
 //! is let go, and it begins again, with more keys named from the start or with what was read
 //! meanwhile. What ran is in the log as one frame, or not at all.
-//!
-//! A flush or a swap cannot be taken back: what is lacking after it is an error for the call
-//! that lacks it. All shards are locked by then, so it can only be a cold key that was not
-//! named. What could be begun again where it takes long is not done either: it runs from the
-//! start where it may take all its time ([`ScriptRan::Long`]).
 
 use super::aside::Aside;
-use super::route::{Keys, Names, Reach, Route};
+use super::route::{Keys, Names, Route};
 use super::transaction::Databases;
 use super::{Call, Done, Executor, Handled, Surroundings, Watched};
 use crate::error::CommandError;
@@ -116,14 +111,6 @@ impl Executor {
         faults: &FaultSet,
         aside: &mut dyn Aside,
     ) -> Result<ScriptRan, Fault> {
-        // What a flush or a swap did stays done when a script behind it takes long: it must not
-        // begin where it may have to be begun again.
-        let is_final = |call: &Call<'_>| {
-            Route::find(call.command).is_some_and(|route| matches!(route.reach, Reach::AllShards))
-        };
-        if !scripted.is_patient && scripted.calls.iter().any(is_final) {
-            return Ok(ScriptRan::Long);
-        }
         let Some(mut slot) = self.scripts.machine() else {
             return Ok(ScriptRan::Busy);
         };
@@ -298,7 +285,7 @@ impl<'t> Try<'t> {
         let keys: Keys = (0..names.len()).collect();
         let (executor, faults) = (self.executor, self.faults);
         let random = &mut *self.random;
-        let ran = Self::step(&mut self.held, &names, faults, |access| {
+        Self::step(&mut self.held, &names, faults, |access| {
             let mut surroundings = Surroundings {
                 faults,
                 random,
@@ -306,14 +293,7 @@ impl<'t> Try<'t> {
                 is_nested,
             };
             executor.run_handler(route, call, &keys, access, reply, &mut surroundings)
-        });
-        match ran {
-            Err(Stop::Fault(_)) if self.held.as_ref().is_some_and(Held::is_final) => {
-                reply.refuse(&CommandError::ReadWithinTransaction);
-                Ok(Handled::Replied)
-            }
-            ran => ran,
-        }
+        })
     }
 
     /// Runs a step with its keys at hand.

@@ -4,10 +4,10 @@
 //! Owns what else a change touches: the tier's copies, those who watch or wait for
 //! the key. Does not append. Under the shards' locks, any thread.
 
+use super::held::tell_watchers;
 use super::{Access, EFFECTS, KeyId};
 use crate::address::Address;
 use crate::effect::{Effect, KeyRef};
-use crate::image::RangeSet;
 use crate::objects::OBJECT_FORM;
 use crate::observe::{Change, EventClass};
 use crate::record::RecordParts;
@@ -443,12 +443,10 @@ impl<'k> Access<'_, 'k> {
 
     /// Tells those that watch or track the key that it was changed.
     fn seen(&mut self, id: usize) {
-        let is_deferred = self.defer_touch(id);
         let resolved = &self.keys[id];
-        let guard = &mut self.guards[resolved.guard];
-        if !is_deferred {
-            guard.shard.watchers.touch(resolved.database, resolved.key);
-        }
+        let watchers = &self.guards[resolved.guard].shard.watchers;
+        let journal = self.journal.as_deref_mut();
+        tell_watchers(journal, watchers, resolved.database, resolved.key);
         // What the server keeps for itself is no key of anybody.
         if self.store.observed.wants_changes() && resolved.database != DatabaseId::SYSTEM {
             self.changes.push(Change::Key(resolved.key));
@@ -499,10 +497,8 @@ impl<'k> Access<'_, 'k> {
 
     /// Every guard's shard was changed, by a flush or a swap.
     pub(crate) fn touched_all(&mut self) {
-        self.note_final();
         for guard in &mut self.guards {
             guard.wrote = true;
-            guard.shard.changed = RangeSet::ALL;
             guard.shard.epoch += 1;
         }
     }

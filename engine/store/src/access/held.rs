@@ -8,6 +8,10 @@
 //! access of its own that takes over what the ones before it hold: [`Access::resume`] and
 //! [`Access::suspend`]. What the calls change goes into one frame at the end.
 //!
+//! A flush or a swap is a change of the map of databases, and the map from before takes it
+//! back: all shards are held then, so nobody has used the new one, and what was flushed is
+//! only let go at the end.
+//!
 //! INVARIANT: a shard that is locked stays locked until [`Held::finish`] or
 //! [`Held::rollback`], so nobody sees a part of it.
 //! INVARIANT: a shard below one that is held is only tried, never waited for: the order of
@@ -15,13 +19,17 @@
 
 use super::{Access, Guard, KeyName};
 use crate::address::Address;
+use crate::effect::DatabaseMap;
 use crate::fault::{Fault, FaultSet};
 use crate::index::Found;
 use crate::observe::{Change, EventClass};
 use crate::resolve::{Resolved, State};
+use crate::shard::Watchers;
 use crate::store::Store;
-use hashbrown::HashSet;
+use hashbrown::{HashMap, HashSet};
 use smallvec::SmallVec;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use thermocline_base::{DatabaseId, KeyHash, Lsn, ShardId, UnixMillis};
 use thermocline_types::Value;
 
@@ -42,10 +50,29 @@ struct Before {
 pub(crate) struct Journal {
     before: Vec<Before>,
     known: HashSet<OwnedKey>,
-    /// Keys whose watchers are told at the end.
-    touched: Vec<OwnedKey>,
-    /// Whether something was done that cannot be taken back: a flush or a swap.
-    is_final: bool,
+    /// The map of databases before the first flush or swap. What was flushed stays where it
+    /// is until the end, under an identity that no number has.
+    map: Option<DatabaseMap>,
+    /// The flags of those who watch what was changed, by where they lie: they are set at the
+    /// end. Kept rather than the keys, for a flush or a swap gives a watched key another
+    /// identity.
+    touched: HashMap<usize, Arc<AtomicBool>>,
+}
+
+/// Tells those who watch a key that it was changed: at the end, if that may yet be taken back.
+pub(crate) fn tell_watchers(
+    journal: Option<&mut Journal>,
+    watchers: &Watchers,
+    database: DatabaseId,
+    key: &[u8],
+) {
+    let Some(journal) = journal else {
+        return watchers.touch(database, key);
+    };
+    for flag in watchers.flags(database, key) {
+        let kept = journal.touched.entry(Arc::as_ptr(flag).addr());
+        kept.or_insert_with(|| Arc::clone(flag));
+    }
 }
 
 /// A change that observers are told of at the end.
@@ -255,38 +282,24 @@ impl<'s, 'k> Access<'s, 'k> {
         self.journal = Some(journal);
     }
 
-    /// Keeps that a key was touched for the end; `false` without a journal.
-    pub(super) fn defer_touch(&mut self, id: usize) -> bool {
-        let Some(journal) = &mut self.journal else {
-            return false;
-        };
-        let resolved = &self.keys[id];
-        let key = (resolved.database, resolved.key);
-        // A script often writes one key many times.
-        let is_last = (journal.touched.last()).is_some_and(|last| (last.0, &*last.1) == key);
-        if !is_last {
-            journal.touched.push((key.0, key.1.into()));
+    /// Before the map of databases is changed: how it is. `false` without a journal.
+    pub(crate) fn note_map(&mut self, map: DatabaseMap) -> bool {
+        if let Some(journal) = &mut self.journal {
+            journal.map.get_or_insert(map);
         }
-        true
+        self.journal.is_some()
     }
 
-    /// Tells those who watch keys that were touched.
-    pub(super) fn touch_deferred(&mut self) {
-        let Some(journal) = &mut self.journal else {
+    /// Does what waited for the end, from which there is no way back.
+    pub(super) fn close_journal(&mut self) {
+        let Some(journal) = self.journal.take() else {
             return;
         };
-        for (database, key) in journal.touched.drain(..) {
-            let shard = self.store.seed.hash(database, &key).shard();
-            if let Ok(place) = self.guards.binary_search_by_key(&shard, |guard| guard.id) {
-                self.guards[place].shard.watchers.touch(database, &key);
-            }
+        for flag in journal.touched.values() {
+            flag.store(true, Ordering::Release);
         }
-    }
-
-    /// From now on there is no way back.
-    pub(crate) fn note_final(&mut self) {
-        if let Some(journal) = &mut self.journal {
-            journal.is_final = true;
+        if journal.map.is_some() {
+            self.settle_map();
         }
     }
 
@@ -346,12 +359,6 @@ impl<'s, 'k> Access<'s, 'k> {
 pub(super) struct ToldBefore(OwnedChange);
 
 impl<'s> Held<'s> {
-    /// Whether something was done that cannot be taken back.
-    #[must_use]
-    pub fn is_final(&self) -> bool {
-        self.journal.is_final
-    }
-
     /// Whether every shard is held, as commands on whole databases need it.
     #[must_use]
     pub fn holds_all(&self) -> bool {
@@ -381,12 +388,7 @@ impl<'s> Held<'s> {
     }
 
     /// Has everything be as it was and lets it go.
-    ///
-    /// # Panics
-    /// If something was done that cannot be taken back.
-    pub fn rollback(self) {
-        assert!(!self.is_final(), "there is no way back");
-    }
+    pub fn rollback(self) {}
 }
 
 impl Drop for Held<'_> {
@@ -397,13 +399,12 @@ impl Drop for Held<'_> {
         let mut access = Access::new(self.store, &[]);
         access.guards = std::mem::take(&mut self.guards);
         access.deaths = std::mem::take(&mut self.deaths);
-        if self.journal.is_final {
-            // Only a panic comes here: what was done is kept.
-            access.effects = std::mem::take(&mut self.effects);
-        } else {
-            for before in std::mem::take(&mut self.journal.before).into_iter().rev() {
-                access.restore(before);
-            }
+        // By their identities, which the map has nothing to do with.
+        for before in std::mem::take(&mut self.journal.before).into_iter().rev() {
+            access.restore(before);
+        }
+        if let Some(map) = self.journal.map {
+            access.take_map_back(map);
         }
         access.finish();
     }

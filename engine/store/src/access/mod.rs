@@ -110,7 +110,7 @@ pub struct Access<'s, 'k> {
     /// Waited keys that have changed with their database.
     pub(crate) moved: Vec<(DatabaseId, Box<[u8]>)>,
     /// How keys were before they were changed; kept by the steps of a script alone.
-    journal: Option<Box<held::Journal>>,
+    pub(crate) journal: Option<Box<held::Journal>>,
     /// What the steps before this one have told.
     told_before: Vec<held::ToldBefore>,
 }
@@ -356,9 +356,7 @@ impl<'s, 'k> Access<'s, 'k> {
 
     /// As [`Access::commit`]; nothing is held afterwards.
     pub fn finish(&mut self) -> Lsn {
-        if self.journal.is_some() {
-            self.touch_deferred();
-        }
+        self.close_journal();
         let wrote = self.guards.iter().any(|guard| guard.wrote);
         if wrote {
             if !self.effects.is_empty() {

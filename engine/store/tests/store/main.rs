@@ -14,4 +14,5 @@ mod power;
 mod quick;
 mod restart;
 mod tail;
+mod taken_back;
 mod waiting;

@@ -271,6 +271,66 @@ fn a_transaction_of_scripts_finds_cold_keys_where_its_swaps_put_them() {
 }
 
 #[test]
+fn what_a_script_flushed_and_swapped_is_taken_back_with_the_rest_for_a_cold_key() {
+    let mut daemon = Daemon::start(&["--appendfsync", "always"]);
+    let mut raw = daemon.connect();
+    let value = "x".repeat(100);
+    for database in 0..3 {
+        assert_eq!(raw.ask(&format!("select {database}")), "+OK");
+        assert_eq!(raw.ask(&format!("set own{database} {value}")), "+OK");
+        assert_eq!(raw.ask(&format!("set text {value}{database}")), "+OK");
+    }
+    // All keys begin cold.
+    daemon.terminate();
+    daemon.restart();
+    let mut raw = daemon.connect();
+    let mut caching = daemon.connect();
+    caching.send("hello 3\r\n");
+    while caching.line() != "modules" {}
+    assert_eq!(caching.line(), "*0");
+    assert_eq!(caching.ask("client tracking on"), "+OK");
+    assert_eq!(caching.ask("exists nothing"), ":0");
+    // One that watches what it flushes itself ends only if another changes it.
+    assert_eq!(raw.ask("watch own0"), "+OK");
+    assert_eq!(raw.ask("multi"), "+OK");
+    for request in [
+        "eval return(redis.call(ARGV[1])) 0 dbsize",
+        "flushdb",
+        "append new 1",
+        "swapdb 0 1",
+        "eval return(redis.call(ARGV[1],ARGV[2],ARGV[3])) 0 append text y",
+        "swapdb 1 3",
+        "swapdb 0 2",
+        "eval return(redis.call(ARGV[1],ARGV[2])) 0 get own2",
+        "eval return(redis.call(ARGV[1])) 0 dbsize",
+    ] {
+        assert_eq!(raw.ask(request), "+QUEUED");
+    }
+    assert_eq!(raw.ask("exec"), "*9");
+    let replies = [(); 10].map(|()| raw.line());
+    let expected = [
+        ":2", "+OK", ":1", "+OK", ":102", "+OK", "+OK", "$100", &value, ":2",
+    ];
+    assert_eq!(replies, expected);
+    // The flush was told once, however often it was taken back.
+    caching.expect(">2\r\n$10\r\ninvalidate\r\n_\r\n");
+    assert_eq!(caching.ask("exists nothing"), ":0");
+    let flush = "redis.call('flushdb') redis.call('select',2) return redis.call('strlen','own1')";
+    let found = eval(&mut daemon.client(), flush, &[]).unwrap();
+    assert_eq!(found, Value::Int(100));
+    caching.expect(">2\r\n$10\r\ninvalidate\r\n_\r\n");
+    daemon.kill_and_restart();
+    let mut raw = daemon.connect();
+    for (database, keys) in [(0, ":0"), (1, ":0"), (2, ":2"), (3, ":1")] {
+        assert_eq!(raw.ask(&format!("select {database}")), "+OK");
+        assert_eq!(raw.ask("dbsize"), keys, "{database}");
+    }
+    assert_eq!(raw.bulk("get new"), "1");
+    assert_eq!(raw.ask("select 2"), "+OK");
+    assert_eq!(raw.bulk("get text"), value + "1y");
+}
+
+#[test]
 fn a_script_ends_where_its_memory_does() {
     let daemon = Daemon::start(&[]);
     for script in [
