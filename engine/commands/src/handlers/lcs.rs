@@ -21,13 +21,13 @@ pub(super) const HANDLERS: &[(&str, Handler)] = &[("lcs", lcs)];
 const CELL_BYTES: u128 = 4;
 
 fn lcs(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
-    for index in 0..2 {
-        if context
-            .get(index)
-            .is_some_and(|entry| entry.value.string().is_err())
-        {
-            return Err(CommandError::LcsNotStrings.into());
-        }
+    // Both are used, whatever the first is.
+    let is_other = [0, 1].map(|index| {
+        let entry = context.get(index);
+        entry.is_some_and(|entry| entry.value.string().is_err())
+    });
+    if is_other.contains(&true) {
+        return Err(CommandError::LcsNotStrings.into());
     }
     let options = parse_lcs(&context.arguments[3..])?;
     let string = |index: usize| {

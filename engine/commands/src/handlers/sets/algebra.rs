@@ -30,13 +30,14 @@ struct Outcome<'a> {
     at_least: SetForm,
 }
 
-/// The sets of these keys, each of them used; `None` where a key is not there.
+/// The sets of these keys, each of them used up to one of a wrong type; `None` where a key is
+/// not there.
 fn sources<'a>(
     access: &'a mut Access<'_, '_>,
     keys: &[KeyId],
 ) -> Result<Vec<Option<SetRef<'a>>>, Failure> {
     for key in keys {
-        access.get(*key);
+        super::used(access, *key)?;
     }
     let access = &*access;
     keys.iter().map(|key| super::seen(access, *key)).collect()

@@ -10,7 +10,7 @@ use crate::arguments::parse_integer;
 use crate::context::{Context, Failure};
 use crate::error::CommandError;
 use hashbrown::HashMap;
-use thermocline_store::{Access, KeyId};
+use thermocline_store::{Access, Entry, KeyId};
 use thermocline_types::number::parse_double;
 use thermocline_types::{SetRef, SortedSetRef, ValueKind};
 
@@ -217,25 +217,24 @@ fn run(context: &mut Context<'_, '_, '_>, form: Form) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What these keys hold, each of them used.
+/// What these keys hold, each of them used up to one of a wrong type.
 fn sources<'a>(
     access: &'a mut Access<'_, '_>,
     keys: &[KeyId],
 ) -> Result<Vec<Option<Members<'a>>>, Failure> {
     for key in keys {
-        access.get(*key);
+        access.get(*key).map(members_of).transpose()?;
     }
     let access = &*access;
-    let members = |key: &KeyId| {
-        let Some(entry) = access.peek(*key) else {
-            return Ok(None);
-        };
-        Ok(Some(match entry.value.kind() {
-            ValueKind::Set => Members::Set(entry.value.set()?),
-            _ => Members::Sorted(entry.value.sorted_set()?),
-        }))
-    };
+    let members = |key: &KeyId| access.peek(*key).map(members_of).transpose();
     keys.iter().map(members).collect()
+}
+
+fn members_of(entry: Entry<'_>) -> Result<Members<'_>, Failure> {
+    Ok(match entry.value.kind() {
+        ValueKind::Set => Members::Set(entry.value.set()?),
+        _ => Members::Sorted(entry.value.sorted_set()?),
+    })
 }
 
 fn parse(options: &[&[u8]], keys: usize, form: Form) -> Result<Options, CommandError> {
