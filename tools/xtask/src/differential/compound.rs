@@ -41,7 +41,7 @@ pub(super) fn run(
         44..=47 => told::invalidations(generator, pair),
         48..=49 => told::requests(generator, pair),
         50..=55 => waiting::wait(generator, pair),
-        56..=59 => sort_sorted_set(generator, pair, session),
+        56..=59 => sort_what_has_an_order(generator, pair, session),
         60..=65 => exchange_payloads(generator, pair, session),
         66..=68 if generator.changes_limits() => convert_integers(generator, pair, session),
         _ => let_expire(generator, pair, session),
@@ -151,14 +151,16 @@ fn convert_integers(
     pair.exchange(session, &commands).map(|_| ())
 }
 
-/// SORT of a sorted set: of a copy, since Valkey changes the form of what it sorts.
-fn sort_sorted_set(
+/// SORT of a list or a sorted set, which have an order without it: of a copy, since Valkey
+/// changes the form of the sorted set that it sorts.
+fn sort_what_has_an_order(
     generator: &mut Generator,
     pair: &mut Pair,
     session: &mut Session,
 ) -> Result<(), DifferentialError> {
     let (copied, stored) = (b"z:sorted".to_vec(), b"q:sorted".to_vec());
-    let slot = ["zset", "geo", "bigzset"][generator.random().below(3) as usize];
+    let slots = ["zset", "geo", "bigzset", "list", "biglist"];
+    let slot = slots[generator.random().below(slots.len() as u64) as usize];
     let source = generator.word(slot);
     let kind = vec![b"TYPE".to_vec(), source.clone()];
     let copy = vec![
@@ -189,7 +191,8 @@ fn sort_sorted_set(
     ];
     // What came there under another name may be a set, whose order is nobody's.
     let kinds = pair.ask(session, &kind)?;
-    if kinds.iter().any(|kind| kind != b"+zset\r\n") {
+    let has_order = |kind: &Vec<u8>| [&b"+zset\r\n"[..], b"+list\r\n"].contains(&&**kind);
+    if !kinds.iter().all(has_order) {
         return Ok(());
     }
     let delete = vec![b"DEL".to_vec(), copied, stored];

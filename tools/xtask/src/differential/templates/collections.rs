@@ -85,7 +85,7 @@ pub(super) const TEMPLATES: &[(u64, &str)] = &[
     ),
     (
         3,
-        "( sort | sort_ro ) $biglist by ( s:* | h:*->f1 | nosort ) [ limit $num $num ] [ desc ] \
+        "( sort | sort_ro ) $biglist by ( s:* | h:*->f1 ) [ limit $num $num ] [ desc ] \
          [ get # ] [ get s:* ] [ get h:*->f2 ]",
     ),
     (1, "sort $biglist by s:* get # get bs:* store $list"),
