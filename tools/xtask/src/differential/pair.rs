@@ -209,6 +209,22 @@ impl Pair {
         send(&mut session.thermocline, Kind::Thermocline, commands)
     }
 
+    /// Whether each has sent the session something that was not taken yet.
+    pub(super) fn have_sent(
+        &self,
+        session: &Session,
+        awaited: &Command,
+    ) -> Result<[bool; 2], DifferentialError> {
+        let has_sent = |client: &Client, kind| {
+            let sent = client.has_input();
+            sent.map_err(|source| failure(kind, awaited, source))
+        };
+        Ok([
+            has_sent(&session.valkey, Kind::Valkey)?,
+            has_sent(&session.thermocline, Kind::Thermocline)?,
+        ])
+    }
+
     /// What each pushes to the session up to what `is_last`, which is left out.
     pub(super) fn receive_until(
         &mut self,

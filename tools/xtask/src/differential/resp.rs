@@ -94,6 +94,22 @@ impl Client {
         Ok(raw)
     }
 
+    /// Whether something has come that was not read yet, or the connection has ended.
+    pub(super) fn has_input(&self) -> io::Result<bool> {
+        if !self.reader.buffer().is_empty() {
+            return Ok(true);
+        }
+        let stream = self.reader.get_ref();
+        stream.set_nonblocking(true)?;
+        let peeked = stream.peek(&mut [0]);
+        stream.set_nonblocking(false)?;
+        match peeked {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Sends one request and reads its reply.
     pub(super) fn call(&mut self, command: &Command) -> io::Result<Vec<u8>> {
         self.send(std::slice::from_ref(command))?;

@@ -85,9 +85,10 @@ pub(super) fn wait(generator: &mut Generator, pair: &mut Pair) -> Result<(), Dif
                 &WAITS[..8]
             },
         );
+        let before = blocked_clients(pair, &mut actor)?;
         pair.begin(&mut session, std::slice::from_ref(&made))?;
+        settle(pair, &mut actor, before, (&session, &made))?;
         waiting.push((session, made, ids));
-        settle(pair, &mut actor)?;
     }
     let count = 1 + generator.random().below(5);
     for _ in 0..count {
@@ -129,30 +130,38 @@ fn stored(act: &Command) -> Option<Vec<u8>> {
     }
 }
 
-/// Waits until both servers have as many clients that wait.
-fn settle(pair: &mut Pair, actor: &mut Session) -> Result<(), DifferentialError> {
-    let info = command(&["INFO", "clients"]);
+/// Waits until both servers have as many clients that wait, and each has met the last of them:
+/// it waits too, or it has its reply. `before` are those that waited before it.
+fn settle(
+    pair: &mut Pair,
+    actor: &mut Session,
+    before: [u64; 2],
+    (session, made): (&Session, &Command),
+) -> Result<(), DifferentialError> {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let texts = pair.ask(actor, &info)?;
-        let blocked = texts.each_ref().map(|text| blocked_clients(text));
-        if blocked[0] == blocked[1] {
+        let blocked = blocked_clients(pair, actor)?;
+        let replied = pair.have_sent(session, made)?;
+        let is_met = [0, 1].map(|side| replied[side] || blocked[side] > before[side]);
+        if blocked[0] == blocked[1] && is_met == [true; 2] {
             return Ok(());
         }
         if Instant::now() > deadline {
-            let sides = blocked.map(String::into_bytes);
-            return Err(disagree(pair, "the clients that wait", &info, &sides));
+            let sides = blocked.map(|count| format!("{count} wait").into_bytes());
+            return Err(disagree(pair, "the clients that wait", made, &sides));
         }
         std::thread::sleep(POLL);
     }
 }
 
-fn blocked_clients(info: &[u8]) -> String {
-    let text = String::from_utf8_lossy(info);
-    let line = text
-        .lines()
-        .find(|line| line.starts_with("blocked_clients:"));
-    line.unwrap_or_default().to_owned()
+fn blocked_clients(pair: &mut Pair, actor: &mut Session) -> Result<[u64; 2], DifferentialError> {
+    let texts = pair.ask(actor, &command(&["INFO", "clients"]))?;
+    Ok(texts.map(|text| {
+        let text = String::from_utf8_lossy(&text);
+        let mut lines = text.lines();
+        let count = lines.find_map(|line| line.strip_prefix("blocked_clients:"));
+        count.and_then(|count| count.parse().ok()).unwrap_or(0)
+    }))
 }
 
 fn expand(generator: &mut Generator, texts: &[&'static str]) -> Command {
