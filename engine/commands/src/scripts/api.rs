@@ -283,6 +283,9 @@ fn handler(lua: &Lua, caught: &Value) -> mlua::Result<Table> {
             is_counted = table.raw_get("ignore_error_stats_update")?;
             match table.raw_get("err")? {
                 Value::String(text) => text.as_bytes().to_vec(),
+                number @ (Value::Integer(_) | Value::Number(_)) => {
+                    super::lua::number_text(&number).into_bytes()
+                }
                 _ => b"ERR unknown error".to_vec(),
             }
         }
