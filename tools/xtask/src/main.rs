@@ -185,7 +185,7 @@ fn ci(fuzz_seconds: u32) -> Result<(), StepError> {
         "--seconds",
         "1",
     ])?;
-    for (commands, seed, restarts) in [("480000", "2", "0"), ("150000", "12", "10")] {
+    for (commands, seed, restarts) in [("840000", "2", "0"), ("160000", "12", "10")] {
         task(&[
             "differential",
             "--thermocline",
