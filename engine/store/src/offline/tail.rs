@@ -36,16 +36,15 @@ pub(super) fn position_at(
     let mut is_past = false;
     let mut end = manifest.checkpoint_lsn;
     let mut visit = |frame: Frame<'_>| {
+        let mark = frame.time_mark();
+        if let Some(mark) = mark.filter(|mark| mark.covered >= manifest.end_lsn) {
+            first = first.or(Some(mark.at));
+        }
         if is_past {
             return;
         }
         end = frame.end;
-        let Some(mark) = frame.time_mark() else {
-            return;
-        };
-        if mark.covered >= manifest.end_lsn {
-            first = first.or(Some(mark.at));
-        }
+        let Some(mark) = mark else { return };
         if mark.at > at {
             is_past = true;
         } else {
