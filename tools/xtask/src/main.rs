@@ -173,6 +173,7 @@ fn ci(fuzz_seconds: u32) -> Result<(), StepError> {
     task(&["clients", "--binary", &daemon])?;
     task(&["applications", "--binary", &daemon])?;
     task(&["interop", "--binary", &daemon])?;
+    task(&["hostile", "--binary", &daemon])?;
     // Fewer than by hand: the hard limit of open files may be low.
     task(&[
         "connections",
