@@ -360,7 +360,8 @@ impl Flusher {
     pub fn close(mut self) -> Result<(), WalError> {
         self.drain()?;
         let mark = self.time_mark(self.shared.ring.appended_lsn());
-        self.shared.ring.append_seal(&mark);
+        // It tells the time, and no mark may follow it.
+        self.marked = self.shared.ring.append_seal(&mark).end;
         self.drain()
     }
 

@@ -209,6 +209,20 @@ fn the_log_tells_when_it_was_written() {
 }
 
 #[test]
+fn nothing_follows_the_seal_however_long_ago_the_time_was_told() {
+    let root = tempfile::tempdir().unwrap();
+    let disk = disk(root.path());
+    for _ in 0..2 {
+        let (wal, mut flusher, time) = timed(&disk, UnixMillis(1_000_000));
+        append(&wal, &payload(1));
+        flusher.step().unwrap();
+        time.advance(1000);
+        flusher.close().unwrap();
+        assert!(recover(&disk, Lsn::ZERO).unwrap().0.sealed);
+    }
+}
+
+#[test]
 fn what_is_young_is_not_retired() {
     let root = tempfile::tempdir().unwrap();
     let disk = disk(root.path());
