@@ -85,7 +85,7 @@ pub fn read(store: &Store, name: &str) -> bool {
     };
     let mut is_there = false;
     store
-        .read_quick(name, store.now(), |entry| is_there = entry.is_some())
+        .read_quick(name, store.now(), true, |entry| is_there = entry.is_some())
         .expect("nothing is in the way");
     is_there
 }

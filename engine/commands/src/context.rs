@@ -62,6 +62,50 @@ impl From<TypeError> for Failure {
 /// A handler: a plain function that replies, or fails having changed nothing.
 pub type Handler = fn(&mut Context<'_, '_, '_>) -> Result<(), Failure>;
 
+/// What a command finds that looks at one key.
+#[derive(Clone, Copy)]
+pub struct Look<'a> {
+    /// What the key holds; `None` if it is not there.
+    pub entry: Option<Entry<'a>>,
+    /// The request, the command's name included; its key comes first.
+    pub arguments: &'a [&'a [u8]],
+    /// The time of the command.
+    pub now: UnixMillis,
+}
+
+/// Writes what a command replies that looks at one key; nothing if it is an error.
+type Show = fn(&Look<'_>, &mut ReplyBuffer) -> Result<(), CommandError>;
+
+/// A command that replies to what its one key holds, and does nothing else.
+#[derive(Clone, Copy, Debug)]
+pub struct Reader {
+    /// The most words of its request for which it is that.
+    pub(crate) words_max: usize,
+    /// Whether it is a use of the key.
+    pub(crate) is_use: bool,
+    pub(crate) show: Show,
+}
+
+impl Reader {
+    /// One that uses the key.
+    pub(crate) const fn usage(words_max: usize, show: Show) -> Self {
+        Self {
+            words_max,
+            is_use: true,
+            show,
+        }
+    }
+
+    /// One that does not.
+    pub(crate) const fn glance(words_max: usize, show: Show) -> Self {
+        Self {
+            words_max,
+            is_use: false,
+            show,
+        }
+    }
+}
+
 /// What a handler works with.
 pub struct Context<'c, 's, 'k> {
     /// The keys' hold; key 0 of the command is `keys[0]` here.
@@ -124,6 +168,30 @@ impl<'k> Context<'_, '_, 'k> {
             self.notify(EventClass::Miss, "keymiss", index);
         }
         self.peek(index)
+    }
+
+    /// Replies as `reader` does to what the command's one key holds.
+    ///
+    /// # Errors
+    /// The reader's.
+    pub(crate) fn read(&mut self, reader: Reader) -> Result<(), Failure> {
+        let now = self.now();
+        if !reader.is_use {
+            // Tells that it is not there.
+            self.look(0);
+        }
+        let key = self.keys[0];
+        let entry = if reader.is_use {
+            self.access.get(key)
+        } else {
+            self.access.peek(key)
+        };
+        let look = Look {
+            entry,
+            arguments: self.arguments,
+            now,
+        };
+        Ok((reader.show)(&look, self.reply)?)
     }
 
     /// The string that key number `index` holds; a use of it.

@@ -14,7 +14,7 @@ mod scripted;
 mod transaction;
 
 use crate::blocking::{Block, Waiters};
-use crate::context::{Context, Failure};
+use crate::context::{Context, Failure, Look};
 use crate::error::CommandError;
 use crate::reply::ReplyBuffer;
 use crate::scripts::Scripts;
@@ -206,7 +206,7 @@ impl Executor {
         let now = faults.now().unwrap_or_else(|| self.store.now());
         let lsn = match (quick, call.arguments) {
             (Quick::Get, [_, key]) if !faults.leaves_no_trace() => {
-                self.store.read_quick(name(key), now, |entry| {
+                self.store.read_quick(name(key), now, true, |entry| {
                     match entry.map(|entry| entry.value.string()) {
                         None => reply.null(),
                         Some(Ok(string)) => reply.bulk(string),
@@ -219,9 +219,31 @@ impl Executor {
                 reply.simple("OK");
                 lsn
             }
+            (Quick::Read(reader), arguments @ [_, key, ..])
+                if arguments.len() <= reader.words_max
+                    && !(reader.is_use && faults.leaves_no_trace()) =>
+            {
+                self.store
+                    .read_quick(name(key), now, reader.is_use, |entry| {
+                        let look = Look {
+                            entry,
+                            arguments,
+                            now,
+                        };
+                        if let Err(error) = (reader.show)(&look, reply) {
+                            reply.refuse(&error);
+                        }
+                    })?
+            }
             _ => return None,
         };
         Some(Done { lsn })
+    }
+
+    /// Whether the command may have a short road: see [`Executor::run_plain`].
+    #[must_use]
+    pub fn is_plain(command: &Command) -> bool {
+        Route::find(command).is_some_and(|route| route.quick.is_some())
     }
 
     /// As [`Executor::run_quick`], for a GET of a string on the tier.

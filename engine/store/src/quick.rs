@@ -31,29 +31,36 @@ pub(crate) struct Held<'s> {
 
 impl Store {
     /// Calls `show` with what the key holds, `None` if it is not there: a use of the key,
-    /// as [`Access::get`](crate::Access::get) is. The position up to which the log has to
-    /// be durable before what was seen may be told.
+    /// as [`Access::get`](crate::Access::get) is, or no more than
+    /// [`Access::peek`](crate::Access::peek). The position up to which the log has to be
+    /// durable before what was seen may be told.
     pub fn read_quick(
         &self,
         name: KeyName<'_>,
         now: UnixMillis,
+        is_use: bool,
         show: impl FnOnce(Option<Entry<'_>>),
     ) -> Option<Lsn> {
         let mut held = self.hold(name)?;
         let shard = &mut *held.shard;
         let Some((table, objects)) = shard.table_and_objects(held.database) else {
-            shard.counters.misses += 1;
+            shard.counters.misses += u64::from(is_use);
             show(None);
             return Some(shard.last_lsn);
         };
         match table.look(held.hash, name.key) {
             Look::Unclear => return None,
             Look::Absent => {
-                shard.counters.misses += 1;
+                shard.counters.misses += u64::from(is_use);
                 show(None);
             }
             Look::Hot(position) => {
-                let parts = table.use_record(position)?.parts();
+                let record = if is_use {
+                    table.use_record(position)?
+                } else {
+                    table.record(position)?
+                };
+                let parts = record.parts();
                 let expiry = parts.expiry;
                 if expiry.is_some_and(|expiry| expiry < now) {
                     return None;
@@ -62,7 +69,7 @@ impl Store {
                     value: objects.value(&parts),
                     expiry,
                 }));
-                shard.counters.hits += 1;
+                shard.counters.hits += u64::from(is_use);
             }
         }
         Some(shard.last_lsn)

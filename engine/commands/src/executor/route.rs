@@ -6,8 +6,8 @@
 
 use super::Call;
 use crate::arguments::{parse_copy, parse_database};
-use crate::context::Handler;
-use crate::handlers::{DATABASES, FAMILIES};
+use crate::context::{Handler, Reader};
+use crate::handlers::{DATABASES, FAMILIES, READERS};
 use crate::table::{self, Command, KeySearch, KeySpec};
 use hashbrown::HashMap;
 use smallvec::SmallVec;
@@ -31,12 +31,14 @@ pub(super) struct Route {
 }
 
 /// A command that has a short road where its request has no options.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub(super) enum Quick {
     /// GET.
     Get,
     /// SET.
     Set,
+    /// One that replies to what its key holds.
+    Read(Reader),
 }
 
 impl Quick {
@@ -44,7 +46,11 @@ impl Quick {
         match command.name {
             "get" => Some(Self::Get),
             "set" => Some(Self::Set),
-            _ => None,
+            name => {
+                let mut readers = READERS.iter();
+                let found = readers.find(|(reader, _)| *reader == name);
+                found.map(|(_, reader)| Self::Read(*reader))
+            }
         }
     }
 }

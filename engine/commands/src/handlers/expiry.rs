@@ -4,6 +4,7 @@
 //! the locks of the access. The log gets the absolute time; a time that has
 //! passed deletes the key.
 
+use super::readers;
 use crate::arguments::{ExpireUnit, parse_expire};
 use crate::context::{Context, Failure, Handler};
 use thermocline_base::UnixMillis;
@@ -16,9 +17,7 @@ pub(super) const HANDLERS: &[(&str, Handler)] = &[
     ("expireat", |context| {
         expire(context, ExpireUnit::UnixSeconds, "expireat")
     }),
-    ("expiretime", |context| {
-        tell(context, |at_ms, _| seconds(at_ms))
-    }),
+    ("expiretime", |context| tell(context, seconds)),
     ("persist", persist),
     ("pexpire", |context| {
         expire(context, ExpireUnit::Milliseconds, "pexpire")
@@ -26,11 +25,9 @@ pub(super) const HANDLERS: &[(&str, Handler)] = &[
     ("pexpireat", |context| {
         expire(context, ExpireUnit::UnixMilliseconds, "pexpireat")
     }),
-    ("pexpiretime", |context| tell(context, |at_ms, _| at_ms)),
-    ("pttl", |context| tell(context, left_ms)),
-    ("ttl", |context| {
-        tell(context, |at_ms, now_ms| seconds(left_ms(at_ms, now_ms)))
-    }),
+    ("pexpiretime", |context| tell(context, |at_ms| at_ms)),
+    ("pttl", |context| context.read(readers::PTTL)),
+    ("ttl", |context| context.read(readers::TTL)),
 ];
 
 fn expire(
@@ -75,23 +72,23 @@ fn persist(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
 
 /// Replies what `answer` makes of the key's expiry and the time, both in Unix
 /// milliseconds; -1 for a key that does not expire, -2 for none.
-fn tell(context: &mut Context<'_, '_, '_>, answer: fn(i64, i64) -> i64) -> Result<(), Failure> {
+fn tell(context: &mut Context<'_, '_, '_>, unit: fn(i64) -> i64) -> Result<(), Failure> {
     let number = match context.look(0) {
         None => -2,
         Some(entry) => match entry.expiry {
             None => -1,
-            Some(expiry) => answer(expiry.0, context.now().0),
+            Some(expiry) => unit(expiry.0),
         },
     };
     context.reply.integer(number);
     Ok(())
 }
 
-fn left_ms(at_ms: i64, now_ms: i64) -> i64 {
+pub(super) fn left_ms(at_ms: i64, now_ms: i64) -> i64 {
     at_ms.saturating_sub(now_ms).max(0)
 }
 
 /// Rounded to the nearest.
-fn seconds(milliseconds: i64) -> i64 {
+pub(super) fn seconds(milliseconds: i64) -> i64 {
     milliseconds.saturating_add(500) / 1000
 }

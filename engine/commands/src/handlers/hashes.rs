@@ -15,6 +15,7 @@ mod random;
 mod read;
 mod write;
 
+use super::readers;
 use crate::context::{Failure, Handler};
 use crate::reply::ReplyBuffer;
 use thermocline_base::UnixMillis;
@@ -23,19 +24,19 @@ use thermocline_types::HashRef;
 
 pub(super) const HANDLERS: &[(&str, Handler)] = &[
     ("hdel", write::hdel),
-    ("hexists", read::hexists),
+    ("hexists", |context| context.read(readers::HEXISTS)),
     ("hexpire", expire::hexpire),
     ("hexpireat", expire::hexpireat),
     ("hexpiretime", expire::hexpiretime),
-    ("hget", read::hget),
+    ("hget", |context| context.read(readers::HGET)),
     ("hgetall", read::hgetall),
     ("hgetdel", write::hgetdel),
     ("hgetex", extended::hgetex),
     ("hincrby", write::hincrby),
     ("hincrbyfloat", write::hincrbyfloat),
     ("hkeys", read::hkeys),
-    ("hlen", read::hlen),
-    ("hmget", read::hmget),
+    ("hlen", |context| context.read(readers::HLEN)),
+    ("hmget", |context| context.read(readers::HMGET)),
     ("hmset", write::hmset),
     ("hpersist", expire::hpersist),
     ("hpexpire", expire::hpexpire),
@@ -65,7 +66,12 @@ fn seen<'a>(access: &'a Access<'_, '_>, key: KeyId) -> Result<Option<HashRef<'a>
 }
 
 /// Replies the value of a field, or null.
-fn reply_value(reply: &mut ReplyBuffer, hash: Option<HashRef<'_>>, field: &[u8], now: UnixMillis) {
+pub(super) fn reply_value(
+    reply: &mut ReplyBuffer,
+    hash: Option<HashRef<'_>>,
+    field: &[u8],
+    now: UnixMillis,
+) {
     match hash.and_then(|hash| hash.get(field, now)) {
         Some((_, value, _)) => reply.bulk(value),
         None => reply.null(),

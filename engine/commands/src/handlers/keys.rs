@@ -2,6 +2,7 @@
 //!
 //! Owns their meaning. Does not know values. Runs under the locks of the access.
 
+use super::readers;
 use crate::context::{Context, Failure, Handler};
 use thermocline_store::EventClass;
 
@@ -9,7 +10,7 @@ pub(super) const HANDLERS: &[(&str, Handler)] = &[
     ("del", delete),
     ("exists", exists),
     ("touch", touch),
-    ("type", kind),
+    ("type", |context| context.read(readers::TYPE)),
     ("unlink", delete),
 ];
 
@@ -43,13 +44,5 @@ fn touch(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
         .count();
     context.access.set_leaves_no_trace(before);
     context.reply.integer(present as i64);
-    Ok(())
-}
-
-fn kind(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
-    let kind = context.look(0).map(|entry| entry.value.kind());
-    context
-        .reply
-        .simple(kind.map_or("none", |kind| kind.name()));
     Ok(())
 }

@@ -9,6 +9,7 @@ mod pop;
 mod read;
 mod write;
 
+use super::readers;
 use crate::context::{Context, Failure, Handler};
 use crate::reply::ReplyBuffer;
 use std::ops::Range;
@@ -23,7 +24,7 @@ pub(super) const HANDLERS: &[(&str, Handler)] = &[
     ("brpoplpush", blocking::brpoplpush),
     ("lindex", read::lindex),
     ("linsert", write::linsert),
-    ("llen", read::llen),
+    ("llen", |context| context.read(readers::LLEN)),
     ("lmove", pop::lmove),
     ("lmpop", pop::lmpop),
     ("lpop", pop::lpop),

@@ -19,6 +19,7 @@ mod keys;
 mod lcs;
 mod lists;
 mod multiple;
+mod readers;
 mod serialized;
 mod sets;
 mod sorted_sets;
@@ -28,6 +29,7 @@ mod strings;
 mod whole;
 
 use crate::context::Handler;
+pub(crate) use readers::READERS;
 pub(crate) use sorting::{further_keys, further_keys_of};
 use thermocline_base::limits::DATABASE_COUNT;
 pub(crate) use whole::KEYS_STEP;

@@ -17,18 +17,19 @@ use thermocline_types::set::Member;
 use thermocline_types::{SetForm, SetRef};
 
 use super::draw::Source;
+use super::readers;
 
 pub(super) const HANDLERS: &[(&str, Handler)] = &[
     ("sadd", write::sadd),
-    ("scard", read::scard),
+    ("scard", |context| context.read(readers::SCARD)),
     ("sdiff", algebra::sdiff),
     ("sdiffstore", algebra::sdiffstore),
     ("sinter", algebra::sinter),
     ("sintercard", algebra::sintercard),
     ("sinterstore", algebra::sinterstore),
-    ("sismember", read::sismember),
+    ("sismember", |context| context.read(readers::SISMEMBER)),
     ("smembers", read::smembers),
-    ("smismember", read::smismember),
+    ("smismember", |context| context.read(readers::SMISMEMBER)),
     ("smove", write::smove),
     ("spop", write::spop),
     ("srandmember", read::srandmember),

@@ -13,6 +13,7 @@ mod range;
 mod read;
 mod write;
 
+use super::readers;
 use crate::context::{Context, Failure, Handler};
 use crate::reply::{ReplyBuffer, Version};
 use thermocline_store::{Access, EventClass, KeyId, Settings};
@@ -25,7 +26,7 @@ pub(super) const HANDLERS: &[(&str, Handler)] = &[
     ("bzpopmax", blocking::bzpopmax),
     ("bzpopmin", blocking::bzpopmin),
     ("zadd", write::zadd),
-    ("zcard", read::zcard),
+    ("zcard", |context| context.read(readers::ZCARD)),
     ("zcount", read::zcount),
     ("zdiff", algebra::zdiff),
     ("zdiffstore", algebra::zdiffstore),
@@ -35,7 +36,7 @@ pub(super) const HANDLERS: &[(&str, Handler)] = &[
     ("zinterstore", algebra::zinterstore),
     ("zlexcount", read::zlexcount),
     ("zmpop", pop::zmpop),
-    ("zmscore", read::zmscore),
+    ("zmscore", |context| context.read(readers::ZMSCORE)),
     ("zpopmax", pop::zpopmax),
     ("zpopmin", pop::zpopmin),
     ("zrandmember", read::zrandmember),
@@ -53,7 +54,7 @@ pub(super) const HANDLERS: &[(&str, Handler)] = &[
     ("zrevrangebyscore", range::zrevrangebyscore),
     ("zrevrank", read::zrevrank),
     ("zscan", read::zscan),
-    ("zscore", read::zscore),
+    ("zscore", |context| context.read(readers::ZSCORE)),
     ("zunion", algebra::zunion),
     ("zunionstore", algebra::zunionstore),
 ];

@@ -16,6 +16,7 @@ mod info;
 mod pending;
 mod read;
 
+use super::readers;
 use crate::context::{Context, Failure, Handler};
 use crate::reply::ReplyBuffer;
 use thermocline_store::EventClass;
@@ -40,7 +41,7 @@ pub(super) const HANDLERS: &[(&str, Handler)] = &[
     ("xinfo|groups", info::groups),
     ("xinfo|help", info::help),
     ("xinfo|stream", info::stream),
-    ("xlen", entries::xlen),
+    ("xlen", |context| context.read(readers::XLEN)),
     ("xpending", pending::xpending),
     ("xrange", |context| entries::range(context, false)),
     ("xread", |context| read::read(context, false)),

@@ -3,6 +3,7 @@
 //! Owns their meaning. Does not know how a string is kept. Runs under the locks
 //! of the access.
 
+use super::readers;
 use crate::arguments::{Condition, ExpireTime, ExpireUnit, Expiry};
 use crate::arguments::{parse_getex, parse_integer, parse_set};
 use crate::context::{Context, Failure, Handler};
@@ -24,7 +25,7 @@ pub(super) const HANDLERS: &[(&str, Handler)] = &[
     ("setex", setex),
     ("setnx", setnx),
     ("setrange", setrange),
-    ("strlen", strlen),
+    ("strlen", |context| context.read(readers::STRLEN)),
     ("substr", getrange),
 ];
 
@@ -171,12 +172,6 @@ fn delifeq(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
         context.notify(EventClass::Generic, "del", 0);
     }
     context.reply.integer(equal.into());
-    Ok(())
-}
-
-fn strlen(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
-    let length = context.string(0)?.map_or(0, <[u8]>::len);
-    context.reply.integer(length as i64);
     Ok(())
 }
 

@@ -23,7 +23,7 @@ fn open(directory: &std::path::Path) -> Opened {
 /// What the short road shows; `None` if it is not taken.
 fn seen(opened: &Opened, now: UnixMillis) -> Option<Option<Vec<u8>>> {
     let mut seen = None;
-    opened.store.read_quick(NAME, now, |entry| {
+    opened.store.read_quick(NAME, now, true, |entry| {
         let string = entry.map(|entry| entry.value.string().expect("a string").to_vec());
         seen = Some(string);
     })?;
@@ -48,6 +48,36 @@ fn a_string_set_on_the_short_road_is_read_there_and_after_a_restart() {
     let mut opened = Opened::open(directory.path(), Some(Policy::EverySecond), 2);
     let expected = Some((Held::String(b"longer than before".to_vec()), None));
     assert_eq!(opened.get(0, b"key"), expected);
+    opened.close(false);
+}
+
+#[test]
+fn a_glance_sees_what_a_use_sees_and_counts_as_none() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut opened = open(directory.path());
+    let now = opened.store.now();
+    let expiry = UnixMillis(now.0 + 1_000_000);
+    let glance = |opened: &Opened| {
+        let mut seen = None;
+        opened.store.read_quick(NAME, now, false, |entry| {
+            seen = Some(entry.map(|entry| entry.expiry));
+        })?;
+        seen
+    };
+    let counts = |opened: &mut Opened| {
+        let frequency = opened.with(&[NAME], |access, _| Ok(access.frequency(0)));
+        let statistics = opened.store.statistics();
+        (frequency, statistics.hits, statistics.misses)
+    };
+    let before = counts(&mut opened);
+    assert_eq!(glance(&opened), Some(None));
+    assert_eq!(counts(&mut opened), before);
+    opened.set(0, b"key", b"value", Some(expiry));
+    let (frequency, hits, misses) = counts(&mut opened);
+    assert_eq!(glance(&opened), Some(Some(Some(expiry))));
+    assert_eq!(counts(&mut opened), (frequency, hits, misses));
+    assert_eq!(seen(&opened, now), Some(Some(b"value".to_vec())));
+    assert_eq!(counts(&mut opened), (frequency + 1, hits + 1, misses));
     opened.close(false);
 }
 

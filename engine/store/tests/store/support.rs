@@ -176,7 +176,7 @@ impl Opened {
         let show = |entry: Option<Entry<'_>>| {
             seen = entry.map(|entry| (held(entry.value), entry.expiry));
         };
-        if self.store.read_quick(name, now, show).is_some() {
+        if self.store.read_quick(name, now, true, show).is_some() {
             return seen;
         }
         let mut faults = FaultSet::new();

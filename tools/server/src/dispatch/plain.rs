@@ -1,4 +1,5 @@
-//! The short road of a request: a plain GET or SET while nothing out of the ordinary is on.
+//! The short road of a request: a plain SET, or a plain command that reads one key, while
+//! nothing out of the ordinary is on.
 //!
 //! Owns which requests may take it, and books them as `books` would. What a session is in,
 //! and what is asked of the books, changes only with a request of the long road or between
@@ -7,8 +8,8 @@
 
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 
-use thermocline_commands::Call;
 use thermocline_commands::table::Command;
+use thermocline_commands::{Call, Executor};
 use thermocline_store::Admission;
 
 use super::{Runner, Step};
@@ -36,11 +37,9 @@ impl Runner {
         command: &'static Command,
         words: &[&[u8]],
     ) -> Option<Step> {
-        let is_write = match command.name {
-            "get" => false,
-            "set" => true,
-            _ => return None,
-        };
+        if !Executor::is_plain(command) {
+            return None;
+        }
         let plain = match self.plain {
             Some(plain) => plain,
             None => self.look(),
@@ -53,7 +52,7 @@ impl Runner {
             || server.hub.hooks() & (TRACKING | MONITOR) != 0
             || server.hotkeys.is_active()
             || self.session.client.inbox.is_filled()
-            || (is_write && !matches!(server.store.admit(true), Admission::Go))
+            || (command.is_write() && !matches!(server.store.admit(true), Admission::Go))
         {
             return None;
         }

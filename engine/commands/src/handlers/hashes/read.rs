@@ -6,7 +6,7 @@
 use super::super::draw::REPEATED_MAX_BYTES;
 use super::options::parse_random;
 use super::random::{repeating, unique};
-use super::{reply_value, used};
+use super::used;
 use crate::arguments::{ScanTarget, parse_cursor, parse_scan};
 use crate::context::{Context, Failure};
 use crate::error::CommandError;
@@ -20,23 +20,6 @@ enum Part {
     Fields,
     Values,
     Both,
-}
-
-pub(super) fn hget(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
-    let (now, field) = (context.now(), context.argument(2));
-    let hash = used(context.access, context.keys[0])?;
-    reply_value(context.reply, hash, field, now);
-    Ok(())
-}
-
-pub(super) fn hmget(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
-    let (now, fields) = (context.now(), &context.arguments[2..]);
-    let hash = used(context.access, context.keys[0])?;
-    context.reply.array(fields.len());
-    for field in fields {
-        reply_value(context.reply, hash, field, now);
-    }
-    Ok(())
 }
 
 pub(super) fn hgetall(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
@@ -72,23 +55,6 @@ fn whole(context: &mut Context<'_, '_, '_>, part: Part) -> Result<(), Failure> {
             }
         });
     }
-    Ok(())
-}
-
-pub(super) fn hexists(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
-    let (now, field) = (context.now(), context.argument(2));
-    let hash = used(context.access, context.keys[0])?;
-    let found = hash.is_some_and(|hash| hash.contains(field, now));
-    context.reply.integer(i64::from(found));
-    Ok(())
-}
-
-/// Counts the expired fields that are still there, as Valkey does: the count
-/// costs the same however many fields there are.
-pub(super) fn hlen(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
-    let hash = used(context.access, context.keys[0])?;
-    let fields = hash.map_or(0, |hash| hash.len());
-    context.reply.integer(fields as i64);
     Ok(())
 }
 

@@ -7,13 +7,6 @@ use crate::arguments::{PositionOptions, parse_integer, parse_position};
 use crate::context::{Context, Failure};
 use thermocline_types::{Element, ListRef};
 
-pub(super) fn llen(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
-    let list = used(context.access, context.keys[0])?;
-    let len = list.map_or(0, |list| list.len());
-    context.reply.integer(len as i64);
-    Ok(())
-}
-
 pub(super) fn lindex(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
     let index = context.argument(2);
     let Some(list) = used(context.access, context.keys[0])? else {

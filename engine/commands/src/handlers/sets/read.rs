@@ -11,32 +11,6 @@ use crate::error::CommandError;
 use crate::glob::{Case, matches};
 use thermocline_types::set::Member;
 
-pub(super) fn scard(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
-    let set = used(context.access, context.keys[0])?;
-    let members = set.map_or(0, |set| set.len());
-    context.reply.integer(members as i64);
-    Ok(())
-}
-
-pub(super) fn sismember(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
-    let member = context.argument(2);
-    let set = used(context.access, context.keys[0])?;
-    let found = set.is_some_and(|set| set.contains(member));
-    context.reply.integer(found.into());
-    Ok(())
-}
-
-pub(super) fn smismember(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
-    let members = &context.arguments[2..];
-    let set = used(context.access, context.keys[0])?;
-    context.reply.array(members.len());
-    for member in members {
-        let found = set.is_some_and(|set| set.contains(member));
-        context.reply.integer(found.into());
-    }
-    Ok(())
-}
-
 pub(super) fn smembers(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
     let set = used(context.access, context.keys[0])?;
     context.reply.set(set.map_or(0, |set| set.len()));

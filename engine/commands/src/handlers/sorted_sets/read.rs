@@ -15,36 +15,6 @@ use thermocline_types::SortedSetRef;
 use thermocline_types::number::{double_text, precise_double_text};
 use thermocline_types::sorted_set::Entry;
 
-pub(super) fn zcard(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
-    let set = used(context.access, context.keys[0])?;
-    let members = set.map_or(0, |set| set.len());
-    context.reply.integer(members as i64);
-    Ok(())
-}
-
-pub(super) fn zscore(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
-    let member = context.argument(2);
-    let set = used(context.access, context.keys[0])?;
-    match set.and_then(|set| set.score(member)) {
-        Some(score) => context.reply.double(score),
-        None => context.reply.null(),
-    }
-    Ok(())
-}
-
-pub(super) fn zmscore(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
-    let members = &context.arguments[2..];
-    let set = used(context.access, context.keys[0])?;
-    context.reply.array(members.len());
-    for member in members {
-        match set.and_then(|set| set.score(member)) {
-            Some(score) => context.reply.double(score),
-            None => context.reply.null(),
-        }
-    }
-    Ok(())
-}
-
 pub(super) fn zrank(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
     rank(context, "zrank", |rank, _| rank)
 }

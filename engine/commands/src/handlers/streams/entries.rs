@@ -131,12 +131,6 @@ pub(super) fn xtrim(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
     Ok(())
 }
 
-pub(super) fn xlen(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
-    let (stream, reply) = open(context)?;
-    reply.integer(stream.map_or(0, Stream::len) as i64);
-    Ok(())
-}
-
 /// XRANGE, or XREVRANGE.
 pub(super) fn range(context: &mut Context<'_, '_, '_>, is_back: bool) -> Result<(), Failure> {
     let (start, end) = if is_back { (3, 2) } else { (2, 3) };
