@@ -37,11 +37,12 @@ pub(crate) struct Machine {
     pub(super) watch: Arc<Watch>,
     pub(super) shared: Arc<Mutex<Shared>>,
     pub(super) state: Table,
-    pub(super) slots: Table,
-    pub(super) eval_names: Table,
+    /// What stands before a list of very many words.
+    pub(super) many: Table,
     pub(super) eval_globals: Table,
     pub(super) function_globals: Table,
-    pub(super) run: Function,
+    pub(super) run_script: Function,
+    pub(super) run_function: Function,
     pub(super) load_library: Function,
     clean: Function,
     pub(super) cache: ScriptCache,
@@ -64,11 +65,11 @@ impl Machine {
         let parts: Table = prelude.call(natives)?;
         let machine = Self {
             state: parts.raw_get("state")?,
-            slots: parts.raw_get("slots")?,
-            eval_names: parts.raw_get("eval_names")?,
+            many: parts.raw_get("many")?,
             eval_globals: parts.raw_get("eval_globals")?,
             function_globals: parts.raw_get("function_globals")?,
-            run: parts.raw_get("run")?,
+            run_script: parts.raw_get("run_script")?,
+            run_function: parts.raw_get("run_function")?,
             load_library: parts.raw_get("load_library")?,
             clean: parts.raw_get("clean")?,
             watch: Arc::clone(watch),
@@ -105,9 +106,14 @@ impl Machine {
         }
     }
 
-    /// After a run: nothing of it is left where another could find it.
-    pub(super) fn tidy(&self) {
+    /// Has nothing of a run be left where another could find it: what a run does at its end,
+    /// if it comes to one.
+    pub(super) fn clean(&self) {
         let _ = self.clean.call::<()>(());
+    }
+
+    /// After a run: gives memory back if it took much.
+    pub(super) fn tidy(&self) {
         if self.lua.used_memory() > self.memory_bytes / 4 {
             let _ = self.lua.gc_collect();
         }

@@ -15,8 +15,6 @@ local raw_find, raw_gsub = string.find, string.gsub
 
 -- Shared with the host. `dying`: the script is to end, whatever it catches.
 local state = { dying = false }
--- What the host puts here for the time of a run.
-local slots = {}
 
 local READONLY = "Attempt to modify a readonly table"
 local behind, views, shown = {}, {}, {}
@@ -364,15 +362,20 @@ end
 
 local api = {}
 
--- The machine takes few thousand arguments of one call; a list has no such limit.
+-- The machine takes few thousand arguments of one call; a list, behind this mark, has no such
+-- limit.
 local ARGUMENTS_MAX = 7000
+local many = {}
+
+-- Runs a command, while a script runs.
+local host
 
 local function invoke(...)
     local count = raw_select("#", ...)
     if count > ARGUMENTS_MAX then
-        return slots.invoke_list({ ... }, count)
+        return host(many, { ... }, count)
     end
-    return slots.invoke(...)
+    return host(...)
 end
 
 api.call = function(...)
@@ -580,26 +583,36 @@ local function values(...)
     return ...
 end
 
-local function run(environment, call, keys, arguments)
-    state.dying = false
-    state.environment = environment
-    if keys then
-        return raw_xpcall(call, native.handler, keys, arguments)
-    end
-    return raw_xpcall(call, native.handler, values)
+local function finish(...)
+    host = nil
+    clean()
+    return ...
+end
+
+local function run_script(run_command, call, keys, arguments)
+    host, state.dying, state.environment = run_command, false, eval_globals
+    raw_rawset(eval_names, "KEYS", keys)
+    raw_rawset(eval_names, "ARGV", arguments)
+    return finish(raw_xpcall(call, native.handler, values))
+end
+
+local function run_function(run_command, call, keys, arguments)
+    host, state.dying, state.environment = run_command, false, function_globals
+    return finish(raw_xpcall(call, native.handler, keys, arguments))
 end
 
 return {
     state = state,
-    slots = slots,
+    many = many,
     clean = clean,
-    eval_names = eval_names,
     eval_globals = eval_globals,
     function_globals = function_globals,
-    run = run,
+    run_script = run_script,
+    run_function = run_function,
     load_library = function(chunk)
         function_meta.__index, state.loading = loading_names, true
-        local ok, result = run(function_globals, chunk)
+        state.dying, state.environment = false, function_globals
+        local ok, result = raw_xpcall(chunk, native.handler, values)
         function_meta.__index, state.loading = function_names, false
         return ok, result
     end,

@@ -110,12 +110,7 @@ impl Calls<'_> {
         Ok(())
     }
 
-    fn call(
-        &mut self,
-        lua: &Lua,
-        machine: &MachineParts,
-        given: &MultiValue,
-    ) -> mlua::Result<Called> {
+    fn call(&mut self, lua: &Lua, machine: &Machine, given: &MultiValue) -> mlua::Result<Called> {
         if self.stop.is_some() || self.watch.check() != End::No {
             return Ok(Called::Dies);
         }
@@ -150,12 +145,6 @@ impl Calls<'_> {
     }
 }
 
-/// What a run needs of the machine beside the state of Lua.
-struct MachineParts {
-    shared: Arc<parking_lot::Mutex<super::api::Shared>>,
-    state: Table,
-}
-
 impl Machine {
     /// Runs it; its reply or error is written.
     pub(super) fn run(
@@ -177,16 +166,13 @@ impl Machine {
             has_written: false,
             stop: None,
         });
-        let parts = MachineParts {
-            shared: Arc::clone(&self.shared),
-            state: self.state.clone(),
-        };
         let ended = self.lua.scope(|scope| {
             let run_command = |lua: &Lua, given: MultiValue| {
+                let given = self.spread(given)?;
                 let Ok(mut calls) = calls.try_borrow_mut() else {
                     return Err(mlua::Error::runtime("a command runs already"));
                 };
-                let called = calls.call(lua, &parts, &given)?;
+                let called = calls.call(lua, self, &given)?;
                 Ok(match called {
                     Called::Value(value) => (true, value),
                     Called::Error(text, is_counted) => {
@@ -194,24 +180,16 @@ impl Machine {
                         (false, Value::Table(error))
                     }
                     Called::Dies => {
-                        parts.state.raw_set("dying", true)?;
+                        self.state.raw_set("dying", true)?;
                         (false, Value::Nil)
                     }
                 })
             };
-            let invoke = scope.create_function(run_command)?;
-            self.slots.raw_set("invoke", invoke)?;
-            let invoke_list =
-                scope.create_function(move |lua, (list, count): (Table, usize)| {
-                    let given = (1..=count).map(|index| list.raw_get(index));
-                    run_command(lua, given.collect::<mlua::Result<_>>()?)
-                })?;
-            self.slots.raw_set("invoke_list", invoke_list)?;
-            self.enter(run)
+            self.enter(run, &scope.create_function(run_command)?)
         });
-        // What the scope made is of no use any more.
-        let _ = self.slots.raw_set("invoke", Value::Nil);
-        let _ = self.slots.raw_set("invoke_list", Value::Nil);
+        if ended.is_err() {
+            self.clean();
+        }
         let mut calls = calls.into_inner();
         for (level, text) in std::mem::take(&mut self.shared.lock().lines) {
             if calls.stop.is_none() {
@@ -241,24 +219,37 @@ impl Machine {
         finished
     }
 
-    fn enter(&self, run: &Run<'_>) -> mlua::Result<(bool, Value)> {
+    fn enter(&self, run: &Run<'_>, run_command: &Function) -> mlua::Result<(bool, Value)> {
         let keys = self.list(run.keys)?;
         let arguments = self.list(run.arguments)?;
-        if run.is_function {
-            let given = (&self.function_globals, &run.function, keys, arguments);
-            return self.run.call(given);
-        }
-        self.eval_names.raw_set("KEYS", keys)?;
-        self.eval_names.raw_set("ARGV", arguments)?;
-        self.run.call((&self.eval_globals, &run.function))
+        let enter = if run.is_function {
+            &self.run_function
+        } else {
+            &self.run_script
+        };
+        enter.call((run_command, &run.function, keys, arguments))
     }
 
     fn list(&self, words: &[&[u8]]) -> mlua::Result<Table> {
-        let list = self.lua.create_table()?;
-        for (index, word) in (1_i64..).zip(words) {
-            list.raw_set(index, self.lua.create_string(word)?)?;
+        let words: mlua::Result<Vec<_>> = (words.iter())
+            .map(|word| self.lua.create_string(word))
+            .collect();
+        self.lua.create_sequence_from(words?)
+    }
+
+    /// The words of a command: what is given, or what is in the list that is, as the prelude
+    /// gives very many.
+    fn spread(&self, given: MultiValue) -> mlua::Result<MultiValue> {
+        let mut parts = given.iter();
+        match (parts.next(), parts.next(), parts.next()) {
+            (Some(Value::Table(mark)), Some(Value::Table(list)), Some(count))
+                if *mark == self.many =>
+            {
+                let count = number_of(count).unwrap_or_default() as usize;
+                (1..=count).map(|index| list.raw_get(index)).collect()
+            }
+            _ => Ok(given),
         }
-        Ok(list)
     }
 
     /// Writes what came of the run.

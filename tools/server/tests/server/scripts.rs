@@ -418,3 +418,26 @@ fn a_debugger_is_asked_for_alone_and_of_an_engine_that_is_there() {
     client.send("multi\r\nscript debug no\r\nexec\r\n");
     client.expect(&format!("+OK\r\n+QUEUED\r\n*1\r\n{refused}"));
 }
+
+#[test]
+fn a_command_of_a_script_takes_more_words_than_the_machine_takes_arguments() {
+    let daemon = Daemon::start(&[]);
+    let mut client = daemon.client();
+    let added: usize = redis::cmd("eval")
+        .arg(
+            "local t = {} for i = 1, 20000 do t[i] = 'member:' .. i end \
+             local added = 0 \
+             for from = 1, 20000, 7500 do \
+                 local to = math.min(from + 7499, 20000) \
+                 added = added + redis.call('sadd', KEYS[1], unpack(t, from, to)) \
+             end \
+             return added",
+        )
+        .arg(1)
+        .arg("set")
+        .query(&mut client)
+        .unwrap();
+    assert_eq!(added, 20_000);
+    let members: usize = redis::cmd("scard").arg("set").query(&mut client).unwrap();
+    assert_eq!(members, 20_000);
+}
