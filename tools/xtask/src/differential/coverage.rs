@@ -30,6 +30,7 @@ const LEFT_OUT: &[(&str, &str)] = &[
     ("client|pause", "it would stop every connection"),
     ("client|unpause", "it goes with CLIENT PAUSE"),
     ("failover", "it needs a replica"),
+    ("module|list", "scripts are a module there"),
     ("monitor", "it is in a compound operation"),
     ("psubscribe", "it is in a compound operation"),
     ("psync", "it makes the connection a replica's"),

@@ -102,6 +102,10 @@ pub(super) const TEMPLATES: &[(u64, &str)] = &[
         "( nosuch | object nosuch | client nosuch | config nosuch | memory nosuch ) $val",
     ),
     (1, "( object | memory | config ) help"),
+    (
+        1,
+        "module ( help | load /none | loadex /none | unload none )",
+    ),
     (2, "config set zset-max-listpack-entries ( 4 | 128 )"),
     (1, "config set zset-max-listpack-value ( 8 | 64 )"),
     (1, "config set stream-node-max-bytes ( 100 | 4096 )"),
