@@ -82,10 +82,12 @@ local function after_pcall(ok, ...)
     rethrow()
     local caught = (...)
     if raw_type(caught) == "table" then
-        local text = raw_rawget(caught, "err")
-        if raw_type(text) == "string" then
-            caught = text
+        -- The text of an error stands for it; what else is there comes behind it.
+        local text = caught.err
+        if raw_type(text) ~= "string" and raw_type(text) ~= "number" then
+            return false, caught, text
         end
+        caught = text
     elseif raw_type(caught) == "userdata" and raw_getmetatable(caught) ~= nil then
         -- An error of the host; cjson.null has nothing that tells of it.
         caught = raw_tostring(caught)

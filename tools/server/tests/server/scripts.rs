@@ -441,3 +441,29 @@ fn a_command_of_a_script_takes_more_words_than_the_machine_takes_arguments() {
     let members: usize = redis::cmd("scard").arg("set").query(&mut client).unwrap();
     assert_eq!(members, 20_000);
 }
+
+#[test]
+fn what_pcall_catches_is_what_valkey_gives() {
+    let daemon = Daemon::start(&[]);
+    let mut client = daemon.client();
+    for (thrown, expected) in [
+        ("'text'", "2 string nil"),
+        ("{1}", "3 table nil"),
+        ("{err='text'}", "2 string nil"),
+        ("{err={}}", "3 table table"),
+        ("{err=true}", "3 table boolean"),
+        ("{err=5}", "2 number nil"),
+        (
+            "setmetatable({}, {__index=function() return 'text' end})",
+            "2 string nil",
+        ),
+    ] {
+        let script = format!(
+            "local function tell(...) local _, second, third = ... \
+             return select('#', ...) .. ' ' .. type(second) .. ' ' .. type(third) end \
+             return tell(pcall(function() error({thrown}, 0) end))"
+        );
+        let told = eval(&mut client, &script, &[]).unwrap();
+        assert_eq!(told, Value::BulkString(expected.into()), "{thrown}");
+    }
+}
