@@ -17,6 +17,7 @@ pub mod executor;
 pub mod glob;
 mod handlers;
 pub mod reply;
+mod reply_pieces;
 mod reply_room;
 pub mod scripts;
 pub mod table;

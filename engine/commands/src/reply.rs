@@ -7,6 +7,7 @@
 //! about, so a buffer never outgrows its bounds. Runs on the connection's thread.
 
 use crate::error::CommandError;
+use crate::reply_pieces::Pieces;
 use crate::reply_room::{ReplyRoom, Share};
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -24,10 +25,6 @@ pub enum Version {
 
 /// What stands around the bytes of a bulk string, at most.
 const AROUND_BYTES: usize = 32;
-/// Length of a piece.
-const PIECE_BYTES: usize = 64 * 1024;
-/// Length from which a piece is left as it is if what comes next does not fit.
-const FULL_BYTES: usize = PIECE_BYTES / 4;
 
 /// A length of a [`ReplyBuffer`] to go back to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +34,7 @@ pub struct Mark(usize);
 /// One reply of a [`ReplyBuffer`], the last.
 #[derive(Debug, Clone, Copy)]
 pub struct Written<'a> {
-    buffer: &'a ReplyBuffer,
+    pieces: &'a Pieces,
     offset: usize,
 }
 
@@ -45,7 +42,7 @@ impl<'a> Written<'a> {
     /// Its length. One that was cut has no bytes left.
     #[must_use]
     pub fn len(self) -> usize {
-        self.buffer.len().saturating_sub(self.offset)
+        self.pieces.len().saturating_sub(self.offset)
     }
 
     /// Whether there is nothing of it.
@@ -58,14 +55,14 @@ impl<'a> Written<'a> {
     #[inline]
     #[must_use]
     pub fn is_error(self) -> bool {
-        self.buffer.byte(self.offset) == Some(b'-')
+        self.pieces.byte(self.offset) == Some(b'-')
     }
 
     /// Its text with its code, if it is an error.
     #[must_use]
     pub fn error(self) -> Option<Cow<'a, [u8]>> {
         let offset = self.offset.saturating_add(1);
-        self.is_error().then(|| self.buffer.since(offset))
+        self.is_error().then(|| self.pieces.since(offset))
     }
 }
 
@@ -79,15 +76,7 @@ impl<'a> Written<'a> {
 /// has to be closed.
 #[derive(Debug, Default)]
 pub struct ReplyBuffer {
-    /// Pieces that nothing is added to, the first first.
-    full: Vec<Vec<u8>>,
-    /// The sum of their lengths, and of what they take.
-    full_bytes: usize,
-    full_capacity: usize,
-    /// What was written behind them.
-    bytes: Vec<u8>,
-    /// Whether it is one piece, however long.
-    is_whole: bool,
+    pieces: Pieces,
     version: Version,
     /// Its part of what all replies share.
     share: Share,
@@ -112,7 +101,7 @@ impl ReplyBuffer {
         Self {
             version: self.version,
             share: self.share.sibling(),
-            is_whole: true,
+            pieces: Pieces::whole(),
             ..Self::default()
         }
     }
@@ -145,7 +134,7 @@ impl ReplyBuffer {
     #[inline]
     #[must_use]
     pub fn len(&self) -> usize {
-        self.full_bytes.saturating_add(self.bytes.len())
+        self.pieces.len()
     }
 
     /// Whether nothing was written.
@@ -157,52 +146,21 @@ impl ReplyBuffer {
     /// Everything written; a copy, if it is in several pieces.
     #[must_use]
     pub fn as_bytes(&self) -> Cow<'_, [u8]> {
-        self.since(0)
-    }
-
-    /// What was written behind the first `offset` bytes; a copy, if that is in several pieces.
-    #[must_use]
-    pub fn since(&self, offset: usize) -> Cow<'_, [u8]> {
-        if let Some(offset) = offset.checked_sub(self.full_bytes) {
-            return Cow::Borrowed(self.bytes.get(offset..).unwrap_or_default());
-        }
-        let mut found = Vec::with_capacity(self.len().saturating_sub(offset));
-        let mut left = offset;
-        for piece in self.pieces() {
-            found.extend_from_slice(piece.get(left..).unwrap_or_default());
-            left = left.saturating_sub(piece.len());
-        }
-        Cow::Owned(found)
+        self.pieces.since(0)
     }
 
     /// The reply that begins behind the first `offset` bytes, the last one.
     #[must_use]
     pub const fn last(&self, offset: usize) -> Written<'_> {
         Written {
-            buffer: self,
+            pieces: &self.pieces,
             offset,
         }
     }
 
-    /// The byte behind the first `offset` ones.
-    #[inline]
-    #[must_use]
-    pub fn byte(&self, offset: usize) -> Option<u8> {
-        if let Some(offset) = offset.checked_sub(self.full_bytes) {
-            return self.bytes.get(offset).copied();
-        }
-        let mut left = offset;
-        self.full.iter().find_map(|piece| {
-            let found = piece.get(left).copied();
-            left = left.saturating_sub(piece.len());
-            found
-        })
-    }
-
     /// Everything written, piece by piece.
     pub fn pieces(&self) -> impl Iterator<Item = &[u8]> {
-        let full = self.full.iter().map(Vec::as_slice);
-        full.chain((!self.bytes.is_empty()).then_some(self.bytes.as_slice()))
+        self.pieces.iter()
     }
 
     /// Takes everything written, piece by piece, and leaves the buffer empty; marks taken
@@ -210,36 +168,16 @@ impl ReplyBuffer {
     #[must_use]
     pub fn take(&mut self) -> Vec<Vec<u8>> {
         self.share.clear();
-        let mut pieces = self.take_full();
-        if !self.bytes.is_empty() {
-            pieces.push(std::mem::take(&mut self.bytes));
-        }
-        pieces
+        self.pieces.take()
     }
 
     /// Forgets everything written, and the buffer's own room if that is above `kept_bytes`;
     /// marks taken before are void.
     #[inline]
     pub fn clear(&mut self, kept_bytes: usize) {
-        self.bytes.clear();
-        if !self.full.is_empty() || self.bytes.capacity() > kept_bytes {
-            self.release(kept_bytes);
+        if self.pieces.clear(kept_bytes) {
+            self.share.clear();
         }
-    }
-
-    #[cold]
-    fn release(&mut self, kept_bytes: usize) {
-        self.take_full();
-        if self.bytes.capacity() > kept_bytes {
-            self.bytes = Vec::new();
-        }
-        self.share.clear();
-    }
-
-    fn take_full(&mut self) -> Vec<Vec<u8>> {
-        self.full_bytes = 0;
-        self.full_capacity = 0;
-        std::mem::take(&mut self.full)
     }
 
     /// Appends what `other` holds, which uses the same version.
@@ -247,13 +185,13 @@ impl ReplyBuffer {
         if other.is_cut {
             self.cut();
         }
-        other.pieces().for_each(|piece| self.raw(piece));
+        other.pieces.iter().for_each(|piece| self.raw(piece));
     }
 
     /// Whether so many bytes more may be appended; room is made for them.
     #[inline]
     fn has_room(&mut self, more_bytes: usize) -> bool {
-        self.bytes.capacity().wrapping_sub(self.bytes.len()) >= more_bytes || self.grow(more_bytes)
+        self.pieces.has_room(more_bytes) || self.grow(more_bytes)
     }
 
     #[cold]
@@ -263,44 +201,21 @@ impl ReplyBuffer {
         }
         let needed_bytes = self.len().saturating_add(more_bytes) as u64;
         let fits = self.most_bytes == 0 || needed_bytes <= self.most_bytes;
-        let (length, capacity) = (self.bytes.len(), self.bytes.capacity());
-        let begins_piece = !self.is_whole && length >= FULL_BYTES;
-        let (before, needed, usual) = if begins_piece {
-            let before = self.full_capacity.saturating_add(capacity);
-            // What is long has a piece of its own, for the next would not fill the rest.
-            let is_long = more_bytes >= FULL_BYTES;
-            let usual = if is_long { more_bytes } else { PIECE_BYTES };
-            (before, more_bytes, usual)
-        } else {
-            let needed = length.saturating_add(more_bytes);
-            let usual = needed.max(capacity.saturating_mul(2));
-            (self.full_capacity, needed, usual)
-        };
-        // By less where there is not so much, but never by so little that what is in one piece
-        // would be moved for each of its elements.
-        let wanted = [usual, needed.saturating_add(needed / 8), needed];
+        let growth = self.pieces.growth(more_bytes);
         let share = &mut self.share;
-        let has_share = |bytes: &usize| fits && share.grow_to(before.saturating_add(*bytes));
-        let Some(bytes) = wanted.into_iter().find(has_share) else {
+        let mut choices = growth.choices();
+        let chosen = choices.find(|(_, all_bytes)| fits && share.grow_to(*all_bytes));
+        let Some((length, _)) = chosen else {
             self.cut();
             return false;
         };
-        if begins_piece {
-            let full = std::mem::replace(&mut self.bytes, Vec::with_capacity(bytes));
-            self.full_bytes = self.full_bytes.saturating_add(length);
-            self.full_capacity = before;
-            self.full.push(full);
-        } else {
-            self.bytes.reserve_exact(bytes.saturating_sub(length));
-        }
+        self.pieces.grow(&growth, length);
         true
     }
 
     fn cut(&mut self) {
-        self.take_full();
-        self.bytes = Vec::new();
         self.is_cut = true;
-        self.share.clear();
+        self.clear(0);
     }
 
     /// Remembers the present end, before a command that may be retried.
@@ -310,14 +225,7 @@ impl ReplyBuffer {
 
     /// Forgets everything written since `mark`.
     pub fn rollback(&mut self, mark: Mark) {
-        while mark.0 < self.full_bytes
-            && let Some(last) = self.full.pop()
-        {
-            self.full_bytes = self.full_bytes.saturating_sub(last.len());
-            self.full_capacity = self.full_capacity.saturating_sub(last.capacity());
-            self.bytes = last;
-        }
-        self.bytes.truncate(mark.0.saturating_sub(self.full_bytes));
+        self.pieces.truncate(mark.0);
     }
 
     /// A status such as `OK`; CR and LF become spaces.
@@ -336,8 +244,8 @@ impl ReplyBuffer {
     pub fn refuse(&mut self, error: &CommandError) {
         let text = error.text();
         if self.has_room(text.len().saturating_add(AROUND_BYTES)) {
-            self.bytes.push(b'-');
-            self.bytes.extend_from_slice(&text);
+            self.pieces.open.push(b'-');
+            self.pieces.open.extend_from_slice(&text);
             self.end();
         }
     }
@@ -354,7 +262,7 @@ impl ReplyBuffer {
             return;
         }
         self.length(b'$', bytes.len());
-        self.bytes.extend_from_slice(bytes);
+        self.pieces.open.extend_from_slice(bytes);
         self.end();
     }
 
@@ -376,7 +284,7 @@ impl ReplyBuffer {
     /// Bytes that are a reply, or a part of one, already.
     pub fn raw(&mut self, bytes: &[u8]) {
         if self.has_room(bytes.len()) {
-            self.bytes.extend_from_slice(bytes);
+            self.pieces.open.extend_from_slice(bytes);
         }
     }
 
@@ -439,9 +347,9 @@ impl ReplyBuffer {
             return;
         }
         self.length(b'=', text.len().saturating_add(4));
-        self.bytes.extend_from_slice(&format);
-        self.bytes.push(b':');
-        self.bytes.extend_from_slice(text);
+        self.pieces.open.extend_from_slice(&format);
+        self.pieces.open.push(b':');
+        self.pieces.open.extend_from_slice(text);
         self.end();
     }
 
@@ -471,8 +379,8 @@ impl ReplyBuffer {
         if !self.has_room(text.len().saturating_add(AROUND_BYTES)) {
             return;
         }
-        self.bytes.push(kind);
-        self.bytes.extend(text.bytes().map(|byte| match byte {
+        self.pieces.open.push(kind);
+        self.pieces.open.extend(text.bytes().map(|byte| match byte {
             b'\r' | b'\n' => b' ',
             other => other,
         }));
@@ -487,9 +395,12 @@ impl ReplyBuffer {
         if count < 100 {
             let [tens, ones] = [count / 10, count % 10].map(|digit| b'0' + digit as u8);
             if tens == b'0' {
-                self.bytes.extend_from_slice(&[kind, ones, b'\r', b'\n']);
+                self.pieces
+                    .open
+                    .extend_from_slice(&[kind, ones, b'\r', b'\n']);
             } else {
-                self.bytes
+                self.pieces
+                    .open
                     .extend_from_slice(&[kind, tens, ones, b'\r', b'\n']);
             }
             return;
@@ -501,15 +412,16 @@ impl ReplyBuffer {
         if !self.has_room(AROUND_BYTES) {
             return;
         }
-        self.bytes.push(kind);
+        self.pieces.open.push(kind);
         let mut digits = itoa::Buffer::new();
-        self.bytes
+        self.pieces
+            .open
             .extend_from_slice(digits.format(value).as_bytes());
         self.end();
     }
 
     fn end(&mut self) {
-        self.bytes.extend_from_slice(b"\r\n");
+        self.pieces.open.extend_from_slice(b"\r\n");
     }
 }
 
@@ -582,42 +494,6 @@ mod tests {
     }
 
     #[test]
-    fn long_replies_come_in_pieces_and_are_the_same() {
-        for (elements, length) in [(3, 10), (40_000, 10), (400, 5000), (30, 100_000)] {
-            let mut reply = ReplyBuffer::default();
-            let mut whole = ReplyBuffer::default().sibling();
-            let element = vec![b'e'; length];
-            let mut marks = Vec::new();
-            for index in 0..elements {
-                marks.push((reply.len(), reply.checkpoint()));
-                for reply in [&mut reply, &mut whole] {
-                    reply.integer(index);
-                    reply.bulk(&element);
-                }
-            }
-            assert!(matches!(whole.as_bytes(), Cow::Borrowed(_)));
-            assert_eq!(reply.as_bytes(), whole.as_bytes());
-            assert_eq!(reply.len(), whole.len());
-            assert!(reply.full_capacity <= reply.full_bytes / 4 * 5);
-            for (offset, _) in marks.iter().step_by(7) {
-                assert_eq!(reply.byte(*offset), Some(b':'));
-                assert!(reply.since(*offset).starts_with(b":"));
-            }
-            assert_eq!(reply.byte(reply.len()), None);
-            for (offset, mark) in marks.into_iter().rev() {
-                reply.rollback(mark);
-                assert_eq!(reply.len(), offset);
-                assert_eq!(reply.byte(offset), None);
-            }
-            assert!(reply.is_empty() && reply.full_capacity == 0);
-            reply.append(&whole);
-            let pieces = reply.take();
-            assert_eq!(pieces.concat(), *whole.as_bytes());
-            assert!(reply.is_empty());
-        }
-    }
-
-    #[test]
     fn what_outgrows_its_own_bound_is_cut_and_stays_so() {
         let mut reply = ReplyBuffer::default();
         reply.set_bounds(None, 1000);
@@ -628,7 +504,7 @@ mod tests {
         assert!(reply.is_cut() && reply.is_empty());
         reply.rollback(mark);
         reply.simple("OK");
-        assert!(reply.is_empty() && reply.bytes.capacity() == 0);
+        assert!(reply.is_empty() && reply.pieces.open.capacity() == 0);
         let mut other = ReplyBuffer::default();
         other.append(&reply);
         assert!(other.is_cut());
