@@ -25,12 +25,12 @@ use crate::resp::{Decoder, Limits};
 use crate::session::Session;
 use crate::socket::Socket;
 use crate::thread::Thread;
+use crate::turns::{LONG_TURN_NS, Pace};
 use crate::window::{Tail, Window};
 
-/// Requests run before other connections of the thread get their turn, and the time after
-/// which they get it whatever was run, in ns: one that takes long is the last of its batch.
+/// Requests run before other connections of the thread get their turn, if the time of a turn
+/// is not over before: one that takes long is the last of its batch.
 const BATCH_REQUESTS: usize = 256;
-const BATCH_NS: u64 = 1_000_000;
 /// Requests run from pages read ahead before their replies leave, while the disk has little
 /// to do: the client answers them with the next requests, whose reads it can begin.
 const AHEAD_STEP_REQUESTS: usize = 16;
@@ -83,10 +83,7 @@ pub(crate) struct Connection {
     pub(crate) is_input_over: bool,
     /// Fetches in a row that did not help the request at the front.
     pub(crate) stalled_fetches: u32,
-    /// How long its last turns took, each half as much as the next, in ns.
-    lately_ns: u64,
-    /// Whether it has had no turn yet.
-    is_new: bool,
+    pace: Pace,
 }
 
 impl Connection {
@@ -112,8 +109,7 @@ impl Connection {
             ahead: Ahead::default(),
             is_input_over: false,
             stalled_fetches: 0,
-            lately_ns: thread.newcomers_ns().min(BATCH_NS),
-            is_new: true,
+            pace: thread.turns.newcomer(),
         }
     }
 
@@ -290,20 +286,19 @@ impl Connection {
         }
     }
 
-    /// Runs requests once it is this connection's turn. Of those whose requests take long one
-    /// has its turn, then all others that have something to do, then the next: however many
-    /// ask for much, who asks for little waits for one of them.
+    /// Runs requests once it is this connection's turn.
     async fn take_turn(&mut self) -> Result<Stop, Ended> {
-        if self.lately_ns < BATCH_NS {
+        if !self.pace.takes_long() {
             return Ok(self.run_batch());
         }
         let thread = Rc::clone(&self.thread);
-        let _turn = thread.long_turns.lock().await;
+        let _turn = thread.turns.long_turn().await;
         if self.client.end() == End::Now {
             return Err(Ended);
         }
         self.runner.refresh();
         let stop = self.run_batch();
+        // The others have theirs before the next that takes long.
         tokio::task::yield_now().await;
         Ok(stop)
     }
@@ -311,22 +306,18 @@ impl Connection {
     /// Runs requests until there is a reason to stop.
     fn run_batch(&mut self) -> Stop {
         let begun_ns = self.runner.now_ns();
-        let stop = self.run_until(begun_ns);
-        self.runner.refresh();
+        let stop = self.run_requests(begun_ns);
         let spent_ns = self.runner.now_ns().saturating_sub(begun_ns);
-        self.lately_ns = (self.lately_ns / 2 + spent_ns).min(2 * BATCH_NS);
-        if std::mem::take(&mut self.is_new) {
-            self.thread.note_newcomer(spent_ns);
-        }
+        self.thread.turns.note(&mut self.pace, spent_ns);
         stop
     }
 
-    fn run_until(&mut self, begun_ns: u64) -> Stop {
+    fn run_requests(&mut self, begun_ns: u64) -> Stop {
         for count in 0..BATCH_REQUESTS {
             let is_due =
                 count == AHEAD_STEP_REQUESTS && !self.window.is_empty() && self.is_disk_shallow();
             let reply = &self.runner.reply;
-            let is_late = self.runner.now_ns().saturating_sub(begun_ns) > BATCH_NS;
+            let is_late = self.runner.now_ns().saturating_sub(begun_ns) > LONG_TURN_NS;
             if is_due || is_late || reply.len() >= BATCH_REPLY_BYTES || reply.is_cut() {
                 return Stop::Yield;
             }

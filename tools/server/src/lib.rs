@@ -54,6 +54,7 @@ mod socket;
 mod statistics;
 mod thread;
 mod tracking;
+mod turns;
 mod waits;
 mod window;
 

@@ -15,7 +15,7 @@ use std::time::Duration;
 use thermocline_base::Random;
 use tokio::net::UnixStream;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
-use tokio::sync::{Mutex, Notify, watch};
+use tokio::sync::{Notify, watch};
 use tokio::task::{JoinHandle, LocalSet, spawn_local};
 use tracing::{error, info};
 
@@ -29,6 +29,7 @@ use crate::listener;
 use crate::server::Server;
 use crate::socket::Socket;
 use crate::statistics::ThreadStatistics;
+use crate::turns::Turns;
 
 /// How often idle clients and soft limits are looked at.
 const TICK: Duration = Duration::from_secs(1);
@@ -40,10 +41,7 @@ pub(crate) struct Thread {
     pub(crate) pool: Pool,
     /// `None` without a tier.
     pub(crate) cold: Option<Cold>,
-    /// Held by the connection whose requests take long and which has its turn.
-    pub(crate) long_turns: Mutex<()>,
-    /// How long the first turns of the last connections took, in ns.
-    newcomers_ns: Cell<u64>,
+    pub(crate) turns: Turns,
     clients: RefCell<BTreeMap<u64, Arc<Client>>>,
     connections: Cell<usize>,
     emptied: Notify,
@@ -100,8 +98,7 @@ async fn serve(start: Start) -> io::Result<()> {
         statistics: server.statistics.of_thread(index),
         pool: Pool::default(),
         cold,
-        long_turns: Mutex::new(()),
-        newcomers_ns: Cell::new(0),
+        turns: Turns::default(),
         clients: RefCell::new(BTreeMap::new()),
         connections: Cell::new(0),
         emptied: Notify::new(),
@@ -193,19 +190,6 @@ impl Thread {
             connection.serve().await;
             thread.forget(&client);
         });
-    }
-
-    /// How long the first turn of a connection is expected to take, in ns: one that was closed
-    /// for what it asked for comes again.
-    pub(crate) fn newcomers_ns(&self) -> u64 {
-        self.newcomers_ns.get()
-    }
-
-    /// Notes how long the first turn of a connection took, in ns.
-    pub(crate) fn note_newcomer(&self, spent_ns: u64) {
-        let before_ns = self.newcomers_ns.get();
-        self.newcomers_ns
-            .set(before_ns - before_ns / 4 + spent_ns / 4);
     }
 
     fn forget(&self, client: &Client) {
