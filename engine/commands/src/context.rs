@@ -104,6 +104,29 @@ impl Reader {
             show,
         }
     }
+
+    /// Whether the request is one it replies to.
+    pub(crate) fn fits(&self, arguments: &[&[u8]]) -> bool {
+        arguments.len() <= self.words_max
+    }
+
+    /// Replies to what the key holds, or with the error.
+    pub(crate) fn reply(
+        &self,
+        entry: Option<Entry<'_>>,
+        arguments: &[&[u8]],
+        now: UnixMillis,
+        reply: &mut ReplyBuffer,
+    ) {
+        let look = Look {
+            entry,
+            arguments,
+            now,
+        };
+        if let Err(error) = (self.show)(&look, reply) {
+            reply.refuse(&error);
+        }
+    }
 }
 
 /// What a handler works with.

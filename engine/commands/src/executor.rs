@@ -14,7 +14,7 @@ mod scripted;
 mod transaction;
 
 use crate::blocking::{Block, Waiters};
-use crate::context::{Context, Failure, Look};
+use crate::context::{Context, Failure, Reader};
 use crate::error::CommandError;
 use crate::reply::ReplyBuffer;
 use crate::scripts::Scripts;
@@ -170,9 +170,10 @@ impl Executor {
         }
     }
 
-    /// Runs one call if it can take the short road of the commonest requests: a plain GET, or
-    /// a SET of a key about which one look tells all. `None` if it cannot: nothing has happened
-    /// then, and [`Executor::run`] runs it. The caller has asked as for that.
+    /// Runs one call if it can take the short road of the commonest requests: a command that
+    /// replies to what one key holds, or a plain SET, of a key about which one look tells all.
+    /// `None` if it cannot: nothing has happened then, and [`Executor::run`] runs it. The
+    /// caller has asked as for that.
     ///
     /// # Errors
     /// As [`Executor::run`]: what is missing; nothing was changed or written.
@@ -205,34 +206,17 @@ impl Executor {
         };
         let now = faults.now().unwrap_or_else(|| self.store.now());
         let lsn = match (quick, call.arguments) {
-            (Quick::Get, [_, key]) if !faults.leaves_no_trace() => {
-                self.store.read_quick(name(key), now, true, |entry| {
-                    match entry.map(|entry| entry.value.string()) {
-                        None => reply.null(),
-                        Some(Ok(string)) => reply.bulk(string),
-                        Some(Err(error)) => reply.refuse(&error.into()),
-                    }
-                })?
-            }
             (Quick::Set, [_, key, value]) if value.len() <= self.string_max_bytes => {
                 let lsn = self.store.set_quick(name(key), now, value)?;
                 reply.simple("OK");
                 lsn
             }
-            (Quick::Read(reader), arguments @ [_, key, ..])
-                if arguments.len() <= reader.words_max
-                    && !(reader.is_use && faults.leaves_no_trace()) =>
+            (Quick::Read(reader), [_, key, ..])
+                if reader.fits(call.arguments) && !(reader.is_use && faults.leaves_no_trace()) =>
             {
                 self.store
                     .read_quick(name(key), now, reader.is_use, |entry| {
-                        let look = Look {
-                            entry,
-                            arguments,
-                            now,
-                        };
-                        if let Err(error) = (reader.show)(&look, reply) {
-                            reply.refuse(&error);
-                        }
+                        reader.reply(entry, call.arguments, now, reply);
                     })?
             }
             _ => return None,
@@ -246,7 +230,7 @@ impl Executor {
         Route::find(command).is_some_and(|route| route.quick.is_some())
     }
 
-    /// As [`Executor::run_quick`], for a GET of a string on the tier.
+    /// As [`Executor::run_quick`], for a string on the tier.
     fn run_quick_cold(
         &self,
         quick: Quick,
@@ -254,14 +238,14 @@ impl Executor {
         reply: &mut ReplyBuffer,
         faults: &FaultSet,
     ) -> Option<Result<Done, Fault>> {
-        let name = quick_get(quick, call).filter(|_| !faults.leaves_no_trace())?;
+        let (name, reader) = quick_read(quick, call)?;
+        if !reader.is_use || faults.leaves_no_trace() {
+            return None;
+        }
         let now = faults.now().unwrap_or_else(|| self.store.now());
-        let read =
-            self.store
-                .read_quick_cold(name, now, faults, |entry| match entry.value.string() {
-                    Ok(string) => reply.bulk(string),
-                    Err(error) => reply.refuse(&error.into()),
-                })?;
+        let read = self.store.read_quick_cold(name, now, faults, |entry| {
+            reader.reply(Some(entry), call.arguments, now, reply);
+        })?;
         Some(read.map(|lsn| Done { lsn }))
     }
 
@@ -351,8 +335,8 @@ impl Executor {
         let Some(route) = Route::find(call.command) else {
             return;
         };
-        let name = route.quick.and_then(|quick| quick_get(quick, &call));
-        if name.is_some_and(|name| self.store.wants_quick(name, faults, wanted)) {
+        let read = route.quick.and_then(|quick| quick_read(quick, &call));
+        if read.is_some_and(|(name, _)| self.store.wants_quick(name, faults, wanted)) {
             return;
         }
         let mut names = Names::new();
@@ -369,13 +353,13 @@ impl Executor {
     }
 }
 
-/// The key of a plain GET.
-const fn quick_get<'k>(quick: Quick, call: &Call<'k>) -> Option<KeyName<'k>> {
+/// The key that the call reads, if that is all it does.
+fn quick_read<'k>(quick: Quick, call: &Call<'k>) -> Option<(KeyName<'k>, Reader)> {
     match (quick, call.arguments) {
-        (Quick::Get, &[_, key]) => Some(KeyName {
-            database: call.database,
-            key,
-        }),
+        (Quick::Read(reader), arguments @ &[_, key, ..]) if reader.fits(arguments) => {
+            let database = call.database;
+            Some((KeyName { database, key }, reader))
+        }
         _ => None,
     }
 }

@@ -33,8 +33,6 @@ pub(super) struct Route {
 /// A command that has a short road where its request has no options.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Quick {
-    /// GET.
-    Get,
     /// SET.
     Set,
     /// One that replies to what its key holds.
@@ -44,7 +42,6 @@ pub(super) enum Quick {
 impl Quick {
     fn of(command: &Command) -> Option<Self> {
         match command.name {
-            "get" => Some(Self::Get),
             "set" => Some(Self::Set),
             name => {
                 let mut readers = READERS.iter();

@@ -14,6 +14,7 @@ use thermocline_types::{HashRef, SetRef, SortedSetRef};
 /// Those that have a short road.
 pub(crate) const READERS: &[(&str, Reader)] = &[
     ("exists", EXISTS),
+    ("get", GET),
     ("hexists", HEXISTS),
     ("hget", HGET),
     ("hlen", HLEN),
@@ -61,6 +62,14 @@ fn left(look: &Look<'_>, unit: fn(i64) -> i64) -> i64 {
 pub(super) const TYPE: Reader = Reader::glance(2, |look, reply| {
     let kind = look.entry.map(|entry| entry.value.kind());
     reply.simple(kind.map_or("none", |kind| kind.name()));
+    Ok(())
+});
+
+pub(super) const GET: Reader = Reader::usage(2, |look, reply| {
+    match look.entry.map(|entry| entry.value.string()).transpose()? {
+        Some(string) => reply.bulk(string),
+        None => reply.null(),
+    }
     Ok(())
 });
 

@@ -15,7 +15,7 @@ use thermocline_types::Update;
 pub(super) const HANDLERS: &[(&str, Handler)] = &[
     ("append", append),
     ("delifeq", delifeq),
-    ("get", get),
+    ("get", |context| context.read(readers::GET)),
     ("getdel", getdel),
     ("getex", getex),
     ("getrange", getrange),
@@ -28,10 +28,6 @@ pub(super) const HANDLERS: &[(&str, Handler)] = &[
     ("strlen", |context| context.read(readers::STRLEN)),
     ("substr", getrange),
 ];
-
-fn get(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
-    context.reply_string(0)
-}
 
 fn set(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
     let value = context.argument(2);
