@@ -1,5 +1,5 @@
-//! Cold GETs with 32 on the way, beside what the disk gives to fio with 32
-//! reads of 4 KiB on the way.
+//! Cold GETs with 32 and with 128 on the way, beside what the disk gives to fio
+//! with as many reads of 4 KiB on the way.
 //!
 //! Keys are read uniformly from the part of the data set that sank first, so
 //! that almost every GET is a read of the tier; how many were is counted.
@@ -17,7 +17,10 @@ use thermocline_benches::server::Server;
 const KEYS: u64 = 4_000_000;
 const VALUE_BYTES: usize = 1024;
 const MAXMEMORY_BYTES: u64 = 512 << 20;
+/// Requests on the way: the larger number keeps the disk busy also where it tells of its
+/// reads only once it has none left, while the processor works on those that are done.
 const DEPTH: usize = 32;
+const LARGER_DEPTH: usize = 128;
 /// Of one measurement.
 const SECONDS: f64 = 8.0;
 const COLUMNS: &[&str] = &[
@@ -77,16 +80,24 @@ pub(super) fn run(context: &Context) -> Result<Vec<Table>, BenchError> {
         ("the same over a Unix socket", 4, DEPTH / 4, &unix),
         ("GET, 1 connection of 32 on the way", 1, DEPTH, &tcp),
         ("the same over a Unix socket", 1, DEPTH, &unix),
+        (
+            "GET, 8 connections of 16 on the way",
+            8,
+            LARGER_DEPTH / 8,
+            &tcp,
+        ),
     ];
-    let mut disk = Series::default();
+    let mut disks = [DEPTH, LARGER_DEPTH].map(|depth| (depth, Series::default()));
     let mut gets = shapes.map(|_| Series::default());
     let mut engine = "";
     for round in 0..context.rounds {
         println!("cold: round {} of {}", round + 1, context.rounds);
-        let reads = fio::random_reads(&files, DEPTH, context.duration(SECONDS))?;
-        engine = reads.engine;
-        disk.reads_per_second.push(reads.per_second);
-        disk.p99_us.push(reads.p99_us);
+        for (depth, disk) in &mut disks {
+            let reads = fio::random_reads(&files, *depth, context.duration(SECONDS))?;
+            engine = reads.engine;
+            disk.reads_per_second.push(reads.per_second);
+            disk.p99_us.push(reads.p99_us);
+        }
         let pairs = gets.iter_mut().zip(shapes).enumerate();
         for (shape, (series, (_, connections, pipeline, address))) in pairs {
             let workload = Workload {
@@ -110,7 +121,6 @@ pub(super) fn run(context: &Context) -> Result<Vec<Table>, BenchError> {
         }
     }
     drop(client);
-    let labels = shapes.map(|(label, ..)| label);
     server.stop();
     let mut table = Table::new(
         format!(
@@ -120,20 +130,25 @@ pub(super) fn run(context: &Context) -> Result<Vec<Table>, BenchError> {
         ),
         COLUMNS,
     );
-    table.row(vec![
-        Cell::text("fio, 4 KiB random, depth 32"),
-        Cell::Rounds(disk.reads_per_second.clone()),
-        Cell::Nothing,
-        Cell::Nothing,
-        Cell::Nothing,
-        Cell::Nothing,
-        Cell::Decimal(median(&disk.p99_us)),
-        Cell::Nothing,
-        Cell::Nothing,
-        Cell::Nothing,
-    ]);
-    for (series, label) in gets.iter().zip(labels) {
-        table.row(series.cells(label, &disk));
+    for (depth, disk) in &disks {
+        table.row(vec![
+            Cell::Text(format!("fio, 4 KiB random, depth {depth}")),
+            Cell::Rounds(disk.reads_per_second.clone()),
+            Cell::Nothing,
+            Cell::Nothing,
+            Cell::Nothing,
+            Cell::Nothing,
+            Cell::Decimal(median(&disk.p99_us)),
+            Cell::Nothing,
+            Cell::Nothing,
+            Cell::Nothing,
+        ]);
+    }
+    for (series, (label, connections, pipeline, _)) in gets.iter().zip(shapes) {
+        let depth = connections * pipeline;
+        let disk = disks.iter().find(|(of, _)| *of == depth);
+        let (_, disk) = disk.unwrap_or(&disks[0]);
+        table.row(series.cells(label, disk));
     }
     Ok(vec![table])
 }
