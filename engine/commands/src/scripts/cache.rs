@@ -7,6 +7,7 @@ use super::metadata::ScriptFlags;
 use hashbrown::HashMap;
 use sha1::{Digest, Sha1};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Scripts of EVAL that are kept.
 const EVAL_SCRIPTS_MAX: usize = 500;
@@ -36,8 +37,9 @@ fn key(sha: &[u8]) -> Option<Sha> {
 /// A compiled script.
 #[derive(Clone)]
 pub(super) struct Script {
-    pub(super) text: Box<[u8]>,
-    pub(super) function: mlua::Function,
+    pub(super) text: Arc<[u8]>,
+    /// Shared, for a function of its own is a reference that the machine keeps.
+    pub(super) function: Arc<mlua::Function>,
     pub(super) flags: Option<ScriptFlags>,
     /// When it was last used, if it may be evicted.
     used: Option<u64>,
@@ -113,7 +115,7 @@ impl ScriptCache {
         self.bytes += text.len() + SCRIPT_BYTES;
         let script = Script {
             text: text.into(),
-            function,
+            function: Arc::new(function),
             flags,
             used: is_evictable.then_some(self.uses),
         };

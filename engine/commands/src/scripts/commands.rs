@@ -14,6 +14,7 @@ use crate::error::CommandError;
 use crate::glob::{Case, matches};
 use crate::reply::ReplyBuffer;
 use crate::table::{Command, Flag, Group};
+use std::sync::Arc;
 use thermocline_types::rdb::restore_libraries;
 
 /// What the texts of all libraries may take, in bytes.
@@ -146,7 +147,7 @@ impl Machine {
     fn run_with(
         &mut self,
         it: &mut Performance<'_>,
-        function: mlua::Function,
+        function: Arc<mlua::Function>,
         flags: Option<ScriptFlags>,
         is_function: bool,
         keys: &[&[u8]],

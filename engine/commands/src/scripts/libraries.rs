@@ -21,7 +21,7 @@ pub(super) struct Registered {
 /// A function.
 #[derive(Clone)]
 pub(super) struct Function {
-    pub(super) callback: mlua::Function,
+    pub(super) callback: Arc<mlua::Function>,
     pub(super) flags: ScriptFlags,
     pub(super) description: Option<Arc<[u8]>>,
     library: Arc<[u8]>,
@@ -106,7 +106,7 @@ impl Libraries {
         for function in registered {
             names.push(function.name.clone());
             let entry = Function {
-                callback: function.callback,
+                callback: Arc::new(function.callback),
                 flags: function.flags,
                 description: function.description.map(Into::into),
                 library: Arc::clone(&shared),

@@ -10,6 +10,7 @@ use super::cache::{Script, ScriptCache, Sha, digest};
 use super::libraries::Libraries;
 use super::metadata::{self, ScriptFlags};
 use super::returns::with_frames;
+use super::run;
 use super::running::{End, Watch};
 use mlua::{Function, HookTriggers, Lua, LuaOptions, StdLib, Table, VmState};
 use parking_lot::Mutex;
@@ -37,14 +38,11 @@ pub(crate) struct Machine {
     pub(super) watch: Arc<Watch>,
     pub(super) shared: Arc<Mutex<Shared>>,
     pub(super) state: Table,
-    /// What stands before a list of very many words.
-    pub(super) many: Table,
     pub(super) eval_globals: Table,
     pub(super) function_globals: Table,
     pub(super) run_script: Function,
     pub(super) run_function: Function,
     pub(super) load_library: Function,
-    clean: Function,
     pub(super) cache: ScriptCache,
     pub(super) libraries: Libraries,
     /// Whether `libraries` are those that the store keeps.
@@ -59,19 +57,25 @@ impl Machine {
         let lua = Lua::new_with(libraries, options)?;
         let shared = Arc::new(Mutex::new(Shared::default()));
         let natives = api::natives(&lua, &shared)?;
+        let state = lua.create_table()?;
+        let many = lua.create_table()?;
+        state.raw_set("many", &many)?;
+        natives.raw_set(
+            "run_command",
+            run::command_runner(&lua, &shared, &state, many)?,
+        )?;
+        natives.raw_set("state", &state)?;
         let format: Function = lua.load(FORMAT).set_name(PRELUDE_NAME).call(())?;
         natives.raw_set("format", format)?;
         let prelude = lua.load(PRELUDE).set_name(PRELUDE_NAME);
         let parts: Table = prelude.call(natives)?;
         let machine = Self {
-            state: parts.raw_get("state")?,
-            many: parts.raw_get("many")?,
+            state,
             eval_globals: parts.raw_get("eval_globals")?,
             function_globals: parts.raw_get("function_globals")?,
             run_script: parts.raw_get("run_script")?,
             run_function: parts.raw_get("run_function")?,
             load_library: parts.raw_get("load_library")?,
-            clean: parts.raw_get("clean")?,
             watch: Arc::clone(watch),
             shared,
             cache: ScriptCache::default(),
@@ -104,12 +108,6 @@ impl Machine {
             // Without the limit the machine runs as well.
             let _ = self.lua.set_memory_limit(bytes);
         }
-    }
-
-    /// Has nothing of a run be left where another could find it: what a run does at its end,
-    /// if it comes to one.
-    pub(super) fn clean(&self) {
-        let _ = self.clean.call::<()>(());
     }
 
     /// After a run: gives memory back if it took much.

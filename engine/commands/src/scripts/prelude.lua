@@ -11,13 +11,13 @@ local raw_pcall, raw_xpcall, raw_error, raw_next, raw_pairs = pcall, xpcall, err
 local raw_rawget, raw_rawset, raw_setmetatable, raw_getmetatable = rawget, rawset, setmetatable, getmetatable
 local raw_type, raw_tostring, raw_load, raw_select, raw_concat = type, tostring, load, select, table.concat
 local raw_resume, raw_floor, raw_char, raw_sub, raw_tonumber = coroutine.resume, math.floor, string.char, string.sub, tonumber
-local raw_find, raw_gsub = string.find, string.gsub
+local raw_find, raw_gsub, raw_insert = string.find, string.gsub, table.insert
 
--- Shared with the host. `dying`: the script is to end, whatever it catches.
-local state = { dying = false }
+-- Shared with the host. `dying`: the script is to end, whatever it catches. `many`: see below.
+local state = native.state
 
 local READONLY = "Attempt to modify a readonly table"
-local behind, views, shown = {}, {}, {}
+local behind, views = {}, {}
 
 local function refuse_write()
     raw_error(READONLY, 2)
@@ -26,7 +26,6 @@ end
 local function protect(real)
     local proxy = {}
     behind[proxy] = real
-    shown[#shown + 1] = proxy
     return raw_setmetatable(proxy, { __index = real, __newindex = refuse_write })
 end
 
@@ -291,7 +290,15 @@ libraries.string.format = native.format
 libraries.string.rep = function(text, count)
     return string.rep(text, count)
 end
-libraries.table = pick(table, "concat foreach foreachi getn insert maxn remove sort")
+libraries.table = pick(table, "concat foreach foreachi getn maxn remove sort")
+-- The machine would write to the empty table that stands for a shared one.
+libraries.table.insert = function(...)
+    local count = raw_select("#", ...)
+    if (count == 2 or count == 3) and behind[(...)] then
+        raw_error(READONLY, 0)
+    end
+    return raw_insert(...)
+end
 libraries.table.setn = function()
     raw_error("'setn' is obsolete", 2)
 end
@@ -367,10 +374,10 @@ local api = {}
 -- The machine takes few thousand arguments of one call; a list, behind this mark, has no such
 -- limit.
 local ARGUMENTS_MAX = 7000
-local many = {}
+local many = state.many
 
--- Runs a command, while a script runs.
-local host
+-- Runs a command of the script at hand.
+local host = native.run_command
 
 local function invoke(...)
     local count = raw_select("#", ...)
@@ -567,46 +574,25 @@ local string_meta = raw_getmetatable("")
 string_meta.__index = libraries.string
 views[""] = protect({ __index = state.libraries.string })
 
--- What a script may have left in the tables that stand for shared ones.
-local function clean()
-    for index = 1, #shown do
-        local proxy = shown[index]
-        local key = raw_next(proxy)
-        while key ~= nil do
-            raw_rawset(proxy, key, nil)
-            key = raw_next(proxy)
-        end
-    end
-end
-
 -- The text of a script gives what another function gives it through this one: see
 -- `returns.rs`.
 local function values(...)
     return ...
 end
 
-local function finish(...)
-    host = nil
-    clean()
-    return ...
-end
-
-local function run_script(run_command, call, keys, arguments)
-    host, state.dying, state.environment = run_command, false, eval_globals
+local function run_script(call, keys, arguments)
+    state.dying, state.environment = false, eval_globals
     raw_rawset(eval_names, "KEYS", keys)
     raw_rawset(eval_names, "ARGV", arguments)
-    return finish(raw_xpcall(call, native.handler, values))
+    return raw_xpcall(call, native.handler, values)
 end
 
-local function run_function(run_command, call, keys, arguments)
-    host, state.dying, state.environment = run_command, false, function_globals
-    return finish(raw_xpcall(call, native.handler, keys, arguments))
+local function run_function(call, keys, arguments)
+    state.dying, state.environment = false, function_globals
+    return raw_xpcall(call, native.handler, keys, arguments)
 end
 
 return {
-    state = state,
-    many = many,
-    clean = clean,
     eval_globals = eval_globals,
     function_globals = function_globals,
     run_script = run_script,

@@ -3,7 +3,7 @@
 //! Owns the checks that stand before every command of a script. Under the lock of the
 //! machine, any thread.
 
-use super::api::machine_text;
+use super::api::{Shared, machine_text};
 use super::lua::number_of;
 use super::machine::Machine;
 use super::metadata::ScriptFlags;
@@ -12,16 +12,22 @@ use super::replies::{error_table, to_lua, write, write_error};
 use super::running::{End, Watch};
 use super::{Host, Stop};
 use crate::error::CommandError;
-use crate::reply::ReplyBuffer;
+use crate::reply::{ReplyBuffer, Version};
 use crate::table::{self, Command, Flag};
 use mlua::{Function, Lua, MultiValue, Table, Value};
-use std::cell::RefCell;
+use parking_lot::Mutex;
+use scoped_tls_hkt::scoped_thread_local;
 use std::sync::Arc;
 use thermocline_store::Fault;
 
+// The function that runs commands is made once, the run at hand borrows its host.
+scoped_thread_local! {
+    static mut RUN: for<'h> &'h mut (dyn RunCommand + 'h)
+}
+
 /// What is to be run.
 pub(super) struct Run<'r> {
-    pub(super) function: Function,
+    pub(super) function: Arc<Function>,
     /// Whether it is a function of a library: it gets keys and arguments as its own.
     pub(super) is_function: bool,
     pub(super) keys: &'r [&'r [u8]],
@@ -48,6 +54,8 @@ pub(super) fn word(value: &Value) -> Option<Vec<u8>> {
     }
 }
 
+/// What a word takes in a list of Lua beside its text, about, in bytes.
+const WORD_BYTES: usize = 64;
 /// What a script gets for a reply that is cut: the command itself was run.
 const TOO_LARGE: &[u8] = b"OOM the reply takes more memory than there is for replies";
 
@@ -66,12 +74,41 @@ struct Calls<'h> {
     stop: Option<Stop>,
 }
 
+trait RunCommand {
+    fn run_command(&mut self, words: &[&[u8]], version: Version) -> Ran;
+}
+
 /// How a command of a script went.
-enum Called {
-    Value(Value),
+enum Ran {
+    Reply(ReplyBuffer),
+    /// Whether it is in the books.
     Error(Vec<u8>, bool),
     /// The script has to end.
     Dies,
+}
+
+impl RunCommand for Calls<'_> {
+    fn run_command(&mut self, words: &[&[u8]], version: Version) -> Ran {
+        if self.stop.is_some() || self.watch.check() != End::No {
+            return Ran::Dies;
+        }
+        let command = match self.admitted(words) {
+            Ok(command) => command,
+            Err(text) => return Ran::Error(text, true),
+        };
+        if command.is_write() && self.watch.note_write() != End::No {
+            return Ran::Dies;
+        }
+        let mut reply = self.replies.sibling();
+        reply.set_version(version);
+        match self.host.call(command, words, &mut reply) {
+            Ok(()) => Ran::Reply(reply),
+            Err(stop) => {
+                self.stop = Some(stop);
+                Ran::Dies
+            }
+        }
+    }
 }
 
 impl Calls<'_> {
@@ -109,40 +146,88 @@ impl Calls<'_> {
         self.has_written |= is_write;
         Ok(())
     }
+}
 
-    fn call(&mut self, lua: &Lua, machine: &Machine, given: &MultiValue) -> mlua::Result<Called> {
-        if self.stop.is_some() || self.watch.check() != End::No {
-            return Ok(Called::Dies);
-        }
-        if given.is_empty() {
-            let text = b"ERR Please specify at least one argument for this call";
-            return Ok(Called::Error(text.to_vec(), false));
-        }
-        let words: Option<Vec<Vec<u8>>> = given.iter().map(word).collect();
-        let Some(words) = words else {
-            let text = b"ERR Command arguments must be strings or integers";
-            return Ok(Called::Error(text.to_vec(), false));
-        };
-        let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
-        let command = match self.admitted(&words) {
-            Ok(command) => command,
-            Err(text) => return Ok(Called::Error(text, true)),
-        };
-        if command.is_write() && self.watch.note_write() != End::No {
-            return Ok(Called::Dies);
-        }
-        let mut reply = self.replies.sibling();
-        reply.set_version(machine.shared.lock().version);
-        if let Err(stop) = self.host.call(command, &words, &mut reply) {
-            self.stop = Some(stop);
-            return Ok(Called::Dies);
-        }
-        match &*reply.as_bytes() {
-            [] if reply.is_cut() => Ok(Called::Error(TOO_LARGE.to_vec(), true)),
-            [b'-', text @ .., b'\r', b'\n'] => Ok(Called::Error(text.to_vec(), true)),
-            bytes => Ok(Called::Value(to_lua(lua, bytes)?)),
-        }
+/// The function with which the sandbox runs commands of the script at hand: it gives `true` and
+/// a value, or `false` and an error. `many` stands before a list of very many words.
+pub(super) fn command_runner(
+    lua: &Lua,
+    shared: &Arc<Mutex<Shared>>,
+    state: &Table,
+    many: Table,
+) -> mlua::Result<Function> {
+    let (shared, state) = (Arc::clone(shared), state.clone());
+    lua.create_function(move |lua, given: MultiValue| {
+        let given = spread(&many, given)?;
+        let version = shared.lock().version;
+        Ok(match run_command(&given, version) {
+            Ran::Reply(reply) => match &*reply.as_bytes() {
+                [] if reply.is_cut() => (false, error(lua, TOO_LARGE, true)?),
+                [b'-', text @ .., b'\r', b'\n'] => (false, error(lua, text, true)?),
+                bytes => (
+                    true,
+                    without_limit(lua, bytes.len(), || to_lua(lua, bytes))?,
+                ),
+            },
+            Ran::Error(text, is_counted) => (false, error(lua, &text, is_counted)?),
+            Ran::Dies => {
+                state.raw_set("dying", true)?;
+                (false, Value::Nil)
+            }
+        })
+    })
+}
+
+fn error(lua: &Lua, text: &[u8], is_counted: bool) -> mlua::Result<Value> {
+    error_table(lua, text, is_counted).map(Value::Table)
+}
+
+fn run_command(given: &MultiValue, version: Version) -> Ran {
+    if !RUN.is_set() {
+        return Ran::Dies;
     }
+    if given.is_empty() {
+        let text = b"ERR Please specify at least one argument for this call";
+        return Ran::Error(text.to_vec(), false);
+    }
+    let words: Option<Vec<Vec<u8>>> = given.iter().map(word).collect();
+    let Some(words) = words else {
+        let text = b"ERR Command arguments must be strings or integers";
+        return Ran::Error(text.to_vec(), false);
+    };
+    let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
+    RUN.with(|run| run.run_command(&words, version))
+}
+
+/// The words of a command: what is given, or what is in the list that is, as the prelude
+/// gives very many.
+fn spread(many: &Table, given: MultiValue) -> mlua::Result<MultiValue> {
+    let mut parts = given.iter();
+    match (parts.next(), parts.next(), parts.next()) {
+        (Some(Value::Table(mark)), Some(Value::Table(list)), Some(count)) if mark == many => {
+            let count = number_of(count).unwrap_or_default() as usize;
+            (1..=count).map(|index| list.raw_get(index)).collect()
+        }
+        _ => Ok(given),
+    }
+}
+
+/// Makes values of Lua of about `bytes`: few without a look at the limit of memory, for then
+/// each of them costs a protected call. What the script takes next is looked at again.
+fn without_limit<T>(
+    lua: &Lua,
+    bytes: usize,
+    make: impl FnOnce() -> mlua::Result<T>,
+) -> mlua::Result<T> {
+    /// Well below what scripts may take together.
+    const FEW_BYTES: usize = 16 * 1024;
+    if bytes > FEW_BYTES {
+        return make();
+    }
+    let limit_bytes = lua.set_memory_limit(0)?;
+    let made = make();
+    lua.set_memory_limit(limit_bytes)?;
+    made
 }
 
 impl Machine {
@@ -157,7 +242,7 @@ impl Machine {
         self.shared.lock().reset();
         let chance = self.shared.lock().chance;
         self.watch.begin(is_patient);
-        let calls = RefCell::new(Calls {
+        let mut calls = Calls {
             host,
             replies: reply.sibling(),
             watch: Arc::clone(&self.watch),
@@ -165,32 +250,8 @@ impl Machine {
             allows_oom: run.allows_oom,
             has_written: false,
             stop: None,
-        });
-        let ended = self.lua.scope(|scope| {
-            let run_command = |lua: &Lua, given: MultiValue| {
-                let given = self.spread(given)?;
-                let Ok(mut calls) = calls.try_borrow_mut() else {
-                    return Err(mlua::Error::runtime("a command runs already"));
-                };
-                let called = calls.call(lua, self, &given)?;
-                Ok(match called {
-                    Called::Value(value) => (true, value),
-                    Called::Error(text, is_counted) => {
-                        let error = error_table(lua, &text, is_counted)?;
-                        (false, Value::Table(error))
-                    }
-                    Called::Dies => {
-                        self.state.raw_set("dying", true)?;
-                        (false, Value::Nil)
-                    }
-                })
-            };
-            self.enter(run, &scope.create_function(run_command)?)
-        });
-        if ended.is_err() {
-            self.clean();
-        }
-        let mut calls = calls.into_inner();
+        };
+        let ended = RUN.set(&mut calls, || self.enter(run));
         for (level, text) in std::mem::take(&mut self.shared.lock().lines) {
             if calls.stop.is_none() {
                 calls.host.log(level, &text);
@@ -219,15 +280,18 @@ impl Machine {
         finished
     }
 
-    fn enter(&self, run: &Run<'_>, run_command: &Function) -> mlua::Result<(bool, Value)> {
-        let keys = self.list(run.keys)?;
-        let arguments = self.list(run.arguments)?;
+    fn enter(&self, run: &Run<'_>) -> mlua::Result<(bool, Value)> {
+        let words = run.keys.iter().chain(run.arguments);
+        let bytes = words.map(|word| word.len() + WORD_BYTES).sum();
+        let (keys, arguments) = without_limit(&self.lua, bytes, || {
+            Ok((self.list(run.keys)?, self.list(run.arguments)?))
+        })?;
         let enter = if run.is_function {
             &self.run_function
         } else {
             &self.run_script
         };
-        enter.call((run_command, &run.function, keys, arguments))
+        enter.call((&*run.function, keys, arguments))
     }
 
     fn list(&self, words: &[&[u8]]) -> mlua::Result<Table> {
@@ -235,21 +299,6 @@ impl Machine {
             .map(|word| self.lua.create_string(word))
             .collect();
         self.lua.create_sequence_from(words?)
-    }
-
-    /// The words of a command: what is given, or what is in the list that is, as the prelude
-    /// gives very many.
-    fn spread(&self, given: MultiValue) -> mlua::Result<MultiValue> {
-        let mut parts = given.iter();
-        match (parts.next(), parts.next(), parts.next()) {
-            (Some(Value::Table(mark)), Some(Value::Table(list)), Some(count))
-                if *mark == self.many =>
-            {
-                let count = number_of(count).unwrap_or_default() as usize;
-                (1..=count).map(|index| list.raw_get(index)).collect()
-            }
-            _ => Ok(given),
-        }
     }
 
     /// Writes what came of the run.

@@ -361,7 +361,8 @@ fn scripts_share_nothing_and_leave_nothing() {
         "setmetatable(_G, {})",
         "_G.x = 1",
     ] {
-        let _ = eval(&mut client, script, &[]);
+        let error = eval(&mut client, script, &[]).unwrap_err().to_string();
+        assert!(error.contains("readonly table"), "{script}: {error}");
     }
     let script = "return ('a'):upper() .. string.upper('b') .. tostring(redis[1])";
     let found = eval(&mut client, script, &[]).unwrap();
