@@ -153,6 +153,14 @@ fn murmur(bytes: &[u8]) -> u64 {
     hash ^ hash >> SHIFT
 }
 
+/// Whether it is dense and [`raise`] would leave it as it is; false for a sparse one, whose
+/// registers are found by walking.
+#[must_use]
+pub fn holds(bytes: &[u8], index: usize, rank: u8) -> bool {
+    let registers = bytes.get(HEADER_BYTES..).unwrap_or_default();
+    encoding(bytes) == Ok(Encoding::Dense) && dense_register(registers, index) >= rank
+}
+
 /// Raises register `index` to `rank` if it is lower; whether it was. A sparse one becomes
 /// dense above `sparse_max_bytes`, or for a rank that runs cannot hold. The cached
 /// cardinality is marked stale if a sparse register was raised.

@@ -73,7 +73,16 @@ fn replace_unseen(context: &mut Context<'_, '_, '_>, bytes: Vec<u8>) -> Result<(
 
 fn pfadd(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
     let sparse_max_bytes = context.settings.hll_sparse_max_bytes();
-    let found = bytes_of(context, context.keys[0])?.map(<[u8]>::to_vec);
+    let found = bytes_of(context, context.keys[0])?;
+    let mut places = context.arguments[2..]
+        .iter()
+        .map(|it| hyperloglog::place(it));
+    if found.is_some_and(|bytes| places.all(|(index, rank)| hyperloglog::holds(bytes, index, rank)))
+    {
+        context.reply.integer(0);
+        return Ok(());
+    }
+    let found = found.map(<[u8]>::to_vec);
     let mut changed = found.is_none();
     let mut bytes = found.unwrap_or_else(hyperloglog::empty);
     for element in &context.arguments[2..] {

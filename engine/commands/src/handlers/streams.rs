@@ -19,6 +19,7 @@ mod read;
 use super::readers;
 use crate::context::{Context, Failure, Handler};
 use crate::reply::ReplyBuffer;
+use smallvec::SmallVec;
 use thermocline_store::EventClass;
 use thermocline_types::stream::StreamEntry;
 use thermocline_types::{Stream, StreamId, StreamUpdate, Update};
@@ -98,7 +99,12 @@ fn notify_if_new(
 }
 
 fn put_id(reply: &mut ReplyBuffer, id: StreamId) {
-    reply.bulk(id.to_string().as_bytes());
+    let (mut ms, mut sequence) = (itoa::Buffer::new(), itoa::Buffer::new());
+    let mut text = SmallVec::<[u8; 41]>::new();
+    text.extend_from_slice(ms.format(id.ms).as_bytes());
+    text.push(b'-');
+    text.extend_from_slice(sequence.format(id.sequence).as_bytes());
+    reply.bulk(&text);
 }
 
 fn put_entry(reply: &mut ReplyBuffer, entry: &StreamEntry<'_>) {

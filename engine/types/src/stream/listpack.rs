@@ -133,6 +133,21 @@ pub(super) fn element(bytes: &[u8], at: usize) -> Option<(Element<'_>, usize)> {
     (next <= bytes.len()).then_some((element, next))
 }
 
+/// Where the element begins that ends at `end`; `None` for the first and for what is none.
+pub(super) fn before(bytes: &[u8], end: usize) -> Option<usize> {
+    let elements = bytes.get(HEADER_BYTES..end)?;
+    let mut length = 0_usize;
+    for (width, byte) in (1_usize..=5).zip(elements.iter().rev()) {
+        let shift = u32::try_from(width.wrapping_sub(1)).ok()?.wrapping_mul(7);
+        length |= usize::from(byte & 0x7f).checked_shl(shift)?;
+        if byte & 0x80 == 0 {
+            let begin = elements.len().checked_sub(length.checked_add(width)?)?;
+            return begin.checked_add(HEADER_BYTES);
+        }
+    }
+    None
+}
+
 /// The integer at `at` and where the next element is.
 pub(super) fn integer(bytes: &[u8], at: usize) -> Option<(i64, usize)> {
     match element(bytes, at)? {
@@ -308,6 +323,16 @@ mod tests {
             at = next;
         }
         assert_eq!(element(&bytes, at), None);
+        let (mut forward, mut at) = (Vec::new(), HEADER_BYTES);
+        while let Some((_, next)) = element(&bytes, at) {
+            forward.push(at);
+            at = next;
+        }
+        while let Some(begin) = before(&bytes, at) {
+            assert_eq!(forward.pop(), Some(begin));
+            at = begin;
+        }
+        assert_eq!((forward.len(), at), (0, HEADER_BYTES));
     }
 
     #[test]

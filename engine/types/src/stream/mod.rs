@@ -173,10 +173,7 @@ impl Stream {
         let (start, end) = ids.into_inner();
         self.nodes
             .back_from(end)
-            .flat_map(|(id, node)| {
-                let entries: Vec<_> = node.entries(id).collect();
-                entries.into_iter().rev()
-            })
+            .flat_map(|(id, node)| node.entries_back(id))
             .skip_while(move |entry| entry.id > end)
             .take_while(move |entry| entry.id >= start)
     }
@@ -212,13 +209,12 @@ impl Stream {
             {
                 break;
             }
-            let last = node.last_id(id);
             let is_whole = match trim.to {
                 TrimTo::Length(most) => left(&plan).saturating_sub(live) >= most,
-                TrimTo::From(first) => last < first,
+                TrimTo::From(first) => node.last_id(id) < first,
             };
             if is_whole {
-                plan.through = last;
+                plan.through = node.last_id(id);
                 plan.entries += live;
                 continue;
             }

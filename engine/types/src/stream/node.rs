@@ -306,9 +306,32 @@ impl Node {
         self.all(node_id).filter(|entry| !entry.is_deleted())
     }
 
+    /// All entries, the last first.
+    fn all_back(&self, node_id: StreamId) -> impl Iterator<Item = StreamEntry<'_>> {
+        let head = self.head();
+        let mut end = self.bytes.len().saturating_sub(1);
+        std::iter::from_fn(move || {
+            let elements_at = listpack::before(&self.bytes, end)?;
+            let (elements, next) = listpack::integer(&self.bytes, elements_at)?;
+            // An element takes bytes, so this ends with them whatever the number says.
+            let begin =
+                (0..elements).try_fold(elements_at, |at, _| listpack::before(&self.bytes, at))?;
+            let head = head.filter(|head| next == end && begin >= head.entries_at)?;
+            end = begin;
+            self.entry_at(node_id, head, begin).map(|(entry, _)| entry)
+        })
+    }
+
+    /// The entries that are not deleted, the last first.
+    pub(super) fn entries_back(&self, node_id: StreamId) -> impl Iterator<Item = StreamEntry<'_>> {
+        self.all_back(node_id).filter(|entry| !entry.is_deleted())
+    }
+
     /// The id of the last entry, deleted ones included.
     pub(super) fn last_id(&self, node_id: StreamId) -> StreamId {
-        self.all(node_id).last().map_or(node_id, |entry| entry.id)
+        self.all_back(node_id)
+            .next()
+            .map_or(node_id, |entry| entry.id)
     }
 
     /// Marks entries as deleted; how many were not before.

@@ -41,6 +41,19 @@ fn masked(bytes: &[u8], at: usize, bits: &Range<u64>) -> u8 {
     bytes[at] & mask as u8
 }
 
+/// Compiled for each of these processors, chosen at run time.
+#[multiversion::multiversion(targets(
+    "x86_64+avx512f+avx512vpopcntdq",
+    "x86_64+avx2",
+    "x86_64+popcnt"
+))]
+fn count_ones_of_words(words: &[[u8; 8]]) -> u64 {
+    words
+        .iter()
+        .map(|word| u64::from(u64::from_ne_bytes(*word).count_ones()))
+        .sum()
+}
+
 /// How many of `bits`, which are not empty and inside of the string, are 1.
 pub(super) fn count_ones(bytes: &[u8], bits: Range<u64>) -> u64 {
     let (first, last) = (bits.start as usize / 8, (bits.end - 1) as usize / 8);
@@ -48,10 +61,7 @@ pub(super) fn count_ones(bytes: &[u8], bits: Range<u64>) -> u64 {
         return masked(bytes, first, &bits).count_ones().into();
     }
     let (words, tail) = bytes[first + 1..last].as_chunks::<8>();
-    let words: u64 = words
-        .iter()
-        .map(|word| u64::from(u64::from_ne_bytes(*word).count_ones()))
-        .sum();
+    let words = count_ones_of_words(words);
     let edges = [masked(bytes, first, &bits), masked(bytes, last, &bits)];
     let rest = tail.iter().chain(&edges);
     words + rest.map(|byte| u64::from(byte.count_ones())).sum::<u64>()
