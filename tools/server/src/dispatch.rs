@@ -242,9 +242,8 @@ impl Runner {
             self.reply.error(&text);
             return self.finish(number, started_ns, place, words, Step::Done);
         }
-        if self.server.hub.hooks() & TRACKING != 0 {
-            self.before_tracked(command, words);
-        }
+        let is_tracked =
+            self.server.hub.hooks() & TRACKING != 0 && self.before_tracked(command, words);
         let step = match registry::runner(command) {
             Runs::Executor => {
                 let call = Call {
@@ -254,10 +253,15 @@ impl Runner {
                 };
                 let ran = self.executor.run_or_park(
                     call,
+                    is_tracked,
                     &mut self.reply,
                     &self.faults,
                     &mut self.random,
                 );
+                if is_tracked {
+                    // What ran was told of; after a fault it reads again.
+                    self.server.hub.end_transaction(None);
+                }
                 match ran {
                     Ok(Ran::Parked(parked)) => return Step::Parked(parked),
                     Ok(Ran::Done(done)) => {

@@ -16,5 +16,6 @@ mod pubsub;
 mod scripts;
 mod support;
 mod tier;
+mod tracking;
 mod transcripts;
 mod turns;
