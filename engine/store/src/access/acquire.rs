@@ -179,7 +179,7 @@ impl Access<'_, '_> {
             let expiry = self.peek_key(key).and_then(|entry| entry.expiry);
             if expiry.is_some_and(|expiry| expiry < self.now) {
                 self.keys[key].is_hidden = true;
-                if self.store.may_remove_expired() {
+                if self.store.may_remove() {
                     self.remove_hidden(key);
                 }
             }

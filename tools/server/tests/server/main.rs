@@ -11,6 +11,7 @@ mod durability;
 mod files;
 mod hostile;
 mod hotkeys;
+mod pauses;
 mod protection;
 mod pubsub;
 mod scripts;
