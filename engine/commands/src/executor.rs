@@ -75,6 +75,15 @@ struct Surroundings<'c> {
     is_nested: bool,
 }
 
+/// How one call is run.
+#[derive(Clone, Copy, Default)]
+struct Manner {
+    /// Whether it may wait for its keys.
+    may_wait: bool,
+    /// Whether observers are told that it ran: see [`thermocline_store::Change::Aside`].
+    is_told: bool,
+}
+
 /// How a handler ended.
 enum Handled {
     /// Its reply or error is written.
@@ -132,7 +141,7 @@ impl Executor {
         faults: &FaultSet,
         random: &mut Random,
     ) -> Result<Done, Fault> {
-        match self.run_call(call, false, reply, faults, random)? {
+        match self.run_call(call, Manner::default(), reply, faults, random)? {
             Ran::Done(done) => Ok(done),
             Ran::Parked(_) => unreachable!("it may not wait"),
         }
@@ -142,14 +151,17 @@ impl Executor {
     fn run_call(
         &self,
         call: Call<'_>,
-        may_wait: bool,
+        manner: Manner,
         reply: &mut ReplyBuffer,
         faults: &FaultSet,
         random: &mut Random,
     ) -> Result<Ran, Fault> {
         let route = Route::find(call.command);
         let route = route.expect("the caller runs what has no handler");
-        if let Some(ended) = self.run_plain(&call, reply, faults) {
+        // The short road tells nobody of anything.
+        if !manner.is_told
+            && let Some(ended) = self.run_plain(&call, reply, faults)
+        {
             return ended.map(Ran::Done);
         }
         let mut further = Vec::new();
@@ -160,7 +172,7 @@ impl Executor {
                 further: &further,
                 is_nested: false,
             };
-            match self.try_route(route, &call, may_wait, reply, &mut surroundings)? {
+            match self.try_route(route, &call, manner, reply, &mut surroundings)? {
                 Tried::Ran(ran) => {
                     self.serve_ready(random);
                     return Ok(ran);
@@ -253,7 +265,7 @@ impl Executor {
         &self,
         route: Route,
         call: &Call<'_>,
-        may_wait: bool,
+        manner: Manner,
         reply: &mut ReplyBuffer,
         surroundings: &mut Surroundings<'_>,
     ) -> Result<Tried, Fault> {
@@ -272,11 +284,14 @@ impl Executor {
         match handled {
             Handled::Replied => {}
             Handled::Further(names) => return Ok(Tried::Further(names)),
-            Handled::Blocks(block) if may_wait => {
+            Handled::Blocks(block) if manner.may_wait => {
                 let place = (&names, reply.version());
                 parked = Some(self.park(call, &block, &keys, &mut access, place));
             }
             Handled::Blocks(block) => reply.nil(block.nil),
+        }
+        if manner.is_told {
+            access.note_aside();
         }
         // Also after an error: it may tell of a change that is not durable yet.
         let lsn = access.finish();

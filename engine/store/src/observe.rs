@@ -62,7 +62,8 @@ pub enum Change<'a> {
     },
     /// At least one database was emptied.
     Flushed,
-    /// Between the others: a command of the transaction ran that does not work on keys.
+    /// Between the others: a command ran of which whoever ran it wants to hear here: one that
+    /// does not work on keys, or a read.
     Aside,
 }
 

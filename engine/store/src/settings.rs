@@ -128,8 +128,8 @@ pub struct Settings {
     /// After how long with changes a checkpoint begins, in ms.
     checkpoint_interval_ms: AtomicU64,
     active_expire: AtomicBool,
-    /// Until when nothing expired is removed, in ms of the store's monotonic clock.
-    expired_stay_until_ms: AtomicU64,
+    /// Until when nothing is removed but by a write, in ms of the store's monotonic clock.
+    keys_stay_until_ms: AtomicU64,
     /// Numbers of databases that commands may name.
     databases: AtomicU32,
 }
@@ -156,7 +156,7 @@ impl Default for Settings {
             wal_retention_seconds: AtomicU64::new(0),
             checkpoint_interval_ms: AtomicU64::new(60_000),
             active_expire: AtomicBool::new(true),
-            expired_stay_until_ms: AtomicU64::new(0),
+            keys_stay_until_ms: AtomicU64::new(0),
             databases: AtomicU32::new(DATABASE_COUNT as u32),
         }
     }
@@ -235,9 +235,9 @@ impl Settings {
         /// Whether expired keys go without being asked for.
         active_expire, set_active_expire, bool);
     setting!(
-        /// Until when expired keys and fields are hidden and not removed, in ms of the
-        /// monotonic clock; writes remove them yet.
-        expired_stay_until_ms, set_expired_stay_until_ms, u64);
+        /// Until when nothing is evicted, and expired keys and fields are hidden and not
+        /// removed, in ms of the monotonic clock; writes remove them yet.
+        keys_stay_until_ms, set_keys_stay_until_ms, u64);
     setting!(
         /// How many databases commands may name, from 0 on: at most
         /// `DATABASE_COUNT`.

@@ -483,12 +483,16 @@ impl Store {
         );
     }
 
-    /// Whether what has expired may be removed now: the setting allows it, and the log has
-    /// room. Until then it is hidden.
-    pub(crate) fn may_remove_expired(&self) -> bool {
-        let until_ms = self.settings.expired_stay_until_ms();
-        let stays = until_ms != 0 && self.clock.monotonic().as_millis() < u128::from(until_ms);
-        !stays && self.log.has_room()
+    /// Whether what has expired or is to be evicted may be removed now: the setting allows it,
+    /// and the log has room. Until then it is hidden, or stays.
+    pub(crate) fn may_remove(&self) -> bool {
+        !self.keys_stay() && self.log.has_room()
+    }
+
+    /// Whether the setting keeps keys from being removed now.
+    pub(crate) fn keys_stay(&self) -> bool {
+        let until_ms = self.settings.keys_stay_until_ms();
+        until_ms != 0 && self.clock.monotonic().as_millis() < u128::from(until_ms)
     }
 
     /// Removes those of the keys that have expired and are still there.

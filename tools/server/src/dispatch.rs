@@ -218,14 +218,6 @@ impl Runner {
         } else {
             (is_write, command.flags.contains(Flag::Denyoom))
         };
-        if writes {
-            match self.admit(takes_memory) {
-                Ok(true) => {}
-                Ok(false) => return Step::Memory,
-                Err(error) if is_exec => return self.abort_transaction(command, &error),
-                Err(error) => return self.reject(Some(command), &error.into()),
-            }
-        }
         // What would reach replicas as a write does; of scripts only those that may write, which
         // their machine knows.
         let reaches_replicas = writes || matches!(command.name, "publish" | "spublish" | "pfcount");
@@ -233,6 +225,15 @@ impl Runner {
             let number = registry::number(command);
             self.session.client.last_command.store(number, Relaxed);
             return Step::Paused(left_ms);
+        }
+        // Behind the pause: no memory is freed by eviction before it ends.
+        if writes {
+            match self.admit(takes_memory) {
+                Ok(true) => {}
+                Ok(false) => return Step::Memory,
+                Err(error) if is_exec => return self.abort_transaction(command, &error),
+                Err(error) => return self.reject(Some(command), &error.into()),
+            }
         }
         if self.session.transaction.is_some() && is_queued(command) {
             return self.queue(command, words);
@@ -242,9 +243,8 @@ impl Runner {
             self.reply.error(&text);
             return self.finish(number, started_ns, place, words, Step::Done);
         }
-        if self.server.hub.hooks() & TRACKING != 0 {
-            self.before_tracked(command, words);
-        }
+        let is_tracked =
+            self.server.hub.hooks() & TRACKING != 0 && self.before_tracked(command, words);
         let step = match registry::runner(command) {
             Runs::Executor => {
                 let call = Call {
@@ -254,10 +254,15 @@ impl Runner {
                 };
                 let ran = self.executor.run_or_park(
                     call,
+                    is_tracked,
                     &mut self.reply,
                     &self.faults,
                     &mut self.random,
                 );
+                if is_tracked {
+                    // What ran was told of; after a fault it reads again.
+                    self.server.hub.end_transaction(None);
+                }
                 match ran {
                     Ok(Ran::Parked(parked)) => return Step::Parked(parked),
                     Ok(Ran::Done(done)) => {

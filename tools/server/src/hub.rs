@@ -22,22 +22,27 @@ use crate::config::events::Events;
 use crate::inbox::{Form, Letter, Text};
 use crate::post::Post;
 use crate::pubsub::{Kind, PubSub};
-use crate::tracking::{Tracker, Tracking};
+use crate::tracking::{Telling, Tracker, Tracking};
 
 /// Some client has its keys tracked.
 pub(crate) const TRACKING: u8 = 1;
 /// Some client monitors.
 pub(crate) const MONITOR: u8 = 2;
 
-/// What one command publishes to whom.
-type Group = Vec<(Arc<Client>, Letter)>;
+/// What one command did beside the store.
+enum Aside {
+    /// It published this, to whom.
+    Published(Vec<(Arc<Client>, Letter)>),
+    /// It read these keys, which are tracked for this client.
+    Read(u64, Vec<Box<[u8]>>),
+}
 
 thread_local! {
     /// The client whose command runs on this thread, while some client tracks; 0 for none.
     static SOURCE: Cell<u64> = const { Cell::new(0) };
-    /// What PUBLISH left in the transaction of this thread, for each of its commands that are
-    /// none of the store's.
-    static HELD: RefCell<VecDeque<Group>> = const { RefCell::new(VecDeque::new()) };
+    /// What the commands of this thread's transaction did, or its one command, for each
+    /// [`Change::Aside`] that the store will tell of.
+    static HELD: RefCell<VecDeque<Aside>> = const { RefCell::new(VecDeque::new()) };
 }
 
 /// See the module.
@@ -105,7 +110,8 @@ impl Hub {
             store.ask_for_changes(false);
             self.switch(TRACKING, false);
             // What was read is of no use, and no change would take it away.
-            self.tracking.invalidate_all(&self.post, Lsn::ZERO);
+            let mut telling = Telling::new(&self.post, 0, Lsn::ZERO);
+            self.tracking.invalidate_all(&mut telling);
         }
     }
 
@@ -162,9 +168,9 @@ impl Hub {
     /// transaction is in the log, and comes between the events of the commands around it.
     pub(crate) fn publish_later(&self, kind: Kind, channel: &[u8], message: &[u8]) -> usize {
         let keep = &mut |client: &Arc<Client>, letter| {
-            HELD.with_borrow_mut(|groups| {
-                if let Some(group) = groups.back_mut() {
-                    group.push((Arc::clone(client), letter));
+            HELD.with_borrow_mut(|asides| {
+                if let Some(Aside::Published(letters)) = asides.back_mut() {
+                    letters.push((Arc::clone(client), letter));
                 }
             });
         };
@@ -173,24 +179,41 @@ impl Hub {
 
     /// The next command of a transaction that is none of the store's begins on this thread.
     pub(crate) fn begin_aside() {
-        HELD.with_borrow_mut(|groups| groups.push_back(Vec::new()));
+        HELD.with_borrow_mut(|asides| asides.push_back(Aside::Published(Vec::new())));
     }
 
-    /// The transaction on this thread is over: sends what was kept of it and is not sent yet,
-    /// or forgets it without an `lsn`. Nothing is held.
+    /// The command that runs on this thread reads keys that are tracked for the client: they
+    /// are remembered once the store tells that it ran.
+    pub(crate) fn remember_later(id: u64, keys: Vec<Box<[u8]>>) {
+        HELD.with_borrow_mut(|asides| asides.push_back(Aside::Read(id, keys)));
+    }
+
+    /// The transaction or command on this thread is over: sends what was kept of it and is not
+    /// sent yet, or forgets it without an `lsn`. Nothing is held.
     pub(crate) fn end_transaction(&self, lsn: Option<Lsn>) {
-        while let Some(group) = HELD.with_borrow_mut(VecDeque::pop_front) {
+        while let Some(aside) = HELD.with_borrow_mut(VecDeque::pop_front) {
             if let Some(lsn) = lsn {
-                self.send_group(group, lsn);
+                self.follow(aside, &mut Telling::new(&self.post, 0, lsn));
             }
         }
         self.post.wake();
     }
 
-    fn send_group(&self, group: Group, lsn: Lsn) {
-        for (client, mut letter) in group {
-            letter.lsn = lsn;
-            self.post.deliver(&client, letter);
+    fn follow(&self, aside: Aside, telling: &mut Telling<'_>) {
+        match aside {
+            Aside::Published(letters) => {
+                for (client, mut letter) in letters {
+                    letter.lsn = telling.lsn();
+                    self.post.deliver(&client, letter);
+                }
+            }
+            // The client may have stopped to track in the same transaction.
+            Aside::Read(id, keys) if self.hooks() & TRACKING != 0 => {
+                for key in keys {
+                    self.tracking.remember(telling, &key, id);
+                }
+            }
+            Aside::Read(..) => {}
         }
     }
 
@@ -220,15 +243,19 @@ impl Hub {
 impl Observer for Hub {
     fn observe(&self, changes: &[Change<'_>], lsn: Lsn) {
         let mut keys: SmallVec<[&[u8]; 8]> = SmallVec::new();
+        let mut telling = Telling::new(&self.post, SOURCE.get(), lsn);
         for change in changes {
             match change {
-                Change::Key(key) => keys.push(key),
+                Change::Key(key) => {
+                    keys.push(key);
+                    self.tracking.invalidate(&mut telling, key);
+                }
                 Change::Aside => {
-                    if let Some(group) = HELD.with_borrow_mut(VecDeque::pop_front) {
-                        self.send_group(group, lsn);
+                    if let Some(aside) = HELD.with_borrow_mut(VecDeque::pop_front) {
+                        self.follow(aside, &mut telling);
                     }
                 }
-                Change::Flushed => self.tracking.invalidate_all(&self.post, lsn),
+                Change::Flushed => self.tracking.invalidate_all(&mut telling),
                 Change::Event {
                     name,
                     database,
@@ -237,10 +264,8 @@ impl Observer for Hub {
                 } => self.publish_event(name, *database, key, lsn),
             }
         }
-        if !keys.is_empty() {
-            let source = SOURCE.get();
-            self.tracking.invalidate(&self.post, &keys, source, lsn);
-        }
+        telling.tell_own();
+        self.tracking.broadcast(&telling, &keys);
     }
 
     fn settle(&self) {

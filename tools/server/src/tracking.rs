@@ -3,9 +3,14 @@
 //! Owns the table of keys that clients have read and that of prefixes they listen to. Does
 //! not know commands. Any thread; the table of keys is cut into parts with a lock each.
 //!
-//! INVARIANT: a client's read of a key is remembered before the key is read. So a change is
-//! either seen by the read, or it finds the client in the table; and since a letter is taken
-//! only between requests, an invalidation never overtakes the reply it is about.
+//! The order of reads and changes is that of the commands, within a transaction or script too:
+//! a client is told of a change if it read the key before, and not if it read the key after.
+//!
+//! INVARIANT: a client's read of a key is remembered under the lock that the key was read
+//! under. So a change is either seen by the read, or it finds the client in the table; and since
+//! a letter is taken only between requests, an invalidation never overtakes the reply it is
+//! about. Only an XREAD that had to wait is remembered a little later, when its client's task
+//! takes the reply.
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher, RandomState};
@@ -61,6 +66,52 @@ impl Tracker {
                 };
                 post.deliver(&self.client, letter);
             }
+        }
+    }
+}
+
+/// What is told of the changes of one command, transaction or script. The client that ran it
+/// hears of them behind everything else, as in the reference.
+pub(crate) struct Telling<'p> {
+    post: &'p Post,
+    /// The client, 0 for none.
+    source: u64,
+    lsn: Lsn,
+    /// What that client is still to be told.
+    own: Vec<(Arc<Tracker>, Arc<Text>)>,
+}
+
+impl<'p> Telling<'p> {
+    pub(crate) const fn new(post: &'p Post, source: u64, lsn: Lsn) -> Self {
+        let own = Vec::new();
+        Self {
+            post,
+            source,
+            lsn,
+            own,
+        }
+    }
+
+    pub(crate) const fn lsn(&self) -> Lsn {
+        self.lsn
+    }
+
+    fn is_own(&self, tracker: &Tracker) -> bool {
+        tracker.client.id == self.source
+    }
+
+    fn tell(&mut self, tracker: &Arc<Tracker>, keys: &Arc<Text>) {
+        if self.is_own(tracker) {
+            self.own.push((Arc::clone(tracker), Arc::clone(keys)));
+        } else {
+            tracker.tell(self.post, keys, self.lsn);
+        }
+    }
+
+    /// Tells the client that ran it, after everything but what is broadcast.
+    pub(crate) fn tell_own(&mut self) {
+        for (tracker, keys) in self.own.drain(..) {
+            tracker.tell(self.post, &keys, self.lsn);
         }
     }
 }
@@ -158,14 +209,19 @@ impl Tracking {
     /// Sets how many keys are remembered at most; 0 is no limit. What is too much is forgotten.
     pub(crate) fn set_most_keys(&self, post: &Post, most: u64) {
         self.most_keys.store(most, Relaxed);
-        while self.is_too_full() && self.give_up(post, None) {}
+        self.shrink(post);
     }
 
     /// Sets what the table of keys may take, in bytes; 0 is no limit. What is too much is
     /// forgotten.
     pub(crate) fn set_most_bytes(&self, post: &Post, most: u64) {
         self.most_bytes.store(most, Relaxed);
-        while self.is_too_full() && self.give_up(post, None) {}
+        self.shrink(post);
+    }
+
+    fn shrink(&self, post: &Post) {
+        let mut telling = Telling::new(post, 0, Lsn::ZERO);
+        while self.is_too_full() && self.give_up(&mut telling, None) {}
     }
 
     fn is_too_full(&self) -> bool {
@@ -202,7 +258,7 @@ impl Tracking {
 
     /// Forgets some key other than `kept`, and tells its readers that it has changed; `false`
     /// if there is none.
-    fn give_up(&self, post: &Post, kept: Option<&[u8]>) -> bool {
+    fn give_up(&self, telling: &mut Telling<'_>, kept: Option<&[u8]>) -> bool {
         // The parts take turns.
         let turn = self.turn.fetch_add(1, Relaxed);
         let surplus = (0..PARTS).find_map(|step| {
@@ -210,7 +266,7 @@ impl Tracking {
             part.keys().find(|other| kept != Some(&***other)).cloned()
         });
         if let Some(key) = &surplus {
-            self.invalidate_read(post, key, 0, Lsn::ZERO);
+            self.forget(telling, key, false);
         }
         surplus.is_some()
     }
@@ -219,9 +275,9 @@ impl Tracking {
         &self.parts[self.parting.hash_one(key) as usize % PARTS]
     }
 
-    /// A client is about to read the key. If that makes too many, the readers of some other
-    /// key are told that it has changed, and it is forgotten.
-    pub(crate) fn remember(&self, post: &Post, key: &[u8], id: u64) {
+    /// A client has read the key. If that makes too many, the readers of some other key are
+    /// told that it has changed, and it is forgotten.
+    pub(crate) fn remember(&self, telling: &mut Telling<'_>, key: &[u8], id: u64) {
         {
             let mut part = self.part(key).lock();
             match part.get_mut(key) {
@@ -235,13 +291,18 @@ impl Tracking {
             self.count_items(1);
         }
         // A long key may take the place of several.
-        while self.is_too_full() && self.give_up(post, Some(key)) {}
+        while self.is_too_full() && self.give_up(telling, Some(key)) {}
     }
 
-    /// Keys have changed by the client `source`, 0 for none: tells who is to hear of it.
-    pub(crate) fn invalidate(&self, post: &Post, keys: &[&[u8]], source: u64, lsn: Lsn) {
-        for key in keys {
-            self.invalidate_read(post, key, source, lsn);
+    /// The key has changed: tells those who have read it.
+    pub(crate) fn invalidate(&self, telling: &mut Telling<'_>, key: &[u8]) {
+        self.forget(telling, key, true);
+    }
+
+    /// These keys have changed: tells those who listen to their prefixes.
+    pub(crate) fn broadcast(&self, telling: &Telling<'_>, keys: &[&[u8]]) {
+        if keys.is_empty() {
+            return;
         }
         let prefixes = self.prefixes.read();
         if prefixes.is_empty() {
@@ -258,53 +319,40 @@ impl Tracking {
                 continue;
             }
             let text = key_list(&rest[..count]);
-            for (id, tracker) in listeners {
-                if !(tracker.is_spared_own && *id == source) {
-                    tracker.tell(post, &text, lsn);
+            for tracker in listeners.values() {
+                if !(tracker.is_spared_own && telling.is_own(tracker)) {
+                    tracker.tell(telling.post, &text, telling.lsn);
                 }
             }
         }
     }
 
-    fn invalidate_read(&self, post: &Post, key: &[u8], source: u64, lsn: Lsn) {
+    /// Forgets who has read the key and tells them; those who are spared their own changes
+    /// not, if it is one.
+    fn forget(&self, telling: &mut Telling<'_>, key: &[u8], is_change: bool) {
         if self.keys() == 0 {
             return;
         }
         let trackers = self.trackers.read();
-        let is_spared = |id: u64| {
-            id == source
-                && trackers
-                    .get(&id)
-                    .is_some_and(|tracker| tracker.is_spared_own)
-        };
-        let mut part = self.part(key).lock();
-        let Some(mut readers) = part.remove(key) else {
+        let Some(readers) = self.part(key).lock().remove(key) else {
             return;
         };
         self.discount_key(key);
         self.discount_items(readers.len());
-        // It is not told, and may have read the key after the change: a transaction, or a read
-        // that met an expired key. So it goes on being a reader.
-        if readers.contains(&source) && is_spared(source) {
-            readers.retain(|id| *id != source);
-            part.insert(key.into(), SmallVec::from_slice(&[source]));
-            self.count_key(key);
-            self.count_items(1);
-        }
-        drop(part);
         let text = key_list(&[key]);
         for id in readers {
             // One that broadcasts by now, or tracks no more, read it before that.
             if let Some(tracker) = trackers.get(&id)
                 && !tracker.is_broadcast
+                && !(is_change && tracker.is_spared_own && telling.is_own(tracker))
             {
-                tracker.tell(post, &text, lsn);
+                telling.tell(tracker, &text);
             }
         }
     }
 
     /// Databases were emptied: all keys have to be forgotten.
-    pub(crate) fn invalidate_all(&self, post: &Post, lsn: Lsn) {
+    pub(crate) fn invalidate_all(&self, telling: &mut Telling<'_>) {
         for part in &self.parts {
             let keys = std::mem::take(&mut *part.lock());
             for (key, readers) in &keys {
@@ -314,7 +362,7 @@ impl Tracking {
         }
         let all = Text::new([]);
         for tracker in self.trackers.read().values() {
-            tracker.tell(post, &all, lsn);
+            telling.tell(tracker, &all);
         }
     }
 }

@@ -226,5 +226,7 @@ impl Beside for Nothing {
         unreachable!("all commands have a handler");
     }
 
-    fn note(&mut self, _: Written<'_>) {}
+    fn note(&mut self, _: Written<'_>) -> bool {
+        false
+    }
 }

@@ -23,10 +23,11 @@ pub trait Aside {
     fn run(&mut self, call: &Call<'_>, is_nested: bool, reply: &mut ReplyBuffer);
     /// The time that commands are measured by, in ns.
     fn now_ns(&self) -> u64;
-    /// A command of a script has run; it took so long. `reply` is its reply.
-    fn note(&mut self, call: &Call<'_>, spent_ns: u64, reply: Written<'_>);
-    /// The next call of the transaction has run; it took so long. `reply` is its reply.
-    fn note_queued(&mut self, call: &Call<'_>, spent_ns: u64, reply: Written<'_>);
+    /// A command of a script has run; it took so long. `reply` is its reply. Whether observers
+    /// are to be told that it ran: see [`thermocline_store::Change::Aside`].
+    fn note(&mut self, call: &Call<'_>, spent_ns: u64, reply: Written<'_>) -> bool;
+    /// As [`Aside::note`], of the next call of the transaction.
+    fn note_queued(&mut self, call: &Call<'_>, spent_ns: u64, reply: Written<'_>) -> bool;
     /// Why a command of a script may not run now.
     fn refusal(&mut self, command: &Command) -> Option<CommandError>;
     /// Whether scripts may run the command in spite of its flags.
@@ -69,9 +70,13 @@ impl Aside for NothingAside {
         0
     }
 
-    fn note(&mut self, _: &Call<'_>, _: u64, _: Written<'_>) {}
+    fn note(&mut self, _: &Call<'_>, _: u64, _: Written<'_>) -> bool {
+        false
+    }
 
-    fn note_queued(&mut self, _: &Call<'_>, _: u64, _: Written<'_>) {}
+    fn note_queued(&mut self, _: &Call<'_>, _: u64, _: Written<'_>) -> bool {
+        false
+    }
 
     fn refusal(&mut self, _: &Command) -> Option<CommandError> {
         None

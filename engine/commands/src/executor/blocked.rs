@@ -7,7 +7,7 @@
 //! it wait until that has happened. Any thread; never called with a shard locked.
 
 use super::route::{Keys, Names, Route};
-use super::{Call, Done, Executor, Handled, Surroundings};
+use super::{Call, Done, Executor, Handled, Manner, Surroundings};
 use crate::blocking::{Block, Nil, Parked};
 use crate::reply::{ReplyBuffer, Version};
 use std::sync::Arc;
@@ -43,7 +43,8 @@ impl ReplyBuffer {
 
 impl Executor {
     /// As [`Executor::run`], but a command that may wait for its keys does, if it finds
-    /// nothing now.
+    /// nothing now. `is_told`: observers are told with [`thermocline_store::Change::Aside`] that it ran or
+    /// waits.
     ///
     /// # Errors
     /// What is missing; nothing was changed or written.
@@ -53,11 +54,16 @@ impl Executor {
     pub fn run_or_park(
         &self,
         call: Call<'_>,
+        is_told: bool,
         reply: &mut ReplyBuffer,
         faults: &FaultSet,
         random: &mut Random,
     ) -> Result<Ran, Fault> {
-        self.run_call(call, true, reply, faults, random)
+        let manner = Manner {
+            may_wait: true,
+            is_told,
+        };
+        self.run_call(call, manner, reply, faults, random)
     }
 
     /// Parks the client of a call that found nothing, while its keys are held.

@@ -226,7 +226,9 @@ impl<'t> Try<'t> {
             }
             if scripted.is_transaction {
                 let spent_ns = self.aside.now_ns().saturating_sub(begun_ns);
-                self.aside.note_queued(call, spent_ns, reply.last(from));
+                if self.aside.note_queued(call, spent_ns, reply.last(from)) {
+                    self.note_aside();
+                }
             }
         }
         let lsn = self.held.take().map(Held::finish).unwrap_or_default();
@@ -245,9 +247,7 @@ impl<'t> Try<'t> {
                 return Err(Stop::Prepare);
             }
             self.aside.run(call, is_nested, reply);
-            if let Some(held) = &mut self.held {
-                held.note_aside();
-            }
+            self.note_aside();
             return Ok(());
         };
         if route.reach.is_whole() && !self.held.as_ref().is_some_and(Held::holds_all) {
@@ -294,6 +294,13 @@ impl<'t> Try<'t> {
             };
             executor.run_handler(route, call, &keys, access, reply, &mut surroundings)
         })
+    }
+
+    /// Tells observers that a call ran now.
+    fn note_aside(&mut self) {
+        if let Some(held) = &mut self.held {
+            held.note_aside();
+        }
     }
 
     /// Runs a step with its keys at hand.
@@ -364,7 +371,9 @@ impl Host for Try<'_> {
         let begun_ns = self.aside.now_ns();
         self.run_call(&call, true, reply)?;
         let spent_ns = self.aside.now_ns().saturating_sub(begun_ns);
-        self.aside.note(&call, spent_ns, reply.last(0));
+        if self.aside.note(&call, spent_ns, reply.last(0)) {
+            self.note_aside();
+        }
         Ok(())
     }
 

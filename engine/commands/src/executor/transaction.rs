@@ -92,7 +92,8 @@ pub trait Beside {
     /// Runs a command that has no handler here; it writes the one reply.
     fn run(&mut self, call: &Call<'_>, reply: &mut ReplyBuffer);
     /// The next of the calls has run, and nothing can take it back. `reply` is its reply.
-    fn note(&mut self, reply: Written<'_>);
+    /// Whether observers are to be told that it ran: see [`thermocline_store::Change::Aside`].
+    fn note(&mut self, reply: Written<'_>) -> bool;
 }
 
 /// A call with its route and its keys' places among the names.
@@ -217,7 +218,9 @@ impl Executor {
                     self.run_step(route, step, &mut access, reply, &mut surroundings);
                 }
             }
-            beside.note(reply.last(from));
+            if beside.note(reply.last(from)) {
+                access.note_aside();
+            }
         }
         let lsn = access.commit();
         Ok(Tried::Ran(Done { lsn }))

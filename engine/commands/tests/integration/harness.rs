@@ -202,9 +202,9 @@ impl Client {
             arguments: &request,
         };
         let mut reply = ReplyBuffer::new(self.version);
-        let ran = self
-            .executor
-            .run_or_park(call, &mut reply, &FaultSet::new(), &mut self.random);
+        let ran =
+            self.executor
+                .run_or_park(call, false, &mut reply, &FaultSet::new(), &mut self.random);
         match ran.expect("nothing is cold") {
             Ran::Parked(parked) => parked,
             Ran::Done(_) => panic!("does not wait: {}", reply.as_bytes().escape_ascii()),
@@ -251,9 +251,10 @@ impl Beside for Counting {
         reply.simple("OTHER");
     }
 
-    fn note(&mut self, reply: Written<'_>) {
+    fn note(&mut self, reply: Written<'_>) -> bool {
         assert!(!reply.is_empty());
         self.told += 1;
+        false
     }
 }
 

@@ -179,7 +179,7 @@ impl Access<'_, '_> {
             let expiry = self.peek_key(key).and_then(|entry| entry.expiry);
             if expiry.is_some_and(|expiry| expiry < self.now) {
                 self.keys[key].is_hidden = true;
-                if self.store.may_remove_expired() {
+                if self.store.may_remove() {
                     self.remove_hidden(key);
                 }
             }
@@ -189,10 +189,10 @@ impl Access<'_, '_> {
     /// Removes a key that has expired and is still there, before it is written.
     pub(super) fn remove_hidden(&mut self, id: usize) {
         if std::mem::take(&mut self.keys[id].is_hidden) {
+            self.notify_of(id, EventClass::Expired, "expired");
             self.delete_key(id);
             let guard = self.keys[id].guard;
             self.guards[guard].shard.counters.expired += 1;
-            self.notify_of(id, EventClass::Expired, "expired");
         }
     }
 }

@@ -365,7 +365,7 @@ impl<'s> Held<'s> {
         self.guards.len() == self.store.shards.len()
     }
 
-    /// Tells observers that a command that is none of the store's ran now.
+    /// As [`Access::note_aside`].
     pub fn note_aside(&mut self) {
         if self.store.observed.wants_any() {
             self.changes.push(OwnedChange::Aside);

@@ -184,7 +184,7 @@ impl<'s, 'k> Access<'s, 'k> {
         }
     }
 
-    /// Tells observers that a command that is none of the store's ran now.
+    /// Tells observers that a command ran now: see [`Change::Aside`].
     pub fn note_aside(&mut self) {
         if self.store.observed.wants_any() {
             self.changes.push(Change::Aside);

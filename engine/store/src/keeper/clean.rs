@@ -27,7 +27,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 use thermocline_base::bugs::{Bug, is_planted};
 use thermocline_base::limits::PAGE_BYTES;
-use thermocline_base::{DatabaseId, KeyHash};
+use thermocline_base::{DatabaseId, KeyHash, UnixMillis};
 use thermocline_disk::{AlignedBuffer, File};
 
 /// How much is read at a time.
@@ -76,7 +76,13 @@ impl Keeper {
         if store.clock.monotonic() < self.cleaning_rests_until {
             return false;
         }
-        let now = store.now();
+        // While what has expired has to stay it is no garbage, and a segment full of it would be
+        // written anew again and again: at no time has anything expired then.
+        let now = if store.may_remove() {
+            store.now()
+        } else {
+            UnixMillis(i64::MIN)
+        };
         let victim = store.volume.with_table(|table| {
             let due = table.cleaning_due(now);
             due.then(|| table.victim(now))
@@ -247,13 +253,12 @@ impl Keeper {
                 && frequency == 0
                 && record.database != DatabaseId::SYSTEM
                 && evicts(&store, record.expiry.is_some());
-            let cause = if has_expired && store.may_remove_expired() {
+            let cause = if has_expired {
                 Some(Cause::Expired)
-            } else if is_evicted && store.log.has_room() {
-                Some(Cause::Evicted)
             } else {
-                None
+                is_evicted.then_some(Cause::Evicted)
             };
+            let cause = cause.filter(|_| store.may_remove());
             if is_cold && let Some(cause) = cause {
                 let (database, key) = (record.database, record.key);
                 Self::delete_slot(&store, &mut shard, database, position, key, cause);

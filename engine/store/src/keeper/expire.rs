@@ -22,7 +22,7 @@ impl Keeper {
     /// Looks around for a short while.
     pub(super) fn expire(&mut self) {
         let store = std::sync::Arc::clone(&self.store);
-        if !store.settings.active_expire() {
+        if !store.settings.active_expire() || !store.may_remove() {
             return;
         }
         let begun = store.clock.monotonic();
@@ -79,7 +79,7 @@ fn expire_segment(
             .and_then(|table| table.record(position)?.expiry());
         let Some(expiry) = expiry else { continue };
         met += 1;
-        if expiry < now && store.may_remove_expired() {
+        if expiry < now && store.may_remove() {
             Keeper::delete_hot(store, shard, database, position, Cause::Expired);
             expired += 1;
         }

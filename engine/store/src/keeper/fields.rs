@@ -38,7 +38,10 @@ impl Keeper {
     pub(super) fn expire_fields(&mut self) {
         let store = std::sync::Arc::clone(&self.store);
         let begun = store.clock.monotonic();
-        if !store.settings.active_expire() || begun < self.fields.rests_until {
+        // While nothing may be removed the search does not go on: having met what it has to
+        // leave, it would rest for long.
+        if !store.settings.active_expire() || begun < self.fields.rests_until || !store.may_remove()
+        {
             return;
         }
         let mut due = Vec::new();
@@ -106,7 +109,7 @@ fn due_hashes(
 fn delete_expired(store: &Store, database: u8, key: &[u8]) {
     let names = [KeyName { database, key }];
     let faults = FaultSet::new();
-    while store.may_remove_expired() && store.log.failure().is_none() {
+    while store.may_remove() && store.log.failure().is_none() {
         // A key that sank meanwhile is left alone.
         let Ok(mut access) = store.access(&names, &faults) else {
             return;

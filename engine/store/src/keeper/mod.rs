@@ -90,9 +90,6 @@ impl Cause {
             Self::Evicted => (EventClass::Evicted, "evicted"),
         };
         let mut changes: SmallVec<[Change<'_>; 2]> = SmallVec::new();
-        if store.observed.wants_changes() {
-            changes.push(Change::Key(key));
-        }
         if store.observed.wants(class)
             && let Some(database) = store.number(database)
         {
@@ -102,6 +99,14 @@ impl Cause {
                 database,
                 key,
             });
+        }
+        if store.observed.wants_changes() {
+            // In the order of the reference, which tells of an expiry before the change.
+            let place = match self {
+                Self::Expired => changes.len(),
+                Self::Evicted => 0,
+            };
+            changes.insert(place, Change::Key(key));
         }
         if !changes.is_empty() {
             store.observed.tell(&changes, lsn);

@@ -54,7 +54,8 @@ impl Keeper {
                 Ok(false) | Err(WriteError::Full) => self.evict() || self.compact(),
                 Err(_) => self.compact(),
             };
-            store.control.note_relief(freed);
+            // What has to stay for a while is no reason to refuse writes.
+            store.control.note_relief(freed || store.keys_stay());
             store.memory.freed.notify_waiters();
             if !freed {
                 self.relief_rests_until = store.clock.monotonic() + REST;
@@ -121,7 +122,7 @@ impl Keeper {
     fn evict(&mut self) -> bool {
         let store = std::sync::Arc::clone(&self.store);
         let policy = store.settings.policy();
-        if policy == Policy::NoEviction {
+        if policy == Policy::NoEviction || store.keys_stay() {
             return false;
         }
         let mut steps_left = steps(&store);
@@ -301,7 +302,7 @@ fn evict_segment(
         victims.truncate(victims.len().div_ceil(4));
     }
     for (position, _) in victims {
-        if !store.log.has_room() {
+        if !store.may_remove() {
             break;
         }
         Keeper::delete_hot(store, shard, database, position, Cause::Evicted);

@@ -13,6 +13,7 @@ mod offline;
 mod power;
 mod quick;
 mod restart;
+mod stay;
 mod tail;
 mod taken_back;
 mod waiting;

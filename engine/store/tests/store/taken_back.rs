@@ -2,9 +2,9 @@
 //! too, and nobody hears of it before it stays.
 
 use crate::support::{Held as Value, Opened};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 use thermocline_base::Lsn;
 use thermocline_store::{Access, Change, FaultSet, Held, KeyName, Observer, Store};
 use thermocline_wal::Policy;
@@ -231,6 +231,13 @@ fn who_watches_a_key_is_told_of_its_change_before_a_swap_and_a_flush() {
     assert_eq!(watched.flagged(), [true, true, false]);
 }
 
+/// Whether a thread, by its directory, waits for something.
+fn sleeps(thread: &Path) -> bool {
+    let text = std::fs::read_to_string(thread.join("stat")).unwrap();
+    let (_, after_name) = text.rsplit_once(')').expect("the name is in brackets");
+    after_name.trim_start().starts_with('S')
+}
+
 #[test]
 fn statistics_know_nothing_of_a_flush_that_is_taken_back() {
     let watched = watched();
@@ -239,9 +246,17 @@ fn statistics_know_nothing_of_a_flush_that_is_taken_back() {
     assert_eq!(expected, 3);
     let held = flush(begin(store), None);
     std::thread::scope(|scope| {
-        let asked = scope.spawn(|| store.statistics().databases[0].keys);
-        // It waits for a shard by then, or will ask after the end.
-        std::thread::park_timeout(Duration::from_millis(50));
+        let (tell, told) = std::sync::mpsc::channel();
+        let asked = scope.spawn(move || {
+            tell.send(std::fs::read_link("/proc/thread-self").unwrap())
+                .unwrap();
+            store.statistics().databases[0].keys
+        });
+        // All it can wait for is a shard.
+        let thread = Path::new("/proc").join(told.recv().unwrap());
+        while !sleeps(&thread) {
+            std::thread::yield_now();
+        }
         held.rollback();
         assert_eq!(asked.join().unwrap(), expected);
     });

@@ -132,16 +132,16 @@ fn pause(invocation: &mut Invocation<'_>) -> CommandResult {
     let timeout_ms = timeout_ms(invocation.server, invocation.arguments[2])?.min(u64::MAX >> 2);
     let server = invocation.server;
     let until_ms = server.pause.begin(server.now_ms() + timeout_ms, scope);
-    // While writes wait the data stay as they are: what expires is hidden.
+    // While writes wait the data stay as they are: what expires is hidden, and nothing evicted.
     let settings = server.store.settings();
-    settings.set_expired_stay_until_ms(until_ms);
+    settings.set_keys_stay_until_ms(until_ms);
     invocation.ok()
 }
 
 fn unpause(invocation: &mut Invocation<'_>) -> CommandResult {
     invocation.server.pause.end();
     let settings = invocation.server.store.settings();
-    settings.set_expired_stay_until_ms(0);
+    settings.set_keys_stay_until_ms(0);
     invocation.ok()
 }
 

@@ -266,10 +266,15 @@ fn command_of(invocation: &Invocation<'_>, client: &Client) -> &'static str {
     thermocline_commands::table::find(invocation.arguments).map_or("NULL", |found| found.name)
 }
 
+/// Whether nobody has killed the client: one that was is gone, though its task may not have
+/// heard of it yet.
+fn is_there(client: &Arc<Client>) -> bool {
+    client.end() != End::Now
+}
+
 fn list(invocation: &mut Invocation<'_>) -> CommandResult {
     let mut clients = chosen(invocation, 2, false)?;
-    // One that was killed is gone, though its task may not have heard of it yet.
-    clients.retain(|client| client.end() != End::Now);
+    clients.retain(is_there);
     let now_ns = invocation.server.now_ns();
     let mut text = String::new();
     for client in clients {
@@ -294,13 +299,15 @@ fn kill(invocation: &mut Invocation<'_>) -> CommandResult {
     let clients = if by_address {
         let address = invocation.text(2);
         let mut clients = invocation.server.clients.all();
-        clients.retain(|client| client.address == address);
+        clients.retain(|client| client.address == address && is_there(client));
         if clients.is_empty() {
             return Err(CommandError::NoSuchClient.into());
         }
         clients
     } else {
-        chosen(invocation, 2, true)?
+        let mut clients = chosen(invocation, 2, true)?;
+        clients.retain(is_there);
+        clients
     };
     let mut outcome = Outcome::Done;
     for client in &clients {

@@ -14,10 +14,11 @@ use thermocline_commands::{Beside, Call, CommandError, Executor, ReplyBuffer, Wa
 use thermocline_store::{Fault, FaultSet, Statistics};
 
 use super::books::Booked;
+use super::hooks::remember_later;
 use super::script::Ended;
 use super::{Runner, Step};
 use crate::commands::{Invocation, Outcome, Refusal, Wait, select_argument};
-use crate::hub::{Hub, MONITOR, TRACKING};
+use crate::hub::{Hub, MONITOR};
 use crate::registry::{self, Runs};
 use crate::server::Server;
 use crate::session::{Session, Transaction};
@@ -136,9 +137,8 @@ impl Runner {
         } else {
             Statistics::default()
         };
-        if self.server.hub.hooks() & TRACKING != 0 {
-            self.before_tracked_queue(&calls);
-        }
+        // CLIENT TRACKING may be among the calls.
+        Hub::set_source(self.session.client.id);
         let watch = std::mem::take(&mut self.session.watch);
         let names = watch.names();
         let mut around = Around {
@@ -151,6 +151,7 @@ impl Runner {
             snapshot,
             noted_ns: self.server.now_ns(),
             booked: Vec::with_capacity(calls.len()),
+            calls: &calls,
         };
         let ran = self.executor.run_transaction(
             &calls,
@@ -185,9 +186,6 @@ impl Runner {
 
     /// As [`Runner::run_queue`], of a queue that holds scripts.
     fn run_scripted_queue(&mut self, calls: &[Call<'_>]) -> Result<Ended, Fault> {
-        if self.server.hub.hooks() & TRACKING != 0 {
-            self.before_tracked_queue(calls);
-        }
         let watch = std::mem::take(&mut self.session.watch);
         let names = watch.names();
         let watched = (!names.is_empty()).then_some(Watched {
@@ -261,6 +259,7 @@ struct Around<'a> {
     /// When the call before ended, or all began.
     noted_ns: u64,
     booked: Vec<Booked>,
+    calls: &'a [Call<'a>],
 }
 
 impl Beside for Around<'_> {
@@ -280,10 +279,12 @@ impl Beside for Around<'_> {
         run_holding(invocation, call.command);
     }
 
-    fn note(&mut self, reply: Written<'_>) {
+    fn note(&mut self, reply: Written<'_>) -> bool {
+        let call = self.calls.get(self.booked.len());
         let now_ns = self.server.now_ns();
         let spent_ns = now_ns.saturating_sub(self.noted_ns);
         self.noted_ns = now_ns;
         self.booked.push(Booked::new(spent_ns, reply));
+        call.is_some_and(|call| remember_later(self.session, call.command, call.arguments))
     }
 }

@@ -4,15 +4,14 @@
 //! Owns when each happens around a request; every one stands behind one test of a flag. The
 //! connection's task.
 
+use thermocline_commands::Executor;
 use thermocline_commands::table::{self, Command, Flag};
-use thermocline_commands::{Call, Executor};
 
 use super::Runner;
 use super::books::redacted;
 use crate::commands::{is_shown_to_monitors, monitor_line};
 use crate::hub::Hub;
 use crate::registry;
-use crate::server::Server;
 use crate::session::{CachingMode, Session};
 
 impl Runner {
@@ -22,21 +21,11 @@ impl Runner {
         self.lsn = self.lsn.max(self.session.heard_lsn);
     }
 
-    /// Before a command runs, while some client tracks. A command that runs again after a
-    /// fault comes here again: what it reads then is what is remembered.
-    pub(super) fn before_tracked(&mut self, command: &Command, words: &[&[u8]]) {
+    /// Before a command runs, while some client tracks. Whether the store has to tell that it
+    /// ran, for it reads what is tracked.
+    pub(super) fn before_tracked(&mut self, command: &Command, words: &[&[u8]]) -> bool {
         Hub::set_source(self.session.client.id);
-        if self.session.tracking.is_none() || command.name == "exec" {
-            return;
-        }
-        self.remember_keys(command, words);
-    }
-
-    /// Before EXEC runs what was queued, while some client tracks.
-    pub(super) fn before_tracked_queue(&mut self, calls: &[Call<'_>]) {
-        for call in calls {
-            self.remember_keys(call.command, call.arguments);
-        }
+        remember_later(&self.session, command, words)
     }
 
     /// After a request of a session that tracks: CLIENT CACHING holds for the command after
@@ -50,14 +39,6 @@ impl Runner {
         {
             tracking.is_caching_named = false;
         }
-    }
-
-    fn remember_keys(&self, command: &Command, words: &[&[u8]]) {
-        let remembering = Remembering {
-            server: &self.server,
-            session: &self.session,
-        };
-        remembering.remember_keys(command, words);
     }
 
     /// After a command ran, while some client monitors; `database` is the one chosen then.
@@ -84,35 +65,32 @@ impl Runner {
     }
 }
 
-/// What it takes to remember which keys a client has read.
-pub(super) struct Remembering<'r> {
-    pub(super) server: &'r Server,
-    pub(super) session: &'r Session,
-}
-
-impl Remembering<'_> {
-    pub(super) fn remember_keys(&self, command: &Command, words: &[&[u8]]) {
-        let Some(tracking) = &self.session.tracking else {
-            return;
-        };
-        let is_wanted = match tracking.mode {
-            CachingMode::Always => true,
-            CachingMode::OptIn => tracking.is_caching_named,
-            CachingMode::OptOut => !tracking.is_caching_named,
-        };
-        if tracking.tracker.is_broadcast || !is_wanted || !command.flags.contains(Flag::Readonly) {
-            return;
-        }
-        // A script reads what its commands read, not what it names.
-        if Executor::is_scripted(command) {
-            return;
-        }
-        let (hub, id) = (&self.server.hub, self.session.client.id);
-        for range in table::request_keys(command, words) {
-            for position in range.positions() {
-                hub.tracking.remember(&hub.post, words[position], id);
-            }
-        }
-        hub.post.wake();
+/// Has the keys that the command reads remembered, once the store tells that it ran, as far
+/// as they are tracked for the session. Whether there are any.
+pub(super) fn remember_later(session: &Session, command: &Command, words: &[&[u8]]) -> bool {
+    let Some(tracking) = &session.tracking else {
+        return false;
+    };
+    let is_wanted = match tracking.mode {
+        CachingMode::Always => true,
+        CachingMode::OptIn => tracking.is_caching_named,
+        CachingMode::OptOut => !tracking.is_caching_named,
+    };
+    // A script reads what its commands read, not what it names.
+    if tracking.tracker.is_broadcast
+        || !is_wanted
+        || !command.flags.contains(Flag::Readonly)
+        || Executor::is_scripted(command)
+    {
+        return false;
     }
+    let mut keys: Vec<Box<[u8]>> = Vec::new();
+    for range in table::request_keys(command, words) {
+        keys.extend(range.positions().map(|position| words[position].into()));
+    }
+    if keys.is_empty() {
+        return false;
+    }
+    Hub::remember_later(session.client.id, keys);
+    true
 }

@@ -9,6 +9,7 @@ use thermocline_commands::{Parked, ReplyBuffer};
 use thermocline_store::Fault;
 
 use super::Runner;
+use super::hooks::remember_later;
 
 /// What became of a turn.
 pub(crate) enum Resumed {
@@ -65,6 +66,10 @@ impl Runner {
         self.lsn = self.lsn.max(lsn);
         self.started_ns = Some(self.now_ns);
         let words: Vec<&[u8]> = parked.arguments().collect();
+        // What it read when it began to wait is forgotten with the change it waited for.
+        if remember_later(&self.session, parked.command(), &words) {
+            self.server.hub.end_transaction(Some(lsn));
+        }
         self.finish_wait(parked.command(), &words, place);
     }
 }

@@ -20,9 +20,9 @@ use thermocline_store::{Fault, FaultSet, Statistics};
 use super::Runner;
 use super::books::{Booked, Remarkable};
 use super::exec::run_holding;
-use super::hooks::Remembering;
+use super::hooks::remember_later;
 use crate::commands::{Invocation, select_argument};
-use crate::hub::{Hub, MONITOR, TRACKING};
+use crate::hub::{Hub, MONITOR};
 use crate::registry;
 use crate::server::Server;
 use crate::session::Session;
@@ -162,16 +162,17 @@ impl Aside for Surroundings<'_> {
         self.server.now_ns()
     }
 
-    fn note_queued(&mut self, call: &Call<'_>, spent_ns: u64, reply: Written<'_>) {
+    fn note_queued(&mut self, call: &Call<'_>, spent_ns: u64, reply: Written<'_>) -> bool {
         self.note_remarkable(call, spent_ns, reply, call.arguments);
         let mut booked = Booked::new(spent_ns, reply);
         if std::mem::take(&mut self.notes.is_error_counted) {
             booked.error = None;
         }
         self.notes.booked.push(booked);
+        remember_later(self.session, call.command, call.arguments)
     }
 
-    fn note(&mut self, call: &Call<'_>, spent_ns: u64, reply: Written<'_>) {
+    fn note(&mut self, call: &Call<'_>, spent_ns: u64, reply: Written<'_>) -> bool {
         // The request is the script's, whatever words it gives its commands.
         self.note_remarkable(call, spent_ns, reply, &[]);
         let number = registry::number(call.command);
@@ -193,13 +194,7 @@ impl Aside for Surroundings<'_> {
                 words,
             });
         }
-        if hooks & TRACKING != 0 {
-            let remembering = Remembering {
-                server: self.server,
-                session: self.session,
-            };
-            remembering.remember_keys(call.command, call.arguments);
-        }
+        remember_later(self.session, call.command, call.arguments)
     }
 
     fn refusal(&mut self, command: &Command) -> Option<CommandError> {
@@ -250,9 +245,7 @@ impl Runner {
             let now = *self.script_now.get_or_insert(now);
             self.faults.set_now(Some(now));
         }
-        if self.server.hub.hooks() & TRACKING != 0 {
-            Hub::set_source(self.session.client.id);
-        }
+        Hub::set_source(self.session.client.id);
         let mut surroundings = Surroundings {
             server: &self.server,
             session: &mut self.session,

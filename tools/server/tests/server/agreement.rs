@@ -363,20 +363,3 @@ fn there_are_no_modules_and_none_is_loaded() {
     let aborted = "-EXECABORT Transaction discarded because of previous errors.";
     assert_eq!(raw.ask("exec"), aborted);
 }
-
-#[test]
-fn what_expires_while_writes_are_paused_goes_when_they_go_on() {
-    let daemon = Daemon::start(&[]);
-    let mut raw = daemon.connect();
-    // One is read meanwhile, and the other is what the expiry would find by itself.
-    assert_eq!(raw.ask("set read 1 px 500"), "+OK");
-    assert_eq!(raw.ask("set left 1 px 500"), "+OK");
-    assert_eq!(raw.ask("client pause 60000 write"), "+OK");
-    eventually(&":0".to_owned(), || raw.ask("exists read"));
-    std::thread::sleep(std::time::Duration::from_millis(300));
-    let expired = |raw: &mut Raw| field(&raw.bulk("info stats"), "expired_keys").to_owned();
-    assert_eq!(expired(&mut raw), "0");
-    assert_eq!(raw.ask("client unpause"), "+OK");
-    eventually(&"2".to_owned(), || expired(&mut raw));
-    assert_eq!(raw.ask("dbsize"), ":0");
-}

@@ -200,49 +200,6 @@ fn sinking_is_told_to_nobody_and_eviction_is() {
 }
 
 #[test]
-fn an_invalidation_never_comes_before_the_reply_it_is_about() {
-    let daemon = Daemon::start(&[]);
-    let mut tracker = daemon.connect();
-    tracker.send("hello 3\r\n");
-    while tracker.line() != "modules" {}
-    tracker.expect("*0\r\n");
-    assert_eq!(tracker.ask("client tracking on"), "+OK");
-    const ROUNDS: u32 = 3000;
-    std::thread::scope(|scope| {
-        let mut writer = daemon.connect();
-        scope.spawn(move || {
-            for number in 1..=ROUNDS {
-                assert_eq!(writer.ask(&format!("set n {number}")), "+OK");
-            }
-        });
-        // A cache as a client keeps it: what it holds and was not told to forget is the last
-        // value once the writer is done.
-        let mut cached = String::new();
-        while cached != ROUNDS.to_string() {
-            tracker.send("get n\r\n");
-            let mut is_answered = false;
-            cached.clear();
-            while !is_answered || !cached.is_empty() {
-                match tracker.line().as_str() {
-                    ">2" => {
-                        tracker.expect("$10\r\ninvalidate\r\n*1\r\n$1\r\nn\r\n");
-                        cached.clear();
-                    }
-                    "_" => is_answered = true,
-                    _ => {
-                        is_answered = true;
-                        cached = tracker.line();
-                        if cached == ROUNDS.to_string() {
-                            break;
-                        }
-                    }
-                }
-            }
-        }
-    });
-}
-
-#[test]
 fn too_many_tracked_keys_are_forgotten_with_a_word() {
     let daemon = Daemon::start(&["--tracking-table-max-keys", "10"]);
     let mut tracker = daemon.connect();

@@ -102,7 +102,7 @@ fn unescaped(text: &str) -> String {
 }
 
 fn compare(recording: &str) {
-    let daemon = Daemon::start(&[]);
+    let daemon = Daemon::start(&["--enable-debug-command", "yes"]);
     let mut stage = Stage {
         daemon: &daemon,
         connections: BTreeMap::new(),
@@ -132,6 +132,11 @@ fn channels_are_those_of_valkey() {
 #[test]
 fn client_side_caching_is_that_of_valkey() {
     compare(include_str!("transcripts/tracking.txt"));
+}
+
+#[test]
+fn changes_and_reads_of_one_transaction_are_told_of_as_in_valkey() {
+    compare(include_str!("transcripts/tracking_order.txt"));
 }
 
 #[test]

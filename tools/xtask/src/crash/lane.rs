@@ -182,33 +182,44 @@ impl<'a> Lane<'a> {
         let is_long = self.policy == Policy::Everysec && self.random.chance(LONG_ONE_IN);
         let delay = self.between(if is_long { LONG_MS } else { LOAD_MS });
         let drawn = self.random.below(POINTS.len() as u64 * 2) as usize;
+        let point = POINTS.get(drawn);
         let data = self.directory.join("data");
+        let early = match point {
+            Some(point) if point.is_early => Watch::new(*point, &data)?,
+            _ => None,
+        };
         let killed = AtomicBool::new(false);
         let port = server.port();
         let mut client = server.client()?;
-        let (killed_at, information, came) = std::thread::scope(|scope| {
+        let mut information = client.info()?;
+        let wait = || -> Result<bool, BenchError> {
+            if let Some(early) = early {
+                return early.wait(delay + POINT_LIMIT);
+            }
+            std::thread::sleep(delay);
+            // Not between the named moment and the kill.
+            information = client.info()?;
+            // The folder may be one that the first of its files makes.
+            match point.map_or(Ok(None), |point| Watch::new(*point, &data))? {
+                Some(watch) => watch.wait(POINT_LIMIT),
+                None => Ok(false),
+            }
+        };
+        let (killed_at, came) = std::thread::scope(|scope| {
             for writer in &mut self.writers {
                 scope.spawn(|| writer.run(port, &killed));
             }
-            std::thread::sleep(delay);
-            let information = client.info();
-            let came = POINTS.get(drawn).map_or(Ok(false), |point| {
-                // The folder may be one that the first of its files makes.
-                match Watch::new(*point, &data)? {
-                    Some(watch) => watch.wait(POINT_LIMIT),
-                    None => Ok(false),
-                }
-            });
+            let came = wait();
             let killed_at = Instant::now();
             killed.store(true, Ordering::SeqCst);
             server.kill();
-            (killed_at, information, came)
+            (killed_at, came)
         });
         self.fail_on_problems(server)?;
         if came? {
             self.work.at_points[drawn] += 1;
         }
-        self.add_work(&information?);
+        self.add_work(&information);
         Ok(killed_at)
     }
 

@@ -20,39 +20,53 @@ pub(super) struct Point {
     pub(super) name: &'static str,
     /// The folder in the data directory.
     folder: &'static str,
-    /// How the file's name begins.
-    file: &'static str,
+    /// How the name of the file in it begins; `None` for the folder itself.
+    file: Option<&'static str>,
     flags: WatchFlags,
+    /// Whether it comes with the first writes of a daemon and seldom later, so that it is
+    /// waited for from there on.
+    pub(super) is_early: bool,
 }
 
 /// All of them.
 pub(super) const POINTS: [Point; 5] = [
-    point("an image was begun", "image", "", WatchFlags::CREATE),
-    point("an old image was removed", "image", "", WatchFlags::DELETE),
+    point("an image was begun", "image", Some(""), WatchFlags::CREATE),
+    point(
+        "an old image was removed",
+        "image",
+        Some(""),
+        WatchFlags::DELETE,
+    ),
     point(
         "a new manifest was begun",
         "",
-        "manifest.tmp",
+        Some("manifest.tmp"),
         WatchFlags::CREATE,
     ),
     point(
         "the manifest was replaced",
         "",
-        "manifest",
+        Some("manifest"),
         WatchFlags::MOVED_TO,
     ),
-    point(
-        "a segment of the tier was begun",
-        "tier",
-        "",
-        WatchFlags::CREATE,
-    ),
+    // Nearly all segments begin in a file that is there from an earlier life. Once it serves, the
+    // daemon opens the folder for one thing only: to make the name of a segment's file durable,
+    // once for each, before anything is written to it.
+    Point {
+        is_early: true,
+        ..point(
+            "a segment of the tier was begun",
+            "tier",
+            None,
+            WatchFlags::OPEN,
+        )
+    },
 ];
 
 const fn point(
     name: &'static str,
     folder: &'static str,
-    file: &'static str,
+    file: Option<&'static str>,
     flags: WatchFlags,
 ) -> Point {
     Point {
@@ -60,6 +74,7 @@ const fn point(
         folder,
         file,
         flags,
+        is_early: false,
     }
 }
 
@@ -103,8 +118,12 @@ impl Watch {
             }
             let mut reader = inotify::Reader::new(&self.notices, &mut buffer);
             while let Ok(notice) = reader.next() {
-                let name = notice.file_name().map_or(&[][..], |name| name.to_bytes());
-                if name.starts_with(self.point.file.as_bytes()) {
+                let is_it = match (self.point.file, notice.file_name()) {
+                    (Some(begin), Some(name)) => name.to_bytes().starts_with(begin.as_bytes()),
+                    (None, None) => true,
+                    _ => false,
+                };
+                if is_it {
                     return Ok(true);
                 }
                 if reader.is_buffer_empty() {
@@ -134,6 +153,21 @@ mod tests {
             directory.path().join("manifest"),
         )
         .expect("a rename");
+        assert!(watch.wait(soon).expect("a wait"));
+    }
+
+    #[test]
+    fn a_segment_begins_when_its_folder_is_opened_and_not_with_a_file_in_it() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let tier = directory.path().join("tier");
+        std::fs::create_dir(&tier).expect("a folder");
+        let watch = Watch::new(POINTS[4], directory.path()).expect("a watch");
+        let watch = watch.expect("its folder is there");
+        std::fs::write(tier.join("00001.segment"), b"").expect("a file");
+        let soon = Duration::from_millis(20);
+        assert!(!watch.wait(soon).expect("a wait"));
+        let folder = std::fs::File::open(&tier).expect("it is there");
+        folder.sync_all().expect("it is synced");
         assert!(watch.wait(soon).expect("a wait"));
     }
 }
