@@ -30,4 +30,4 @@ pub use executor::{
 };
 pub use reply::{Mark, ReplyBuffer, Version, Written};
 pub use reply_room::ReplyRoom;
-pub use scripts::Scripts;
+pub use scripts::{MachineLease, Scripts};

@@ -16,7 +16,7 @@ use thermocline_commands::blocking::Waiters;
 use thermocline_commands::executor::{Call, Executor};
 use thermocline_commands::reply::{ReplyBuffer, Version};
 use thermocline_commands::scripts::{LIBRARIES, library_name};
-use thermocline_commands::{NothingAside, Scripted, table};
+use thermocline_commands::{MachineLease, NothingAside, Scripted, table};
 use thermocline_disk::{BackendChoice, Disk};
 use thermocline_store::{
     Admission, Fault, FaultSet, KeyName, PageReader, SYSTEM_DATABASE, Store, StoreOptions, manifest,
@@ -281,9 +281,9 @@ impl Target {
             is_paused: false,
             seed: self.random.next_u64(),
         };
-        let mut aside = NothingAside::default();
+        let (mut aside, mut lease) = (NothingAside::default(), MachineLease::default());
         while let Err(fault) =
-            (self.executor).run_scripted(scripted, &mut reply, &faults, &mut aside)
+            (self.executor).run_scripted(scripted, &mut reply, &faults, &mut aside, &mut lease)
         {
             self.satisfy(fault, &mut faults)?;
         }

@@ -307,6 +307,7 @@ impl Connection {
     fn run_batch(&mut self) -> Stop {
         let begun_ns = self.runner.now_ns();
         let stop = self.run_requests(begun_ns);
+        self.runner.end_lease();
         let spent_ns = self.runner.now_ns().saturating_sub(begun_ns);
         self.thread.turns.note(&mut self.pace, spent_ns);
         stop

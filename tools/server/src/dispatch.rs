@@ -18,7 +18,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use thermocline_base::{Lsn, Random};
 use thermocline_commands::table::{self, Command, Flag};
 use thermocline_commands::{
-    Call, CommandError, Executor, Mark, Parked, Ran, ReplyBuffer, Version, executor,
+    Call, CommandError, Executor, MachineLease, Mark, Parked, Ran, ReplyBuffer, Version, executor,
 };
 use thermocline_store::{Admission, Fault, FaultSet};
 use tracing::warn;
@@ -83,6 +83,8 @@ pub(crate) struct Runner {
     /// Commands run since the counters were last written.
     pub(crate) answered: u64,
     executor: Executor,
+    /// Of the scripts of a batch.
+    lease: MachineLease,
     bulk_bytes: u64,
     random: Random,
     /// The end of the previous request: the start of the next.
@@ -124,6 +126,7 @@ impl Runner {
             verdict: None,
             answered: 0,
             executor: executor_for(server, bulk_bytes),
+            lease: MachineLease::default(),
             bulk_bytes,
             random: Random::new(server.seed()),
             now_ns: 0,
@@ -137,6 +140,11 @@ impl Runner {
             is_error_counted: false,
             plain: None,
         }
+    }
+
+    /// Behind a batch: others may have the machine of the scripts.
+    pub(crate) fn end_lease(&mut self) {
+        self.lease = MachineLease::default();
     }
 
     /// Before a batch or after a wait: takes the time and what changed meanwhile.

@@ -37,6 +37,7 @@ pub(crate) fn run(
         runner.refresh();
         runner.is_patient = true;
         let step = runner.step(Some(command), &words);
+        runner.end_lease();
         runner.is_patient = false;
         server.scripts.end_long();
         server.gate.open(&server.store);

@@ -13,7 +13,7 @@ use super::transaction::Databases;
 use super::{Call, Done, Executor, Handled, Surroundings, Watched};
 use crate::error::CommandError;
 use crate::reply::ReplyBuffer;
-use crate::scripts::{self, Host, LogLevel, Stop, is_of_scripts};
+use crate::scripts::{self, Host, LogLevel, MachineLease, Stop, is_of_scripts};
 use crate::table::Command;
 use std::sync::atomic::Ordering;
 use thermocline_base::Random;
@@ -91,8 +91,8 @@ impl Executor {
         let Some(kept) = kept else {
             return Ok(());
         };
-        if let Some(mut slot) = self.scripts.machine() {
-            let machine = self.scripts.made(&mut slot).map_err(Fault::Damaged)?;
+        if let Some(slot) = self.scripts.machine(&mut MachineLease::default()) {
+            let machine = self.scripts.made(slot).map_err(Fault::Damaged)?;
             machine.load_kept(Some(&kept));
             self.scripts.note(machine);
         }
@@ -100,7 +100,7 @@ impl Executor {
     }
 
     /// Runs a script, or a transaction that holds scripts, or a command on what is kept of
-    /// them.
+    /// them. The machine stays in `lease`.
     ///
     /// # Errors
     /// What is missing; nothing was changed or written.
@@ -110,11 +110,12 @@ impl Executor {
         reply: &mut ReplyBuffer,
         faults: &FaultSet,
         aside: &mut dyn Aside,
+        lease: &mut MachineLease,
     ) -> Result<ScriptRan, Fault> {
-        let Some(mut slot) = self.scripts.machine() else {
+        let Some(slot) = self.scripts.machine(lease) else {
             return Ok(ScriptRan::Busy);
         };
-        let machine = self.scripts.made(&mut slot).map_err(Fault::Damaged)?;
+        let machine = self.scripts.made(slot).map_err(Fault::Damaged)?;
         let before = self.scripts.statistics();
         let mut wanted = Wanted::default();
         let ran = loop {
@@ -151,7 +152,6 @@ impl Executor {
                 Stop::Prepare => aside.prepare(),
             }
         };
-        drop(slot);
         self.serve_ready(&mut Random::new(scripted.seed));
         ran
     }

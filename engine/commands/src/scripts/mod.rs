@@ -36,7 +36,7 @@ pub use running::{KillError, RunningScript};
 use crate::error::CommandError;
 use crate::reply::ReplyBuffer;
 use crate::table::Command;
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::{ArcMutexGuard, Mutex, RawMutex};
 use running::Watch;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -149,9 +149,15 @@ struct Counts {
     machine_bytes: AtomicU64,
 }
 
+/// The machine, kept from one script to the next: threads that hand it to each other after each
+/// script pay more for that than for the scripts. Given back when it is dropped, which is
+/// before its holder waits for anything.
+#[derive(Default)]
+pub struct MachineLease(Option<ArcMutexGuard<RawMutex, Option<Machine>>>);
+
 /// See the module.
 pub struct Scripts {
-    machine: Mutex<Option<Machine>>,
+    machine: Arc<Mutex<Option<Machine>>>,
     watch: Arc<Watch>,
     counts: Counts,
     memory_bytes: AtomicU64,
@@ -162,7 +168,7 @@ impl Scripts {
     #[must_use]
     pub fn new(clock: Clock) -> Self {
         Self {
-            machine: Mutex::new(None),
+            machine: Arc::default(),
             watch: Arc::new(Watch::new(clock)),
             counts: Counts::default(),
             memory_bytes: AtomicU64::new(MEMORY_BYTES as u64),
@@ -174,9 +180,15 @@ impl Scripts {
         self.memory_bytes.store(bytes, Relaxed);
     }
 
-    /// The machine; `None` if another has it for long.
-    pub(crate) fn machine(&self) -> Option<MutexGuard<'_, Option<Machine>>> {
-        self.machine.try_lock_for(MACHINE_WAIT)
+    /// The machine, for as long as `lease` has it; `None` if another has it for long.
+    pub(crate) fn machine<'l>(
+        &self,
+        lease: &'l mut MachineLease,
+    ) -> Option<&'l mut Option<Machine>> {
+        if lease.0.is_none() {
+            lease.0 = self.machine.try_lock_arc_for(MACHINE_WAIT);
+        }
+        lease.0.as_deref_mut()
     }
 
     /// The machine behind its lock, made if there is none.

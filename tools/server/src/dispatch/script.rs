@@ -266,9 +266,13 @@ impl Runner {
             is_patient: self.is_patient,
             seed,
         };
-        let ran =
-            self.executor
-                .run_scripted(scripted, &mut self.reply, &self.faults, &mut surroundings);
+        let ran = self.executor.run_scripted(
+            scripted,
+            &mut self.reply,
+            &self.faults,
+            &mut surroundings,
+            &mut self.lease,
+        );
         let notes = std::mem::take(&mut surroundings.notes);
         if std::mem::take(&mut self.session.resets_statistics) {
             self.server.store.reset_statistics();
