@@ -6,9 +6,10 @@
 //! never decides what may be retired.
 //!
 //! Modules, lowest first: [`frame`], [`scan`], then the ring, the errors,
-//! which segment was begun last, recovery, reading again, salvaging, the segments, the flusher, and [`Wal`] on top.
+//! which segment was begun last, reading ahead, recovery, reading again, salvaging, the segments, the flusher, and [`Wal`] on top.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod ahead;
 mod error;
 mod flusher;
 pub mod frame;

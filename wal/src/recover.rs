@@ -9,6 +9,7 @@
 //! `start_lsn` is; so the log before it must be valid up to that position, and
 //! what an earlier segment holds from there on does not count.
 
+use crate::ahead::ReadAhead;
 use crate::error::WalError;
 use crate::frame::{Fault, SEGMENT_HEADER_BYTES, SegmentHeader, offset};
 use crate::latest;
@@ -127,9 +128,16 @@ pub(crate) fn read(
         let directory = directory.to_owned();
         return Err(WalError::Missing { directory, from });
     };
+    let mut ahead = None;
     for (index, segment) in segments.iter().enumerate().skip(first) {
         let start = segment.header.start_lsn;
-        let (bytes, file_bytes) = read_segment(disk, &segment.name)?;
+        let next = segments.get(index + 1);
+        let ahead = match &mut ahead {
+            Some(ahead) => ahead,
+            none => none.insert(ReadAhead::new(disk, &segment.name)?),
+        };
+        let bytes = ahead.take(next.map(|next| next.name.as_str()))?;
+        let file_bytes = bytes.file_bytes;
         if file_bytes < segment.header.segment_bytes {
             // It was this long, and that durable, before it became a segment.
             return Err(WalError::Corruption {
@@ -143,8 +151,11 @@ pub(crate) fn read(
                 claimed_durable: start,
             });
         }
-        let frames = bytes.get(SEGMENT_HEADER_BYTES..).unwrap_or_default();
-        let next_start = segments.get(index + 1).map(|next| next.header.start_lsn);
+        let frames = bytes
+            .bytes()
+            .get(SEGMENT_HEADER_BYTES..)
+            .unwrap_or_default();
+        let next_start = next.map(|next| next.header.start_lsn);
         let bound = next_start.unwrap_or(Lsn(u64::MAX));
         let mut scanner = Scanner::new(frames, segment.header.identity, start, recovered.end);
         while scanner.lsn() < bound {
@@ -154,6 +165,7 @@ pub(crate) fn read(
         }
         if scanner.lsn() == bound {
             recovered.end = bound;
+            ahead.give_back(bytes);
             continue;
         }
         let (fault, claimed_durable) = match scanner.verdict() {
