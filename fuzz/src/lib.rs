@@ -8,7 +8,8 @@ use std::sync::Arc;
 use thermocline_base::{Clock, Random, SimulatedTime, UnixMillis};
 use thermocline_commands::table::Command;
 use thermocline_commands::{
-    Call, Executor, NothingAside, ReplyBuffer, ScriptRan, Scripted, Scripts, Version, table,
+    Call, Executor, MachineLease, NothingAside, ReplyBuffer, ScriptRan, Scripted, Scripts, Version,
+    table,
 };
 use thermocline_disk::{BackendChoice, Disk};
 use thermocline_store::{FaultSet, Store, StoreOptions};
@@ -134,11 +135,11 @@ impl Engine {
             is_paused: false,
             seed: 1,
         };
-        let mut aside = NothingAside::default();
+        let (mut aside, mut lease) = (NothingAside::default(), MachineLease::default());
         let faults = FaultSet::new();
         match self
             .executor
-            .run_scripted(scripted, reply, &faults, &mut aside)
+            .run_scripted(scripted, reply, &faults, &mut aside, &mut lease)
         {
             Ok(ScriptRan::Done(_)) => true,
             Ok(_) => false,

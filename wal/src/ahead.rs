@@ -91,7 +91,9 @@ impl<'d> ReadAhead<'d> {
         while completions.is_empty() && self.queue.in_flight() > 0 {
             self.queue.wait(&mut completions, LOOK)?;
         }
-        let completion = completions.pop().expect("a file is begun before it is taken");
+        let completion = completions
+            .pop()
+            .expect("a file is begun before it is taken");
         let read = completion.result?;
         let mut buffer = completion.buffer.expect("a read gives its buffer back");
         // It may hold what was read before.
