@@ -66,7 +66,10 @@ impl Opened {
         names: &[KeyName<'_>],
         mut command: impl FnMut(&mut Access<'_, '_>, &FaultSet) -> Result<T, Fault>,
     ) -> T {
+        /// Keys move while they are read, but not this often.
+        const TRIES: usize = 10_000;
         let mut faults = FaultSet::new();
+        let mut tries = 0;
         loop {
             let store = Arc::clone(&self.store);
             let outcome = store.access(names, &faults).and_then(|mut access| {
@@ -76,7 +79,11 @@ impl Opened {
             });
             match outcome {
                 Ok(result) => return result,
-                Err(fault) => self.satisfy(fault, &mut faults),
+                Err(fault) => {
+                    tries += 1;
+                    assert!(tries < TRIES, "again and again: {fault:?}");
+                    self.satisfy(fault, &mut faults);
+                }
             }
         }
     }
