@@ -5,8 +5,9 @@
 //! sync; `FORMAT.md` draws the bytes. Does not know what a payload means, and
 //! never decides what may be retired.
 //!
-//! Modules, lowest first: [`frame`], [`scan`], then the ring, the errors,
-//! which segment was begun last, reading ahead, recovery, reading again, salvaging, the segments, the flusher, and [`Wal`] on top.
+//! Modules, lowest first: [`frame`], [`scan`], then the ring, the errors, which segment was
+//! begun last, whole segments read ahead, recovery, reading again, salvaging, the segments,
+//! the flusher, and [`Wal`] on top.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod ahead;
@@ -22,11 +23,12 @@ mod salvage;
 pub mod scan;
 mod segments;
 
+pub use ahead::SEGMENT_MAX_BYTES;
 pub use error::WalError;
 pub use flusher::{Flusher, Progress};
 pub use log::{FRAME_MAX_BYTES, FlusherThread, Policy, Status, Wal, WalOptions, spawn};
 pub use read::{FrameReader, WINDOW_BYTES};
-pub use recover::{Recovered, SEGMENT_MAX_BYTES, SegmentFile};
+pub use recover::{Recovered, SegmentFile};
 pub use ring::{Appended, Credit};
 pub use salvage::{Gap, Salvaged};
 pub use scan::{Frame, Scanner, Verdict};

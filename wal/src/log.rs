@@ -6,10 +6,11 @@
 //!
 //! INVARIANT: `appended_lsn ≥ written_lsn ≥ durable_lsn`.
 
+use crate::ahead::SEGMENT_MAX_BYTES;
 use crate::error::WalError;
 use crate::flusher::Flusher;
 use crate::frame::SEGMENT_HEADER_BYTES;
-use crate::recover::{self, Recovered, SEGMENT_MAX_BYTES};
+use crate::recover::{self, Recovered};
 use crate::ring::{Appended, Credit, Ring};
 use crate::salvage::{self, Salvaged};
 use crate::scan::Frame;

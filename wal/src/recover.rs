@@ -9,7 +9,7 @@
 //! `start_lsn` is; so the log before it must be valid up to that position, and
 //! what an earlier segment holds from there on does not count.
 
-use crate::ahead::ReadAhead;
+use crate::ahead::{ReadAhead, read_segment};
 use crate::error::WalError;
 use crate::frame::{Fault, SEGMENT_HEADER_BYTES, SegmentHeader, offset};
 use crate::latest;
@@ -17,9 +17,6 @@ use crate::scan::{Frame, Scanner, Verdict, highest_claim};
 use thermocline_base::Lsn;
 use thermocline_base::bugs::{Bug, is_planted};
 use thermocline_disk::{AlignedBuffer, Disk, OpenMode};
-
-/// The largest file that is read as a segment, in bytes.
-pub const SEGMENT_MAX_BYTES: u64 = 1 << 30;
 
 /// A file that is a segment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -128,16 +125,11 @@ pub(crate) fn read(
         let directory = directory.to_owned();
         return Err(WalError::Missing { directory, from });
     };
-    let mut ahead = None;
+    let mut ahead = ReadAhead::new(disk, &segments[first].name)?;
     for (index, segment) in segments.iter().enumerate().skip(first) {
         let start = segment.header.start_lsn;
         let next = segments.get(index + 1);
-        let ahead = match &mut ahead {
-            Some(ahead) => ahead,
-            none => none.insert(ReadAhead::new(disk, &segment.name)?),
-        };
-        let bytes = ahead.take(next.map(|next| next.name.as_str()))?;
-        let file_bytes = bytes.file_bytes;
+        let (bytes, file_bytes) = ahead.take(next.map(|next| next.name.as_str()))?;
         if file_bytes < segment.header.segment_bytes {
             // It was this long, and that durable, before it became a segment.
             return Err(WalError::Corruption {
@@ -151,10 +143,7 @@ pub(crate) fn read(
                 claimed_durable: start,
             });
         }
-        let frames = bytes
-            .bytes()
-            .get(SEGMENT_HEADER_BYTES..)
-            .unwrap_or_default();
+        let frames = bytes.get(SEGMENT_HEADER_BYTES..).unwrap_or_default();
         let next_start = next.map(|next| next.header.start_lsn);
         let bound = next_start.unwrap_or(Lsn(u64::MAX));
         let mut scanner = Scanner::new(frames, segment.header.identity, start, recovered.end);
@@ -278,15 +267,4 @@ fn needed_frame(bytes: &[u8], from: Lsn) -> Option<Lsn> {
     let last = scanner.by_ref().last()?;
     let claim = highest_claim(frames, identity, start).unwrap_or_default();
     (last.end > from || claim > from).then_some(last.end.max(claim))
-}
-
-/// The bytes of a segment's file, filled up to whole pages, and how many the file
-/// has.
-pub(crate) fn read_segment(disk: &Disk, name: &str) -> Result<(AlignedBuffer, u64), WalError> {
-    let file = disk.open_file(name, OpenMode::Read, true)?;
-    let file_bytes = file.size_bytes()?;
-    let bytes = file_bytes.min(SEGMENT_MAX_BYTES) as usize;
-    let mut buffer = AlignedBuffer::new(bytes.next_multiple_of(SEGMENT_HEADER_BYTES));
-    file.read_at(0, &mut buffer)?;
-    Ok((buffer, file_bytes))
 }

@@ -7,12 +7,13 @@
 //! searching is what was appended there. Behind a tail that is only torn nothing is
 //! searched: nobody was told that it is durable.
 
+use crate::ahead::read_segment;
 use crate::error::WalError;
 use crate::frame::{
     FRAME_ALIGNMENT_BYTES, Fault, SEGMENT_HEADER_BYTES, SegmentHeader, decode_frame, offset,
 };
 use crate::latest;
-use crate::recover::{Recovered, SegmentFile, expect_latest, find_segments, read_segment};
+use crate::recover::{Recovered, SegmentFile, expect_latest, find_segments};
 use crate::scan::{Frame, Scanner, Verdict};
 use thermocline_base::{Lsn, UnixMillis};
 use thermocline_disk::Disk;
