@@ -11,6 +11,7 @@ mod self_test;
 
 use crate::context::{Context, Failure, Handler};
 use crate::error::{BitsError, CommandError};
+use smallvec::SmallVec;
 use thermocline_store::{EventClass, KeyId};
 use thermocline_types::hyperloglog::{self, Encoding, HyperLogLogError, REGISTERS, sparse};
 use thermocline_types::{Update, Value};
@@ -74,19 +75,21 @@ fn replace_unseen(context: &mut Context<'_, '_, '_>, bytes: Vec<u8>) -> Result<(
 fn pfadd(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
     let sparse_max_bytes = context.settings.hll_sparse_max_bytes();
     let found = bytes_of(context, context.keys[0])?;
-    let mut places = context.arguments[2..]
-        .iter()
-        .map(|it| hyperloglog::place(it));
-    if found.is_some_and(|bytes| places.all(|(index, rank)| hyperloglog::holds(bytes, index, rank)))
-    {
+    let elements = context.arguments[2..].iter();
+    let places: SmallVec<[_; 4]> = elements.map(|it| hyperloglog::place(it)).collect();
+    // Most change nothing, which is seen before anything is copied.
+    let holds = |bytes: &[u8]| {
+        let mut places = places.iter();
+        places.all(|(index, rank)| hyperloglog::holds(bytes, *index, *rank))
+    };
+    if found.is_some_and(holds) {
         context.reply.integer(0);
         return Ok(());
     }
     let found = found.map(<[u8]>::to_vec);
     let mut changed = found.is_none();
     let mut bytes = found.unwrap_or_else(hyperloglog::empty);
-    for element in &context.arguments[2..] {
-        let (index, rank) = hyperloglog::place(element);
+    for (index, rank) in places {
         changed |= hyperloglog::raise(&mut bytes, index, rank, sparse_max_bytes)?;
     }
     if changed {

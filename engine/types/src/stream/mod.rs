@@ -209,12 +209,13 @@ impl Stream {
             {
                 break;
             }
+            let last = node.last_id(id);
             let is_whole = match trim.to {
                 TrimTo::Length(most) => left(&plan).saturating_sub(live) >= most,
-                TrimTo::From(first) => node.last_id(id) < first,
+                TrimTo::From(first) => last < first,
             };
             if is_whole {
-                plan.through = node.last_id(id);
+                plan.through = last;
                 plan.entries += live;
                 continue;
             }
