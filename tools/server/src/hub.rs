@@ -38,7 +38,8 @@ enum Aside {
 }
 
 thread_local! {
-    /// The client whose command runs on this thread, while some client tracks; 0 for none.
+    /// The client whose command runs on this thread, as far as some client tracks or it is a
+    /// transaction or script; 0 for none.
     static SOURCE: Cell<u64> = const { Cell::new(0) };
     /// What the commands of this thread's transaction did, or its one command, for each
     /// [`Change::Aside`] that the store will tell of.

@@ -239,7 +239,7 @@ fn database(value: &[u8], prefix: &str, databases: u64) -> Result<u8, Refusal> {
         })
 }
 
-/// The clients that fit the options from `index` on.
+/// The clients that are there and fit the options from `index` on.
 fn chosen(
     invocation: &Invocation<'_>,
     index: usize,
@@ -251,7 +251,7 @@ fn chosen(
     filter.skip_own = filter.skip_own.or(Some(skip_own));
     let (own_id, now_ns) = (invocation.session.client.id, server.now_ns());
     let mut clients = server.clients.all();
-    clients.retain(|client| filter.fits(client, own_id, now_ns));
+    clients.retain(|client| is_there(client) && filter.fits(client, own_id, now_ns));
     Ok(clients)
 }
 
@@ -268,13 +268,12 @@ fn command_of(invocation: &Invocation<'_>, client: &Client) -> &'static str {
 
 /// Whether nobody has killed the client: one that was is gone, though its task may not have
 /// heard of it yet.
-fn is_there(client: &Arc<Client>) -> bool {
+fn is_there(client: &Client) -> bool {
     client.end() != End::Now
 }
 
 fn list(invocation: &mut Invocation<'_>) -> CommandResult {
-    let mut clients = chosen(invocation, 2, false)?;
-    clients.retain(is_there);
+    let clients = chosen(invocation, 2, false)?;
     let now_ns = invocation.server.now_ns();
     let mut text = String::new();
     for client in clients {
@@ -305,9 +304,7 @@ fn kill(invocation: &mut Invocation<'_>) -> CommandResult {
         }
         clients
     } else {
-        let mut clients = chosen(invocation, 2, true)?;
-        clients.retain(is_there);
-        clients
+        chosen(invocation, 2, true)?
     };
     let mut outcome = Outcome::Done;
     for client in &clients {
