@@ -7,7 +7,8 @@
 //! store, beside the keys, and is read from there at the start.
 //!
 //! INVARIANT: the lock of the machine is taken before any of the store's, and by one script
-//! at a time: so a script may take shards as it goes.
+//! at a time: so a script may take shards as it goes. Who has it may keep it for the next
+//! script, and nobody asks for it who holds any of the store's.
 //! INVARIANT: a script that has to end does so whatever it catches.
 //!
 //! Any thread.
