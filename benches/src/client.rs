@@ -154,7 +154,15 @@ impl Client {
     /// # Errors
     /// No text came back.
     pub fn info(&mut self) -> Result<Information, ClientError> {
-        let words: [&[u8]; 2] = [b"INFO", b"everything"];
+        self.info_section("everything")
+    }
+
+    /// The fields of one section of INFO.
+    ///
+    /// # Errors
+    /// No text came back.
+    pub fn info_section(&mut self, name: &str) -> Result<Information, ClientError> {
+        let words: [&[u8]; 2] = [b"INFO", name.as_bytes()];
         match self.ask(&words)? {
             Reply::Bulk(Some(text)) => Ok(Information::read(&String::from_utf8_lossy(text))),
             other => Err(unexpected(&words, &other)),

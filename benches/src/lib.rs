@@ -7,7 +7,7 @@
 //! engine: Thermocline and its peers are measured by the same code.
 //!
 //! Modules, lowest first: [`reply`], [`corpus`], [`keys`], [`values`],
-//! [`address`], [`client`], [`memcached`], [`process`], [`server`], `pace`, `connection`, [`load`].
+//! [`address`], [`client`], [`memcached`], [`process`], [`port`], [`server`], `pace`, `connection`, [`load`].
 #![cfg_attr(
     not(test),
     deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used)
@@ -21,6 +21,7 @@ pub mod keys;
 pub mod load;
 pub mod memcached;
 mod pace;
+pub mod port;
 pub mod process;
 pub mod reply;
 pub mod server;

@@ -76,12 +76,6 @@ fn value_length(line: &[u8]) -> Option<usize> {
     (length <= VALUE_BYTES).then_some(length)
 }
 
-/// Whether a memcached answers on the loopback `port`.
-#[must_use]
-pub fn answers(port: u16) -> bool {
-    ask(port, "version").is_ok_and(|lines| lines.iter().any(|line| line.starts_with("VERSION")))
-}
-
 /// The fields of `stats`.
 ///
 /// # Errors

@@ -8,10 +8,10 @@ use crate::address::Address;
 use crate::client::{Client, ClientError};
 use crate::load::Protocol;
 use crate::memcached;
+use crate::port::free_port;
 use crate::reply::Reply;
 use std::fs::{self, File};
 use std::io;
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -211,12 +211,20 @@ impl Server {
         Ok(())
     }
 
+    /// Whether it serves on its port, and no other process does.
     fn answers(&self) -> bool {
-        if self.kind == Kind::Memcached {
-            return memcached::answers(self.port);
-        }
-        Client::connect(self.port)
-            .is_ok_and(|mut client| client.ask(&[b"PING"]).ok() == Some(Reply::Simple(b"PONG")))
+        let pid = if self.kind == Kind::Memcached {
+            memcached::stats(self.port).map(|stats| stats.number("pid"))
+        } else {
+            Client::connect(self.port).and_then(|mut client| {
+                // Of itself it may tell while it still loads.
+                let is_ready = client.ask(&[b"PING"])? == Reply::Simple(b"PONG");
+                let information = client.info_section("server")?;
+                let pid = information.number("process_id");
+                Ok(if is_ready { pid } else { 0 })
+            })
+        };
+        pid.is_ok_and(|pid| pid == u64::from(self.pid()))
     }
 
     fn not_ready(&self, reason: &str) -> ServerError {
@@ -305,13 +313,6 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.kill();
     }
-}
-
-/// A port that nobody listens on now.
-fn free_port() -> io::Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
-        .local_addr()?
-        .port())
 }
 
 #[cfg(test)]

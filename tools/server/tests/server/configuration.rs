@@ -1,7 +1,8 @@
 //! Files, the command line, CONFIG.
 
-use super::support::{Daemon, field, free_port};
+use super::support::{Daemon, field};
 use std::process::Command;
+use thermocline_benches::port::free_port;
 
 fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_thermocline"));
@@ -90,7 +91,7 @@ fn config_rewrite_keeps_comments_and_takes_effect() {
     let path = directory.path().join("mine.conf");
     std::fs::write(&path, "# mine\nhash-max-listpack-entries 3\ntimeout 7\n").unwrap();
     // The file comes first on the command line: this daemon is started by hand.
-    let port = free_port().to_string();
+    let port = free_port().unwrap().to_string();
     let data = directory.path().join("data");
     let mut child = Command::new(env!("CARGO_BIN_EXE_thermocline"))
         .arg(&path)

@@ -2,10 +2,11 @@
 
 use std::fmt::Debug;
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
+use thermocline_benches::port::free_port;
 
 /// Longer than anything here takes on a loaded machine.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -17,12 +18,6 @@ pub(crate) struct Daemon {
     pub(crate) directory: tempfile::TempDir,
     options: Vec<String>,
     files: Option<u32>,
-}
-
-/// A port that was free just now.
-pub(crate) fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
-    listener.local_addr().expect("it is bound").port()
 }
 
 fn spawn(port: u16, directory: &Path, options: &[String], files: Option<u32>) -> Child {
@@ -58,7 +53,7 @@ impl Daemon {
     pub(crate) fn start_limited(files: Option<u32>, options: &[&str]) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let options: Vec<String> = options.iter().map(|&option| option.to_owned()).collect();
-        let port = free_port();
+        let port = free_port().expect("a port");
         let child = spawn(port, directory.path(), &options, files);
         let mut daemon = Self {
             child,
@@ -102,7 +97,12 @@ impl Daemon {
         options: &[&str],
     ) -> (ExitStatus, String) {
         let options: Vec<String> = options.iter().map(|&option| option.to_owned()).collect();
-        let child = spawn(free_port(), self.directory.path(), &options, files);
+        let child = spawn(
+            free_port().expect("a port"),
+            self.directory.path(),
+            &options,
+            files,
+        );
         let output = child.wait_with_output().expect("it ends");
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
         (output.status, text)

@@ -8,10 +8,10 @@ use super::resp::{Client, command};
 use crate::install;
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs::File;
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
+use thermocline_benches::port::free_port;
 
 /// How long a server may take until it answers, or until it has ended.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -220,10 +220,4 @@ fn spawn(
         .stdout(output.try_clone()?)
         .stderr(output)
         .spawn()
-}
-
-/// A port that was free a moment ago.
-fn free_port() -> std::io::Result<u16> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-    Ok(listener.local_addr()?.port())
 }
