@@ -339,7 +339,7 @@ impl Flusher {
         }
         // The age of a sync counts from when it starts, not from its return.
         self.last_sync = self.clock.monotonic();
-        active.file.sync_data()?;
+        (self.shared.syncs).time(&self.clock, || active.file.sync_data())?;
         if active.rescue {
             verify(active, self.written)?;
             active.rescue = false;

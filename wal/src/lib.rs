@@ -5,8 +5,8 @@
 //! sync; `FORMAT.md` draws the bytes. Does not know what a payload means, and
 //! never decides what may be retired.
 //!
-//! Modules, lowest first: [`frame`], [`scan`], then the ring, the errors, which segment was
-//! begun last, whole segments read ahead, recovery, reading again, salvaging, the segments,
+//! Modules, lowest first: [`frame`], [`scan`], then the ring, the errors, the times of
+//! syncs, which segment was begun last, whole segments read ahead, recovery, reading again, salvaging, the segments,
 //! the flusher, and [`Wal`] on top.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
@@ -22,6 +22,7 @@ mod ring;
 mod salvage;
 pub mod scan;
 mod segments;
+mod syncs;
 
 pub use ahead::SEGMENT_MAX_BYTES;
 pub use error::WalError;
@@ -32,6 +33,7 @@ pub use recover::{Recovered, SegmentFile};
 pub use ring::{Appended, Credit};
 pub use salvage::{Gap, Salvaged};
 pub use scan::{Frame, Scanner, Verdict};
+pub use syncs::SyncTimes;
 
 #[cfg(test)]
 mod crash_tests;

@@ -15,6 +15,7 @@ use crate::ring::{Appended, Credit, Ring};
 use crate::salvage::{self, Salvaged};
 use crate::scan::Frame;
 use crate::segments::Segments;
+use crate::syncs::{SyncTimes, Syncs};
 use parking_lot::{Condvar, Mutex};
 use std::io::ErrorKind;
 use std::sync::Arc;
@@ -80,6 +81,7 @@ pub(crate) struct Shared {
     pub(crate) retire_until_ms: AtomicI64,
     pub(crate) oldest: AtomicU64,
     pub(crate) oldest_ms: AtomicI64,
+    pub(crate) syncs: Syncs,
     policy: AtomicU8,
     history: (u64, Lsn),
     status: Mutex<Status>,
@@ -239,6 +241,7 @@ impl Wal {
                     .first()
                     .map_or(recovered.end.0, |it| it.header.start_lsn.0),
             ),
+            syncs: Syncs::default(),
             policy: AtomicU8::new(options.policy as u8),
             history: segments.history(),
             status: Mutex::default(),
@@ -295,6 +298,12 @@ impl Wal {
     #[must_use]
     pub fn written_lsn(&self) -> Lsn {
         Lsn(self.shared.written.load(Ordering::Acquire))
+    }
+
+    /// How long syncs take, by `clock`, which must be the one that the log was opened with.
+    #[must_use]
+    pub fn sync_times(&self, clock: &Clock) -> SyncTimes {
+        self.shared.syncs.times(clock)
     }
 
     /// Where the oldest part of the log begins that is still there.

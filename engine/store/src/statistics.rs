@@ -7,6 +7,7 @@ use crate::store::Store;
 use std::sync::atomic::Ordering::Relaxed;
 use thermocline_base::DatabaseId;
 use thermocline_base::limits::DATABASE_COUNT;
+use thermocline_wal::SyncTimes;
 
 /// See [`crate::Store::statistics`].
 #[derive(Clone, Debug, Default)]
@@ -98,6 +99,8 @@ pub struct Statistics {
     pub oldest_log_ms: i64,
     /// Where a restart would begin to replay.
     pub checkpoint_lsn: u64,
+    /// How long syncs of the log take.
+    pub log_syncs: SyncTimes,
     /// Whether the log refuses writes, and why.
     pub log_failure: Option<String>,
     /// Whether a checkpoint runs.
@@ -144,6 +147,7 @@ impl Store {
             durable_lsn: self.log.wal().durable_lsn().0,
             oldest_lsn: self.log.wal().oldest_lsn().0,
             oldest_log_ms: self.log.wal().oldest_at().0,
+            log_syncs: self.log.wal().sync_times(&self.clock),
             log_failure: self.log.failure(),
             history: self.log.wal().history().0,
             tier_max_bytes: self.settings.tier_max_bytes(),

@@ -15,12 +15,15 @@ use std::task::{Context, Poll, Waker};
 
 use hashbrown::HashMap;
 use smallvec::{SmallVec, smallvec};
+use thermocline_base::Clock;
 use thermocline_store::{
     Address, Fetched, FetchedPage, PageReader, ReadRequest, Store, StoreError,
 };
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tracing::info;
+
+use crate::statistics::ThreadStatistics;
 
 /// Reads a thread has under way at once; more wait in the reader.
 const DEPTH: usize = 256;
@@ -47,12 +50,15 @@ struct Basket {
 /// A read under way and who waits for it.
 struct Reading {
     request: ReadRequest,
+    begun_ns: u64,
     baskets: SmallVec<[Rc<RefCell<Basket>>; 1]>,
 }
 
 /// See the module.
 pub(crate) struct Cold {
     reader: RefCell<PageReader>,
+    clock: Clock,
+    statistics: Arc<ThreadStatistics>,
     /// Says that reads have arrived; `None` where the disk has no such descriptor.
     event: Option<AsyncFd<OwnedFd>>,
     /// By address; two lives of one segment can be wanted at once, hence the list.
@@ -109,7 +115,11 @@ impl Cold {
         deprecated,
         reason = "its successor asks for what an owned descriptor gives: that it stays open"
     )]
-    pub(crate) fn new(store: &Arc<Store>) -> io::Result<Self> {
+    pub(crate) fn new(
+        store: &Arc<Store>,
+        clock: Clock,
+        statistics: Arc<ThreadStatistics>,
+    ) -> io::Result<Self> {
         let reader = PageReader::new(store, DEPTH).map_err(io::Error::other)?;
         let event = reader.event_fd().map(|event| event.try_clone_to_owned());
         let event = event
@@ -120,6 +130,8 @@ impl Cold {
         }
         Ok(Self {
             reader: RefCell::new(reader),
+            clock,
+            statistics,
             reading: RefCell::new(HashMap::new()),
             unflushed: Cell::new(false),
             is_driver_woken: Cell::new(false),
@@ -140,8 +152,11 @@ impl Cold {
             }
             same.baskets.push(Rc::clone(basket));
         } else {
+            let begun_ns = self.clock.monotonic_ns();
+            self.statistics.tier_reads.begin(begun_ns);
             readings.push(Reading {
                 request,
+                begun_ns,
                 baskets: smallvec![Rc::clone(basket)],
             });
             self.reader.borrow_mut().submit(request);
@@ -218,6 +233,10 @@ impl Cold {
     }
 
     fn hand_out(&self, done: &mut Vec<Fetched>) {
+        if done.is_empty() {
+            return;
+        }
+        let now_ns = self.clock.monotonic_ns();
         for fetched in done.drain(..) {
             let request = fetched.request;
             let mut reading = self.reading.borrow_mut();
@@ -227,6 +246,7 @@ impl Cold {
             let found = readings.iter().position(|other| other.request == request);
             let Some(found) = found else { continue };
             let ended = readings.swap_remove(found);
+            self.statistics.tier_reads.end(ended.begun_ns, now_ns);
             if readings.is_empty() {
                 reading.remove(&request.address);
             }
@@ -246,7 +266,7 @@ impl Cold {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use thermocline_base::Clock;
+    use crate::statistics::Statistics;
     use thermocline_disk::{AlignedBuffer, BackendChoice, Disk, OpenMode};
     use thermocline_store::StoreOptions;
     use thermocline_store::tier::PagePlace;
@@ -294,7 +314,8 @@ mod tests {
             .unwrap();
         let local = tokio::task::LocalSet::new();
         local.block_on(&runtime, async {
-            let cold = Rc::new(Cold::new(&store).unwrap());
+            let statistics = Statistics::new(1, 0).of_thread(0);
+            let cold = Rc::new(Cold::new(&store, Clock::system(), statistics).unwrap());
             let driver = Rc::clone(&cold);
             tokio::task::spawn_local(async move { driver.drive().await });
             test(Arc::clone(&store), cold).await;

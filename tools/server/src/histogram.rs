@@ -83,8 +83,12 @@ impl Distribution {
         self.counts.iter().sum()
     }
 
-    /// The latency that `percent` of the calls did not exceed, in microseconds.
+    /// The latency that `percent` of the calls did not exceed, in microseconds; 0 if there
+    /// were none.
     pub(crate) fn percentile_us(&self, percent: f64) -> f64 {
+        if self.calls() == 0 {
+            return 0.0;
+        }
         let wanted = (self.calls() as f64 * percent / 100.0).ceil().max(1.0) as u64;
         let mut seen = 0;
         let position = self.counts.iter().position(|count| {

@@ -56,6 +56,51 @@ pub(crate) struct CommandCell {
     pub(crate) latencies: Histogram,
 }
 
+/// Reads of the tier by one thread.
+#[derive(Debug, Default)]
+pub(crate) struct TierReads {
+    /// From when a read was begun until its page was handed out.
+    pub(crate) latencies: Histogram,
+    /// How many are under way; a reset leaves it.
+    under_way: AtomicU64,
+    /// When one was handed out last, or the first of those under way was begun, by the
+    /// monotonic clock.
+    moved_ns: AtomicU64,
+}
+
+impl TierReads {
+    /// Counts a read that begins, on the owning thread only.
+    pub(crate) fn begin(&self, now_ns: u64) {
+        let under_way = self.under_way.load(Relaxed);
+        if under_way == 0 {
+            self.moved_ns.store(now_ns, Relaxed);
+        }
+        self.under_way.store(under_way + 1, Relaxed);
+    }
+
+    /// Counts one that has ended, on the owning thread only.
+    pub(crate) fn end(&self, begun_ns: u64, now_ns: u64) {
+        let under_way = self.under_way.load(Relaxed);
+        self.under_way.store(under_way.saturating_sub(1), Relaxed);
+        self.moved_ns.store(now_ns, Relaxed);
+        self.latencies.record(now_ns.saturating_sub(begun_ns));
+    }
+
+    /// How many are under way.
+    pub(crate) fn under_way(&self) -> u64 {
+        self.under_way.load(Relaxed)
+    }
+
+    /// For how long none has ended though some are under way, in ns: what a disk that hangs
+    /// shows.
+    pub(crate) fn stalled_ns(&self, now_ns: u64) -> u64 {
+        match self.under_way() {
+            0 => 0,
+            _ => now_ns.saturating_sub(self.moved_ns.load(Relaxed)),
+        }
+    }
+}
+
 /// The counters of one I/O thread.
 #[derive(Debug)]
 pub(crate) struct ThreadStatistics {
@@ -67,6 +112,7 @@ pub(crate) struct ThreadStatistics {
     pub(crate) reads: Counter,
     pub(crate) writes: Counter,
     pub(crate) error_replies: Counter,
+    pub(crate) tier_reads: TierReads,
     /// One for each entry of the registry.
     pub(crate) cells: Vec<CommandCell>,
 }
@@ -82,6 +128,7 @@ impl ThreadStatistics {
             reads: Counter::default(),
             writes: Counter::default(),
             error_replies: Counter::default(),
+            tier_reads: TierReads::default(),
             cells: std::iter::repeat_with(CommandCell::default)
                 .take(commands)
                 .collect(),
@@ -99,6 +146,7 @@ impl ThreadStatistics {
             &self.error_replies,
         ];
         counters.into_iter().for_each(Counter::clear);
+        self.tier_reads.latencies.clear();
         for cell in &self.cells {
             let counters = [&cell.calls, &cell.spent_ns, &cell.rejected, &cell.failed];
             counters.into_iter().for_each(Counter::clear);
@@ -182,6 +230,11 @@ impl Statistics {
             .iter()
             .map(Arc::as_ref)
             .filter(move |set| set.generation.load(Relaxed) == generation)
+    }
+
+    /// The reads of the tier by every thread.
+    pub(crate) fn tier_reads(&self) -> impl Iterator<Item = &TierReads> {
+        self.threads.iter().map(|set| &set.tier_reads)
     }
 
     /// The sum over all threads.
@@ -268,6 +321,7 @@ impl Statistics {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::histogram::Distribution;
 
     #[test]
     fn a_reset_hides_a_thread_until_it_counts_again() {
@@ -316,5 +370,19 @@ mod tests {
         let rates = statistics.rates();
         assert_eq!(rates.commands, 1000);
         assert!((rates.input_kilobytes - 4.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn reads_that_do_not_end_are_seen_to_stall() {
+        let reads = TierReads::default();
+        assert_eq!(reads.stalled_ns(500), 0);
+        reads.begin(1000);
+        reads.begin(1200);
+        assert_eq!((reads.under_way(), reads.stalled_ns(1500)), (2, 500));
+        reads.end(1200, 1600);
+        assert_eq!((reads.under_way(), reads.stalled_ns(2000)), (1, 400));
+        reads.end(1000, 2100);
+        assert_eq!((reads.under_way(), reads.stalled_ns(9000)), (0, 0));
+        assert_eq!(Distribution::of([&reads.latencies].into_iter()).calls(), 2);
     }
 }

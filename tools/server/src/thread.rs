@@ -89,13 +89,15 @@ async fn serve(start: Start) -> io::Result<()> {
         ready,
         mut phase,
     } = start;
+    let statistics = server.statistics.of_thread(index);
     let cold = if server.config.is_yes("tier") {
-        Some(Cold::new(&server.store)?)
+        let (clock, statistics) = (server.clock.clone(), Arc::clone(&statistics));
+        Some(Cold::new(&server.store, clock, statistics)?)
     } else {
         None
     };
     let thread = Rc::new(Thread {
-        statistics: server.statistics.of_thread(index),
+        statistics,
         pool: Pool::default(),
         cold,
         turns: Turns::default(),

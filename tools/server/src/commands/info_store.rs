@@ -4,7 +4,9 @@
 
 use super::info::{Report, Source, human};
 use super::memory::clients_bytes;
+use crate::histogram::Distribution;
 use crate::limits;
+use crate::statistics::TierReads;
 
 fn ratio(part: u64, whole: u64) -> f64 {
     part as f64 / whole.max(1) as f64
@@ -117,6 +119,7 @@ pub(super) fn memory(source: &Source<'_>, report: &mut Report) {
 pub(super) fn persistence(source: &Source<'_>, report: &mut Report) {
     let server = source.invocation.server;
     let found = source.statistics;
+    let syncs = found.log_syncs;
     let start = &server.facts.report;
     let running = i32::from(found.checkpoint_running);
     let status = |failure: &Option<String>| if failure.is_some() { "err" } else { "ok" };
@@ -184,6 +187,9 @@ pub(super) fn persistence(source: &Source<'_>, report: &mut Report) {
             "log_retained_bytes",
             &found.checkpoint_lsn.saturating_sub(found.oldest_lsn),
         ),
+        ("log_last_sync_usec", &syncs.last.as_micros()),
+        ("log_longest_sync_usec", &syncs.longest.as_micros()),
+        ("log_sync_stall_ms", &syncs.running.as_millis()),
         ("log_history", &format_args!("{:016x}", found.history)),
         ("recovery_ms", &start.duration.as_millis()),
         ("recovery_log_bytes", &start.log_bytes),
@@ -206,6 +212,13 @@ pub(super) fn tiering(source: &Source<'_>, report: &mut Report) {
         thermocline_disk::Backend::Posix => "posix",
         thermocline_disk::Backend::Simulated => "simulated",
     };
+    let every_thread = || server.statistics.tier_reads();
+    let reads = server.statistics.current();
+    let reads = Distribution::of(reads.map(|set| &set.tier_reads.latencies));
+    let under_way: u64 = every_thread().map(TierReads::under_way).sum();
+    let now_ns = server.clock.monotonic_ns();
+    let stalled_ns = every_thread().map(|reads| reads.stalled_ns(now_ns)).max();
+    let stalled_ns = stalled_ns.unwrap_or(0);
     let compression = ratio(found.demoted_raw_bytes, found.demoted_stored_bytes);
     let amplification = ratio(found.tier_written_bytes, found.demoted_stored_bytes);
     report.fields(&[
@@ -226,6 +239,10 @@ pub(super) fn tiering(source: &Source<'_>, report: &mut Report) {
         ("tier_promotions", &found.promotions),
         ("tier_reads", &found.tier_reads),
         ("tier_read_bytes", &found.tier_read_bytes),
+        ("tier_reads_under_way", &under_way),
+        ("tier_read_p50_usec", &reads.percentile_us(50.0)),
+        ("tier_read_p99_usec", &reads.percentile_us(99.0)),
+        ("tier_read_stall_ms", &(stalled_ns / 1_000_000)),
         ("tier_written_bytes", &found.tier_written_bytes),
         ("tier_demoted_raw_bytes", &found.demoted_raw_bytes),
         ("tier_demoted_stored_bytes", &found.demoted_stored_bytes),

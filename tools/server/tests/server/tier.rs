@@ -90,6 +90,29 @@ fn mostly_cold(options: &[&str]) -> Daemon {
     daemon
 }
 
+#[test]
+fn the_time_that_the_disk_takes_is_told() {
+    let daemon = mostly_cold(&["--appendfsync", "always"]);
+    let mut raw = daemon.connect();
+    assert_eq!(raw.ask("config resetstat"), "+OK");
+    let text = raw.bulk("info tiering");
+    assert_eq!(field(&text, "tier_read_p99_usec"), "0");
+    for index in (0..KEYS).step_by(97) {
+        assert_eq!(raw.bulk(&format!("get key:{index}")), value(index));
+    }
+    let text = raw.bulk("info tiering");
+    let number = |name| field(&text, name).parse::<f64>().unwrap();
+    assert!(number("tier_read_p50_usec") > 0.0, "{text}");
+    assert!(number("tier_read_p99_usec") >= number("tier_read_p50_usec"));
+    assert_eq!(number("tier_reads_under_way"), 0.0);
+    assert_eq!(number("tier_read_stall_ms"), 0.0);
+    assert_eq!(raw.ask("set key value"), "+OK");
+    let text = raw.bulk("info persistence");
+    let number = |name| field(&text, name).parse::<u64>().unwrap();
+    assert!(number("log_last_sync_usec") > 0, "{text}");
+    assert!(number("log_longest_sync_usec") >= number("log_last_sync_usec"));
+}
+
 /// Request and reply of a step of the sliding window, among them ones that end a look ahead.
 fn step(number: usize) -> (String, String) {
     let index = number * 7919 % KEYS;
