@@ -4,7 +4,6 @@
 //! makes it better: the keeper frees memory, the flusher makes durable. Any
 //! thread; nothing here is called under a shard's lock.
 
-use crate::control::Control;
 use crate::memory::{BEGIN_PERCENT, WAIT_PERCENT};
 use crate::store::Store;
 use std::time::Duration;
@@ -113,7 +112,8 @@ impl Store {
 
     /// Returns when [`Store::may_acknowledge`] holds.
     pub async fn acknowledgeable(&self, lsn: Lsn) {
-        Control::wait(&self.control.durable, || self.may_acknowledge(lsn)).await;
+        let waits = &self.control.durable;
+        waits.wait(lsn, || self.may_acknowledge(lsn)).await;
     }
 
     /// Where the log ends now: what was done before is below.
@@ -130,6 +130,6 @@ impl Store {
         }
         self.log.wal().request_durable(lsn);
         let is_durable = || self.log.wal().durable_lsn() >= lsn;
-        Control::wait(&self.control.durable, is_durable).await;
+        self.control.durable.wait(lsn, is_durable).await;
     }
 }

@@ -3,6 +3,7 @@
 //! Owns the wake-up of the keeper and the notices that tasks wait for. Does
 //! none of the work. Any thread.
 
+use crate::durable::DurableWaits;
 use crate::keeper::BackupReport;
 use crate::manifest::Manifest;
 use parking_lot::{Condvar, Mutex};
@@ -66,7 +67,7 @@ pub(crate) struct Control {
     /// Told when a checkpoint has ended.
     pub(crate) checkpointed: Notify,
     /// Told when more of the log is durable.
-    pub(crate) durable: Notify,
+    pub(crate) durable: DurableWaits,
 }
 
 impl Control {
@@ -93,7 +94,7 @@ impl Control {
             tier_failure: Mutex::default(),
             loaded: Notify::new(),
             checkpointed: Notify::new(),
-            durable: Notify::new(),
+            durable: DurableWaits::default(),
         }
     }
 

@@ -14,6 +14,7 @@ pub mod access;
 pub mod address;
 mod admission;
 mod control;
+mod durable;
 pub mod effect;
 pub mod fault;
 pub mod image;

@@ -31,14 +31,14 @@ use thermocline_base::limits::{DATABASE_COUNT, PAGE_BYTES};
 use thermocline_base::{Clock, DatabaseId, HashSeed, KeyHash, Lsn, Random, ShardId, UnixMillis};
 use thermocline_disk::{Backend, DirectoryLock, Disk, DiskError};
 use thermocline_types::{Limits, Object};
-use thermocline_wal::{Flusher, FlusherThread};
+use thermocline_wal::{Flusher, FlusherThread, Policy};
 use tokio::sync::oneshot;
 
 /// How a store is opened.
 #[derive(Clone, Debug)]
 pub struct StoreOptions {
     /// When the log is synced; `None` keeps none (`appendonly no`).
-    pub log: Option<thermocline_wal::Policy>,
+    pub log: Option<Policy>,
     /// Whether values may sink to the SSD (`tier`).
     pub tier: bool,
     /// Where the time comes from.
@@ -279,9 +279,12 @@ impl Store {
             store.recount(&mut shard.lock());
         }
         let weak = Arc::downgrade(&store);
-        store.log.wal().subscribe(Box::new(move |_| {
-            if let Some(store) = weak.upgrade() {
-                store.control.durable.notify_waiters();
+        store.log.wal().subscribe(Box::new(move |durable| {
+            let Some(store) = weak.upgrade() else { return };
+            match store.log.wal().policy() {
+                Policy::Always => store.control.durable.tell(durable),
+                // They wait until nothing is overdue.
+                _ => store.control.durable.tell_all(),
             }
         }));
         let keeper = Keeper::new(Arc::clone(&store), manifest, directory, tail)?;
@@ -612,8 +615,9 @@ impl Store {
     }
 
     /// When the log is synced, from now on: CONFIG SET appendfsync.
-    pub fn set_log_policy(&self, policy: thermocline_wal::Policy) {
+    pub fn set_log_policy(&self, policy: Policy) {
         self.log.set_policy(policy);
+        self.control.durable.tell_all();
     }
 
     /// Asks for a checkpoint: BGSAVE. Whether none was running.
