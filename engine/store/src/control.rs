@@ -9,9 +9,9 @@ use crate::manifest::Manifest;
 use parking_lot::{Condvar, Mutex};
 use std::collections::VecDeque;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
-use thermocline_base::{KeyHash, Lsn};
+use thermocline_base::{KeyHash, Lsn, UnixMillis};
 use tokio::sync::{Notify, oneshot};
 
 /// What is known of checkpoints.
@@ -62,6 +62,9 @@ pub(crate) struct Control {
     tier_full: AtomicBool,
     /// Why the tier could not be written when it was tried last.
     tier_failure: Mutex<Option<String>>,
+    /// No field of a hash in memory that was given an expiry since the keeper looked last
+    /// expires before this, in Unix ms.
+    field_expiry_ms: AtomicI64,
     /// Told when shards have come up or the tail is applied.
     pub(crate) loaded: Notify,
     /// Told when a checkpoint has ended.
@@ -92,10 +95,26 @@ impl Control {
             relief_failures: AtomicU32::new(0),
             tier_full: AtomicBool::new(false),
             tier_failure: Mutex::default(),
+            field_expiry_ms: AtomicI64::new(i64::MAX),
             loaded: Notify::new(),
             checkpointed: Notify::new(),
             durable: DurableWaits::default(),
         }
+    }
+
+    /// Has the keeper look for fields that have expired at `expiry`.
+    pub(crate) fn note_field_expiry(&self, expiry: UnixMillis) {
+        self.field_expiry_ms.fetch_min(expiry.0, Ordering::Relaxed);
+    }
+
+    /// The earliest expiry noted and not taken; `i64::MAX` where there is none.
+    pub(crate) fn field_expiry(&self) -> UnixMillis {
+        UnixMillis(self.field_expiry_ms.load(Ordering::Relaxed))
+    }
+
+    /// Takes what was noted: whoever looks at all hashes from now on meets it.
+    pub(crate) fn take_field_expiry(&self) {
+        self.field_expiry_ms.store(i64::MAX, Ordering::Relaxed);
     }
 
     /// Returns once `holds`, looking again whenever `notify` is told.

@@ -103,6 +103,16 @@ pub enum Update<'a> {
 }
 
 impl<'a> Update<'a> {
+    /// The earliest expiry that it gives a field of a hash.
+    #[must_use]
+    pub fn earliest_field_expiry(&self) -> Option<UnixMillis> {
+        match self {
+            Self::HashSet { fields } => fields.iter().filter_map(|(_, _, expiry)| *expiry).min(),
+            Self::HashExpire { expiry, .. } => *expiry,
+            _ => None,
+        }
+    }
+
     /// The kind of value it changes.
     #[must_use]
     pub const fn kind(&self) -> ValueKind {

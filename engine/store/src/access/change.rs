@@ -226,6 +226,9 @@ impl<'k> Access<'_, 'k> {
             self.put_record(id, form, &bytes, expiry);
         }
         self.changed(id);
+        if let Some(expiry) = update.earliest_field_expiry() {
+            self.store.control.note_field_expiry(expiry);
+        }
         if update.may_serve() {
             self.may_serve(id);
         }

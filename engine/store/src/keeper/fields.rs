@@ -7,6 +7,7 @@
 use super::{Hand, Keeper};
 use crate::access::KeyName;
 use crate::fault::FaultSet;
+use crate::observe::EventClass;
 use crate::shard::Shard;
 use crate::store::Store;
 use std::time::Duration;
@@ -16,7 +17,8 @@ use thermocline_types::Update;
 /// Time for one round.
 const SLICE: Duration = Duration::from_micros(500);
 /// The least and the most rest after all keys were met: until the next field
-/// expires, as far as one is known.
+/// expires, as far as one is known. A field that is given an expiry meanwhile ends the rest
+/// when its time comes.
 const LEAST_REST: Duration = Duration::from_millis(100);
 const MOST_REST: Duration = Duration::from_secs(5);
 /// Fields deleted under one lock.
@@ -31,6 +33,7 @@ pub(super) struct FieldSearch {
     /// The earliest expiry met this time around that has not passed.
     next_expiry: Option<UnixMillis>,
     rests_until: Duration,
+    rests_least_until: Duration,
 }
 
 impl Keeper {
@@ -40,9 +43,13 @@ impl Keeper {
         let begun = store.clock.monotonic();
         // While nothing may be removed the search does not go on: having met what it has to
         // leave, it would rest for long.
-        if !store.settings.active_expire() || begun < self.fields.rests_until || !store.may_remove()
-        {
+        let is_resting = begun < self.fields.rests_least_until
+            || (begun < self.fields.rests_until && store.now() <= store.control.field_expiry());
+        if !store.settings.active_expire() || is_resting || !store.may_remove() {
             return;
+        }
+        if self.fields.first.is_none() {
+            store.control.take_field_expiry();
         }
         let mut due = Vec::new();
         loop {
@@ -64,6 +71,7 @@ impl Keeper {
                 *search = FieldSearch {
                     hand: search.hand,
                     rests_until: begun + rest.clamp(LEAST_REST, MOST_REST),
+                    rests_least_until: begun + LEAST_REST,
                     ..FieldSearch::default()
                 };
                 return;
@@ -128,8 +136,12 @@ fn delete_expired(store: &Store, database: u8, key: &[u8]) {
         let update = Update::HashDelete {
             fields: fields.iter().map(Vec::as_slice).collect(),
         };
+        access.notify(EventClass::Hash, "hexpired", database, 0);
         // Of a hash nothing of this can fail.
         let _ = access.update(0, &update);
+        if access.peek(0).is_none() {
+            access.notify(EventClass::Generic, "del", database, 0);
+        }
         access.count_expired_fields(0, fields.len());
         access.commit();
         if fields.len() < FIELDS {

@@ -260,6 +260,32 @@ fn the_digest_follows_content_and_not_order() {
     assert_eq!(raw.ask("debug digest"), before);
 }
 
+/// Subscribers learn of fields that nobody asks for, in Valkey's words.
+#[test]
+fn fields_that_expire_by_themselves_are_told() {
+    let daemon = Daemon::start(&["--notify-keyspace-events", "KEA"]);
+    let (mut raw, mut listener) = (daemon.connect(), daemon.connect());
+    raw.send("hset two a 1 b 2\r\nhset only a 1\r\n");
+    raw.expect(":2\r\n:1\r\n");
+    listener.send("psubscribe __keyspace@0__:*\r\n");
+    listener.expect("*3\r\n$10\r\npsubscribe\r\n$16\r\n__keyspace@0__:*\r\n:1\r\n");
+    for key in ["two", "only"] {
+        raw.send(format!("hpexpire {key} 100 fields 1 a\r\n"));
+        raw.expect("*1\r\n:1\r\n");
+        let told = format!(
+            "*4\r\n$8\r\npmessage\r\n$16\r\n__keyspace@0__:*\r\n${}\r\n__keyspace@0__:{key}\r\n",
+            15 + key.len()
+        );
+        let mut events = vec!["hexpire", "hexpired"];
+        if key == "only" {
+            events.push("del");
+        }
+        for event in events {
+            listener.expect(&format!("{told}${}\r\n{event}\r\n", event.len()));
+        }
+    }
+}
+
 #[test]
 fn expired_fields_go_by_themselves_and_stay_away_after_a_kill() {
     let mut daemon = Daemon::start(&["--appendfsync", "always"]);
