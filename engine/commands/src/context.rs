@@ -184,13 +184,18 @@ impl<'k> Context<'_, '_, 'k> {
         self.access.peek(self.keys[index])
     }
 
-    /// As [`Context::peek`] for a command that reads the key: subscribers are told that it
-    /// is not there.
+    /// As [`Context::peek`] for a command that reads the key: it counts as a hit or a miss,
+    /// and subscribers are told that it is not there.
     pub fn look(&mut self, index: usize) -> Option<Entry<'_>> {
-        if self.access.wants(EventClass::Miss) && self.peek(index).is_none() {
+        if !self.count_look(index) {
             self.notify(EventClass::Miss, "keymiss", index);
         }
         self.peek(index)
+    }
+
+    /// Counts a look at the key as a hit or a miss: whether it is there.
+    pub fn count_look(&mut self, index: usize) -> bool {
+        self.access.count_look(self.keys[index])
     }
 
     /// Replies as `reader` does to what the command's one key holds.

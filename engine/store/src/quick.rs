@@ -44,14 +44,14 @@ impl Store {
         let mut held = self.hold(name)?;
         let shard = &mut *held.shard;
         let Some((table, objects)) = shard.table_and_objects(held.database) else {
-            shard.counters.misses += u64::from(is_use);
+            shard.counters.misses += 1;
             show(None);
             return Some(shard.last_lsn);
         };
         match table.look(held.hash, name.key) {
             Look::Unclear => return None,
             Look::Absent => {
-                shard.counters.misses += u64::from(is_use);
+                shard.counters.misses += 1;
                 show(None);
             }
             Look::Hot(position) => {
@@ -69,7 +69,7 @@ impl Store {
                     value: objects.value(&parts),
                     expiry,
                 }));
-                shard.counters.hits += u64::from(is_use);
+                shard.counters.hits += 1;
             }
         }
         Some(shard.last_lsn)

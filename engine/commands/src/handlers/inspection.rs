@@ -54,6 +54,7 @@ fn help(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
 }
 
 fn encoding(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
+    context.count_look(0);
     let name = context
         .peek(0)
         .map(|entry| encoding_name(context.argument(2), entry.value));
@@ -86,15 +87,16 @@ fn encoding_name(key: &[u8], value: ValueRef<'_>) -> &'static str {
 
 /// Values are not shared between keys.
 fn reference_count(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
-    match context.peek(0) {
-        None => context.reply.null(),
-        Some(_) => context.reply.integer(1),
+    if context.count_look(0) {
+        context.reply.integer(1);
+    } else {
+        context.reply.null();
     }
     Ok(())
 }
 
 fn frequency(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
-    if context.peek(0).is_none() {
+    if !context.count_look(0) {
         context.reply.null();
         return Ok(());
     }
@@ -107,7 +109,7 @@ fn frequency(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
 }
 
 fn idle_time(context: &mut Context<'_, '_, '_>) -> Result<(), Failure> {
-    if context.peek(0).is_none() {
+    if !context.count_look(0) {
         context.reply.null();
         return Ok(());
     }

@@ -292,6 +292,16 @@ impl<'s, 'k> Access<'s, 'k> {
         self.peek_key(id)
     }
 
+    /// Counts a look at the key that is no use of it as a hit or a miss: whether it is there.
+    pub fn count_look(&mut self, key: KeyId) -> bool {
+        let id = self.id(key);
+        let is_there = self.peek_key(id).is_some();
+        let counters = &mut self.guards[self.keys[id].guard].shard.counters;
+        counters.hits += u64::from(is_there);
+        counters.misses += u64::from(!is_there);
+        is_there
+    }
+
     /// Counts the key as expired: a command gave it a time that has passed, and it is gone.
     pub fn count_expired(&mut self, key: KeyId) {
         let guard = self.keys[self.id(key)].guard;

@@ -83,6 +83,7 @@ impl Keeper {
         } else {
             UnixMillis(i64::MIN)
         };
+        self.writer.end_expired(&store.volume, now);
         let victim = store.volume.with_table(|table| {
             let due = table.cleaning_due(now);
             due.then(|| table.victim(now))

@@ -251,6 +251,13 @@ impl SegmentTable {
         }
     }
 
+    /// Whether records were written to the segment, and all of them have expired.
+    #[must_use]
+    pub fn has_expired(&self, number: SegmentNumber, now: UnixMillis) -> bool {
+        let dies_at = self.get(number).and_then(|segment| segment.dies_at);
+        dies_at.is_some_and(|dies_at| dies_at > UnixMillis(i64::MIN) && dies_at < now)
+    }
+
     /// A record of `bytes` in the segment was overwritten, deleted or moved.
     pub fn record_died(&mut self, number: SegmentNumber, bytes: u64) {
         if let Some(segment) = self.get_mut(number) {

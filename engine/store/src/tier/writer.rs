@@ -446,6 +446,23 @@ impl TierWriter {
         Ok(())
     }
 
+    /// Ends segments of which all that was written has expired at `now`, full or not, so that
+    /// they are cleaned and their keys go.
+    pub(crate) fn end_expired(&mut self, volume: &Volume, now: UnixMillis) {
+        self.outputs.retain(|stream, output| {
+            let number = output.segment.number;
+            let is_over = matches!(stream, Stream::Expiring(_))
+                && output.is_used
+                && output.page.is_none()
+                && output.waiting.is_empty()
+                && volume.with_table(|table| table.has_expired(number, now));
+            if is_over {
+                volume.with_table(|table| table.seal(number, output.next_page, now));
+            }
+            !is_over
+        });
+    }
+
     /// On return everything flushed is durable.
     ///
     /// DURABILITY: after an error the segments concerned are never synced

@@ -186,8 +186,8 @@ fn a_segment_that_has_expired_is_left_alone_while_its_keys_stay() {
     }
     assert_eq!(stage.opened.store.statistics().expired_keys, 0);
     stage.have_keys_stay(false);
-    // What is in the last segment, which is not full, expires when it is met.
-    stage.wait_for(u64::from(KEYS) / 2, |found| found.expired_keys);
+    // What is in the last segment too, which is not full.
+    stage.wait_for(u64::from(KEYS), |found| found.expired_keys);
     stage.opened.close(false);
 }
 

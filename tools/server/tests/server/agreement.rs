@@ -363,3 +363,31 @@ fn there_are_no_modules_and_none_is_loaded() {
     let aborted = "-EXECABORT Transaction discarded because of previous errors.";
     assert_eq!(raw.ask("exec"), aborted);
 }
+
+/// What each request adds to hits and misses, as read off Valkey 9.1.2.
+#[test]
+fn looks_at_keys_count_as_hits_and_misses() {
+    let daemon = Daemon::start(&[]);
+    let mut raw = daemon.connect();
+    assert_eq!(raw.ask("set a 1"), "+OK");
+    for (request, hits, misses) in [
+        ("get a", 1, 0),
+        ("exists a", 1, 0),
+        ("exists a b", 1, 1),
+        ("type b", 0, 1),
+        ("ttl b", 0, 1),
+        ("object encoding a", 1, 0),
+        ("object encoding b", 0, 1),
+        ("copy nox a", 0, 1),
+        ("bitop and d a nox", 1, 1),
+        ("set a 2", 0, 0),
+    ] {
+        assert_eq!(raw.ask("config resetstat"), "+OK");
+        // Whatever it says, in as many lines.
+        raw.send(format!("{request}\r\nping end\r\n"));
+        while raw.line() != "end" {}
+        let found =
+            ["keyspace_hits", "keyspace_misses"].map(|name| figure(&mut raw, "stats", name));
+        assert_eq!(found, [hits, misses], "{request}");
+    }
+}
