@@ -2,6 +2,7 @@
 //!
 //! Owns their names and units, and gathers them. Any thread.
 
+use crate::index::Expiries;
 use crate::shard::{Counters, Shard};
 use crate::store::Store;
 use std::sync::atomic::Ordering::Relaxed;
@@ -125,7 +126,7 @@ pub struct DatabaseStatistics {
     /// Keys.
     pub keys: u64,
     /// Keys in memory that expire.
-    pub expiring_keys: u64,
+    pub expiries: Expiries,
 }
 
 impl Store {
@@ -223,7 +224,7 @@ impl Statistics {
             let number = identities.iter().position(|id| *id == table.database());
             if let Some(database) = number.and_then(|at| self.databases.get_mut(at)) {
                 database.keys += table.len() as u64;
-                database.expiring_keys += table.expiring() as u64;
+                database.expiries.add_all(table.expiries());
             }
         }
     }

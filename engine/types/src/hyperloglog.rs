@@ -262,8 +262,9 @@ pub fn merge(registers: &mut Registers, bytes: &[u8]) -> Result<(), HyperLogLogE
             }
         }
         Encoding::Sparse => {
-            let mut first = 0_usize;
+            let (mut first, mut bytes) = (0_usize, 0_usize);
             for run in sparse::runs(body) {
+                bytes = bytes.saturating_add(run.bytes());
                 let end = first.saturating_add(run.length);
                 let covered = registers.get_mut(first..end);
                 for register in covered.ok_or(HyperLogLogError::Corrupt)? {
@@ -271,7 +272,8 @@ pub fn merge(registers: &mut Registers, bytes: &[u8]) -> Result<(), HyperLogLogE
                 }
                 first = end;
             }
-            if first != REGISTERS {
+            // A run that is cut at the end is none.
+            if first != REGISTERS || bytes != body.len() {
                 return Err(HyperLogLogError::Corrupt);
             }
         }
@@ -380,6 +382,17 @@ mod tests {
         assert_eq!(encoding(&small), Ok(Encoding::Sparse));
         make_dense(&mut small).unwrap();
         assert_eq!(small[HEADER_BYTES..], large[HEADER_BYTES..]);
+    }
+
+    #[test]
+    fn what_is_behind_the_last_register_is_damage() {
+        let mut bytes = empty();
+        add(&mut bytes, b"one", 3000);
+        assert_eq!(cardinality(&bytes), Ok(1));
+        for behind in [b"R".as_slice(), b"\0", b"\x80", b"R\0"] {
+            let longer = [&bytes, behind].concat();
+            assert_eq!(cardinality(&longer), Err(HyperLogLogError::Corrupt));
+        }
     }
 
     #[test]

@@ -18,12 +18,14 @@
 //! of searching the chain.
 
 mod bucket;
+mod expiries;
 mod groups;
 mod scan;
 mod segment;
 mod slot;
 pub mod table;
 
+pub use expiries::Expiries;
 pub use slot::{Location, Slot};
 pub use table::{Candidate, Found, KeyTable};
 

@@ -7,12 +7,13 @@
 //! number. Under the shard's lock, any thread.
 //!
 //! INVARIANT: the live records of `heap` are those that the hot slots lead to,
-//! `hot` is their number, `expiring` how many of them expire.
+//! `hot` is their number, `expiries` counts those that expire.
 #![expect(
     unsafe_code,
     reason = "a slot holds a record as a 48-bit number; this module pairs the two"
 )]
 
+use super::expiries::Expiries;
 use super::{Index, Location, Position, Slot};
 use crate::address::Address;
 use crate::record::{ChunkPool, Heap, HeapStatistics, RawRecord, Record, RecordParts};
@@ -53,7 +54,7 @@ pub struct KeyTable {
     index: Index,
     heap: Heap,
     hot: usize,
-    expiring: usize,
+    expiries: Expiries,
 }
 
 impl KeyTable {
@@ -66,7 +67,7 @@ impl KeyTable {
             index: Index::new(),
             heap: Heap::new(pool),
             hot: 0,
-            expiring: 0,
+            expiries: Expiries::default(),
         }
     }
 
@@ -97,7 +98,13 @@ impl KeyTable {
     /// How many keys in memory expire.
     #[must_use]
     pub const fn expiring(&self) -> usize {
-        self.expiring
+        self.expiries.count
+    }
+
+    /// When they do.
+    #[must_use]
+    pub const fn expiries(&self) -> Expiries {
+        self.expiries
     }
 
     /// Memory of the records, dead ones and unused ends of chunks included,
@@ -254,8 +261,12 @@ impl KeyTable {
         let Some(raw) = self.raw(position) else {
             return;
         };
+        let old = self.borrow(raw).expiry();
         // SAFETY: as in `mark_writing`.
-        if !unsafe { raw.borrow_mut() }.set_expiry(expiry) {
+        if unsafe { raw.borrow_mut() }.set_expiry(expiry) {
+            self.expiries.remove(old);
+            self.expiries.add(expiry);
+        } else {
             self.rewrite(position, |parts| {
                 parts.expiry = expiry;
                 parts.is_clean = false;
@@ -305,7 +316,7 @@ impl KeyTable {
     pub fn insert(&mut self, hash: KeyHash, parts: &RecordParts<'_>) {
         let raw = self.allocate(parts);
         self.hot += 1;
-        self.expiring += usize::from(parts.expiry.is_some());
+        self.expiries.add(parts.expiry);
         self.insert_slot(hash, Slot::hot(raw, hash));
     }
 
@@ -382,7 +393,8 @@ impl KeyTable {
     fn release(&mut self, slot: Slot) {
         if let Some(Location::Hot(raw)) = slot.location() {
             self.hot -= 1;
-            self.expiring -= usize::from(self.borrow(raw).expires());
+            let expiry = self.borrow(raw).expiry();
+            self.expiries.remove(expiry);
             // SAFETY: the slot was this table's and is gone, so nothing leads
             // to the record, and `&mut self` says that nothing borrows it.
             unsafe { self.heap.release(raw) };
@@ -395,8 +407,9 @@ impl KeyTable {
         if let Some(raw) = self.raw(position)
             && self.borrow(raw).record_bytes() == parts.record_bytes()
         {
-            self.expiring -= usize::from(self.borrow(raw).expires());
-            self.expiring += usize::from(parts.expiry.is_some());
+            let expiry = self.borrow(raw).expiry();
+            self.expiries.remove(expiry);
+            self.expiries.add(parts.expiry);
             // SAFETY: the place has as many bytes, `&mut self` says that
             // nothing borrows them, so `parts` lie elsewhere.
             unsafe { parts.write_over(raw) };
@@ -404,7 +417,7 @@ impl KeyTable {
         }
         let raw = self.allocate(parts);
         self.hot += 1;
-        self.expiring += usize::from(parts.expiry.is_some());
+        self.expiries.add(parts.expiry);
         let old = self.index.get(position);
         let slot = Slot::hot(raw, hash).with_frequency(old.frequency());
         self.index.set(position, slot);
@@ -725,11 +738,9 @@ mod tests {
             prop_assert_eq!(parts, expected);
             live += table.bytes_at(position);
         }
-        let expiring = model.values().filter(|known| known.expiry.is_some());
-        prop_assert_eq!(
-            (table.hot(), table.expiring()),
-            (model.len(), expiring.count())
-        );
+        let mut expiries = Expiries::default();
+        model.values().for_each(|known| expiries.add(known.expiry));
+        prop_assert_eq!((table.hot(), table.expiries()), (model.len(), expiries));
         prop_assert_eq!(table.heap().live_bytes, live);
         Ok(())
     }

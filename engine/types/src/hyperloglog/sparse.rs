@@ -40,7 +40,8 @@ pub struct Run {
 }
 
 impl Run {
-    const fn bytes(self) -> usize {
+    /// What it takes, in bytes.
+    pub(super) const fn bytes(self) -> usize {
         if self.is_long { 2 } else { 1 }
     }
 }

@@ -255,11 +255,13 @@ pub(super) fn tiering(source: &Source<'_>, report: &mut Report) {
 }
 
 pub(super) fn keyspace(source: &Source<'_>, report: &mut Report) {
+    let now = source.invocation.server.clock.now();
     for (number, database) in source.statistics.databases.iter().enumerate() {
         if database.keys > 0 {
+            let (keys, expires) = (database.keys, database.expiries.count);
+            let average_left_ms = database.expiries.average_left_ms(now);
             report.line(format_args!(
-                "db{number}:keys={},expires={},avg_ttl=0",
-                database.keys, database.expiring_keys
+                "db{number}:keys={keys},expires={expires},avg_ttl={average_left_ms}"
             ));
         }
     }
