@@ -270,9 +270,32 @@ impl<'k> Context<'_, '_, 'k> {
     /// See [`Access::update`].
     ///
     /// # Errors
-    /// [`CommandError::WrongType`], [`CommandError::StringTooLong`].
+    /// [`CommandError::WrongType`], [`CommandError::StringTooLong`],
+    /// [`CommandError::ValueTooLarge`] if that makes a string longer.
     pub fn update(&mut self, index: usize, update: &Update<'_>) -> Result<(), Failure> {
+        self.check_length(index, update)?;
         Ok(self.access.update(self.keys[index], update)?)
+    }
+
+    fn check_length(&self, index: usize, update: &Update<'_>) -> Result<(), CommandError> {
+        let added = match update {
+            Update::StringSetRange { offset, bytes } => offset.saturating_add(bytes.len() as u64),
+            Update::StringAppend(bytes) => bytes.len() as u64,
+            _ => return Ok(()),
+        };
+        let Some(most) = self.access.value_max_bytes() else {
+            return Ok(());
+        };
+        let string = self.peek(index).and_then(|entry| entry.value.string().ok());
+        let length = string.map_or(0, <[u8]>::len) as u64;
+        let longer = match update {
+            Update::StringAppend(_) => length.saturating_add(added),
+            _ => added,
+        };
+        if longer > length.max(most) {
+            return Err(CommandError::ValueTooLarge);
+        }
+        Ok(())
     }
 
     /// See [`Access::replace`].

@@ -192,6 +192,8 @@ pub enum CommandError {
     InvalidArguments,
     /// Memory is short and the command may take more.
     OutOfMemory,
+    /// What the key holds may take no more memory.
+    ValueTooLarge,
     /// Snapshots fail and writes are refused for it.
     SnapshotFailing,
     /// The log cannot be written; holds the cause of it.
@@ -513,6 +515,10 @@ impl CommandError {
             Self::InvalidArgumentCount => "ERR Invalid number of arguments specified for command",
             Self::InvalidArguments => "ERR Invalid arguments specified for command",
             Self::OutOfMemory => "OOM command not allowed when used memory > 'maxmemory'.",
+            Self::ValueTooLarge => {
+                "OOM command not allowed: the value of the key would take more than a quarter of \
+                 'maxmemory'."
+            }
             Self::SnapshotFailing => {
                 "MISCONF Valkey is configured to save RDB snapshots, but it's currently unable \
                  to persist to disk. Commands that may modify the data set are disabled, because \

@@ -83,6 +83,9 @@ fn keep_effects(mut effects: Vec<u8>) {
 /// and both must fit a segment: a longer one could never sink, and no
 /// checkpoint be made of it.
 pub const KEY_BYTES_MAX: usize = 16 << 20;
+/// A value may grow to this however small `maxmemory` is, in bytes: what a small daemon takes
+/// is not its data for the most part.
+const VALUE_MAX_LEAST_BYTES: u64 = 8 << 20;
 /// A buffer above this is not kept for the next access, bytes.
 const KEPT_EFFECTS_BYTES: usize = 1 << 20;
 
@@ -335,6 +338,25 @@ impl<'s, 'k> Access<'s, 'k> {
         let position = key.find(shard).filter(|_| !key.is_hidden);
         let found = position.zip(shard.table(key.database));
         found.map_or(0, |(position, table)| table.slot(position).frequency())
+    }
+
+    /// The most that one value may grow to, in bytes; `None` without a bound. Where values
+    /// sink to make room, one that has to be in memory whole to be used must leave room for
+    /// others.
+    #[must_use]
+    pub fn value_max_bytes(&self) -> Option<u64> {
+        let maxmemory_bytes = self.store.settings.maxmemory_bytes();
+        let is_bounded = self.store.has_tier && maxmemory_bytes > 0;
+        is_bounded.then(|| (maxmemory_bytes / 4).max(VALUE_MAX_LEAST_BYTES))
+    }
+
+    /// What a large value of the key takes beside its record, in bytes; 0 for any other.
+    #[must_use]
+    pub fn value_heap_bytes(&self, key: KeyId) -> u64 {
+        match self.peek(key).map(|entry| entry.value) {
+            Some(ValueRef::Object(object)) => object.heap_bytes() as u64,
+            _ => 0,
+        }
     }
 
     /// Where in memory the key's record is counted, in bytes; `None` if it is

@@ -71,6 +71,63 @@ fn cold_values_are_read_back_in_pipelines_and_after_a_restart() {
     }
 }
 
+/// What has to be in memory whole to be used must leave room for others.
+#[test]
+fn a_value_above_a_quarter_of_the_memory_grows_no_further() {
+    const REFUSAL: &str = "-OOM command not allowed: the value of the key would take more than a \
+                           quarter of 'maxmemory'.";
+    let mut daemon = Daemon::start(&["--maxmemory", "32mb", "--appendfsync", "always"]);
+    let mut raw = daemon.connect();
+    let mut members = 0;
+    loop {
+        let names: Vec<String> = (members..members + 1000)
+            .map(|number| format!("member:{number:040}"))
+            .collect();
+        let reply = raw.ask(&format!("sadd set {}", names.join(" ")));
+        if reply == REFUSAL {
+            break;
+        }
+        assert_eq!(reply, ":1000");
+        members += 1000;
+        assert!(members < 1_000_000, "it grows for ever");
+    }
+    assert!(members > 50_000, "{members}");
+    for request in [
+        "sadd set more",
+        "smove other set more",
+        "setbit bits 4294967295 1",
+        "setrange text 536870000 x",
+        "bitfield bits set u8 #500000000 1",
+        "eval \"return redis.call('setbit','bits',4294967295,1)\" 0",
+    ] {
+        let reply = raw.ask(request);
+        // Nothing is moved from a key that is not there; a script tells where it failed.
+        let expected = if request.starts_with("smove") {
+            ":0"
+        } else {
+            REFUSAL
+        };
+        assert!(reply.starts_with(expected), "{request}: {reply}");
+    }
+    // What takes no more goes on, and so do other keys.
+    let gone = format!("srem set member:{:040}", 7);
+    for round in 0..2 {
+        assert_eq!(raw.ask("scard set"), format!(":{}", members - round));
+        assert_eq!(raw.ask("exists bits text"), ":0");
+        assert_eq!(
+            raw.ask("sadd other x y"),
+            if round == 0 { ":2" } else { ":0" }
+        );
+        if round == 0 {
+            assert_eq!(raw.ask(&gone), ":1");
+            daemon.kill_and_restart();
+            raw = daemon.connect();
+        }
+    }
+    assert_eq!(raw.ask("sinterstore set other"), ":2");
+    assert_eq!(raw.ask("sadd set more"), ":1");
+}
+
 /// A daemon whose keys are nearly all cold.
 fn mostly_cold(options: &[&str]) -> Daemon {
     let daemon = Daemon::start(&[&["--maxmemory", "6mb"], options].concat());
