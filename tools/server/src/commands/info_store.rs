@@ -169,6 +169,17 @@ pub(super) fn persistence(source: &Source<'_>, report: &mut Report) {
             "aof_current_size",
             &found.appended_lsn.saturating_sub(found.checkpoint_lsn),
         ),
+        ("aof_base_size", &0),
+        ("aof_pending_rewrite", &0),
+        (
+            "aof_buffer_length",
+            &found.appended_lsn.saturating_sub(found.written_lsn),
+        ),
+        (
+            "aof_pending_bio_fsync",
+            &i32::from(found.written_lsn > found.durable_lsn),
+        ),
+        ("aof_delayed_fsync", &0),
         ("module_fork_in_progress", &0),
         ("module_fork_last_cow_size", &0),
         ("checkpoint_last_ms", &found.last_checkpoint_ms),
