@@ -4,6 +4,8 @@ mod commands;
 mod damage;
 mod files;
 mod golden;
+mod hostile;
 mod libraries;
+mod new_directory;
 mod support;
 mod trips;
