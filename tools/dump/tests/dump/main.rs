@@ -1,5 +1,6 @@
 //! The commands as an operator runs them, exit codes included.
 
+mod bits;
 mod commands;
 mod damage;
 mod files;

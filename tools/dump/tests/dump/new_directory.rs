@@ -1,6 +1,6 @@
 //! A new directory is there whole or not at all.
 
-use crate::support::{PROGRAM, Place, done, dumped, request, run, string};
+use crate::support::{PROGRAM, Place, done, dumped, ended, request, run, string};
 use std::io::Write;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -72,31 +72,35 @@ fn of_a_stream_that_fails_nothing_stays_in_a_new_directory() {
 #[test]
 fn of_a_restore_without_room_nothing_stays() {
     let place = Place::new();
-    let lines: Vec<_> = (0..4000_u64)
-        .map(|number| {
-            let value: String = (0..2000_u64)
-                .map(|at| char::from(b'a' + ((at * at * (number + 3)) % 7919 % 26) as u8))
-                .collect();
-            string(&format!("key:{number}"), &value)
-        })
+    let long = "v".repeat(500_000);
+    let lines: Vec<_> = (0..60)
+        .map(|number| string(&format!("key:{number}"), &long))
         .collect();
     let file = place.file("lines", &lines);
     std::fs::create_dir(place.path("small")).expect("it is made");
-    // Where no such namespace can be made there is nothing to try it on.
-    let script = "mount -t tmpfs -o size=4m none \"$S\" || exit 99
+    // Where no such namespace can be made there is nothing to try it on. There is room for
+    // nothing, and for some of the keys.
+    let script = "mount -t tmpfs -o size=$1m none \"$S\" || exit 99
+        shift
         timeout 60 \"$@\"
         echo \"code $?\"
         ls -A \"$S\"";
-    let mut command = Command::new("unshare");
-    command.args(["--user", "--map-root-user", "--mount", "sh", "-c", script]);
-    command.env("S", place.text("small")).arg("sh").arg(PROGRAM);
-    command.args(["restore", &place.text("small/data"), &file]);
-    let ended = crate::support::ended(&mut command);
-    if !ended.output.starts_with("code") {
-        println!("not tried: {}", ended.messages);
-        return;
+    for megabytes in ["4", "40"] {
+        let mut command = Command::new("unshare");
+        command.args(["--user", "--map-root-user", "--mount", "sh", "-c", script]);
+        command.env("S", place.text("small"));
+        command.args(["sh", megabytes, PROGRAM, "restore"]);
+        command.args([&place.text("small/data"), &file]);
+        let ended = ended(&mut command);
+        if !ended.output.starts_with("code") {
+            println!("not tried: {}", ended.messages);
+            return;
+        }
+        assert_eq!(ended.output, "code 2\n", "{}", ended.messages);
+        let told = &ended.messages;
+        assert!(told.contains("No space left"), "{told}");
+        assert_eq!(told.contains("line 1:"), megabytes == "4", "{told}");
     }
-    assert_eq!(ended.output, "code 2\n", "{}", ended.messages);
 }
 
 #[test]
