@@ -45,6 +45,11 @@ impl NewDirectory {
         let is_lock_made = directory.join(LOCK).symlink_metadata().is_err();
         let disk = Disk::open(directory, BackendChoice::Posix)?;
         let lock = disk.lock_directory(LOCK_WAIT)?;
+        // Whoever had it before may have filled it meanwhile.
+        let names = disk.list("")?;
+        if names.iter().any(|name| name != LOCK && name != UNFINISHED) {
+            return Err(Failure::NotNew(directory.to_owned()));
+        }
         let new = Self {
             directory: directory.to_owned(),
             disk,

@@ -6,6 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
+use thermocline_disk::{BackendChoice, Disk};
 
 /// A file of requests whose tenth cannot be read.
 fn damaged_requests(place: &Place) -> String {
@@ -131,6 +132,36 @@ fn a_killed_restore_leaves_nothing_that_seems_whole_and_is_begun_again() {
     assert_eq!(dumped(&directory, &[]), [string("a", "v")]);
     assert!(!place.path("data/unfinished").exists());
     done(&["verify", &directory]);
+}
+
+#[test]
+fn what_another_fills_while_a_run_waits_for_it_stays_as_it_is() {
+    let place = Place::new();
+    let data = place.path("data");
+    let disk = Disk::open(&data, BackendChoice::Posix).expect("it is made");
+    let lock = disk.lock_directory(Duration::ZERO).expect("it is free");
+    let mut command = Command::new(PROGRAM);
+    let file = place.file("lines", &[string("a", "v")]);
+    command.args(["restore", &place.text("data"), &file]);
+    let mut child = command.stderr(Stdio::null()).spawn().expect("it starts");
+    // It waits once it has opened what it waits for.
+    let files = format!("/proc/{}/fd", child.id());
+    let waits = || {
+        let links = Path::new(&files).read_dir().into_iter().flatten().flatten();
+        let mut paths = links.filter_map(|link| link.path().read_link().ok());
+        paths.any(|path| path == data.join("LOCK"))
+    };
+    let begun = Instant::now();
+    while !waits() && child.try_wait().expect("it can be asked").is_none() {
+        assert!(begun.elapsed() < Duration::from_secs(30));
+        std::thread::park_timeout(Duration::from_millis(1));
+    }
+    std::fs::write(data.join("manifest"), b"mine").expect("it is written");
+    drop(lock);
+    assert_eq!(child.wait().expect("it ends").code(), Some(2));
+    assert_eq!(names(&data), ["LOCK", "manifest"]);
+    let manifest = std::fs::read(data.join("manifest")).expect("it is there");
+    assert_eq!(manifest, b"mine");
 }
 
 #[test]
