@@ -1,7 +1,7 @@
 //! The log on the simulated disk: power loss at every operation of a short
 //! history, and syncs that fail.
 
-use crate::frame::FrameKind;
+use crate::frame::{FrameKind, SEGMENT_HEADER_BYTES};
 use crate::{Policy, Recovered, Status, Wal, WalError, WalOptions};
 use thermocline_base::{Clock, Lsn, SimulatedTime};
 use thermocline_disk::{Disk, FaultAction, FaultRepeat, Injury, SimulatedDisk};
@@ -225,6 +225,25 @@ fn a_segment_that_was_cut_is_no_torn_one() {
             "{error}"
         );
     }
+}
+
+/// Who looks for the damage in the log finds the frame by its position.
+#[test]
+fn a_damaged_frame_is_told_by_file_byte_and_position() {
+    let (simulated, _, last) = three_segments();
+    let (recovered, _) = recover(&Disk::simulated(simulated.clone())).unwrap();
+    let first = &recovered.segments[recovered.segments.len() - 2];
+    assert_ne!(first.name, last);
+    let start = first.header.start_lsn;
+    assert!(start > Lsn::ZERO);
+    let damaged = simulated.fork(1);
+    damaged.flip_bit(&first.name, SEGMENT_HEADER_BYTES as u64 + 20, 3);
+    let error = recover(&Disk::simulated(damaged)).unwrap_err();
+    let expected = format!(
+        "{} is corrupt at byte {SEGMENT_HEADER_BYTES} (LSN {start}): ",
+        first.name
+    );
+    assert!(error.to_string().starts_with(&expected), "{error}");
 }
 
 /// A log of three segments, all of it durable, and its last file.

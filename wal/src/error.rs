@@ -13,14 +13,17 @@ pub enum WalError {
     Disk(#[from] DiskError),
     /// What had been durable is damaged. Nothing was changed.
     #[error(
-        "{file} is corrupt at byte {offset}: {} should be {}, is {}; durable had been {claimed_durable}",
-        fault.field, fault.expected, fault.found
+        "{file} is corrupt at byte {offset}{}: {} should be {}, is {}; durable had been {claimed_durable}",
+        position(*lsn), fault.field, fault.expected, fault.found
     )]
     Corruption {
         /// The segment's file.
         file: String,
         /// Byte of the file.
         offset: u64,
+        /// The position of the log that stands there, that of the frame that is damaged;
+        /// `None` in the header of a segment, which holds none.
+        lsn: Option<Lsn>,
         /// What was expected there, and found.
         fault: Fault,
         /// Up to where the log is known to have been durable.
@@ -34,4 +37,9 @@ pub enum WalError {
         /// The position.
         from: Lsn,
     },
+}
+
+/// The position as it follows the byte of the file.
+fn position(lsn: Option<Lsn>) -> String {
+    lsn.map_or_else(String::new, |lsn| format!(" (LSN {lsn})"))
 }

@@ -389,6 +389,7 @@ fn verify(active: &Active, written: Lsn) -> Result<(), WalError> {
     Err(WalError::Corruption {
         file: active.file.name().to_owned(),
         offset: SEGMENT_HEADER_BYTES as u64 + scanner.lsn().bytes_since(active.start),
+        lsn: Some(scanner.lsn()),
         fault: Fault {
             field: "end of the rescued frames",
             expected: written.0,

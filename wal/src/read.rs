@@ -149,6 +149,7 @@ impl FrameReader {
         let corrupt = |fault| WalError::Corruption {
             file: place.segment.name.clone(),
             offset: place.offset,
+            lsn: Some(position),
             fault,
             claimed_durable: end,
         };

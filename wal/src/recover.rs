@@ -135,6 +135,9 @@ pub(crate) fn read(
             return Err(WalError::Corruption {
                 file: segment.name.clone(),
                 offset: file_bytes,
+                lsn: file_bytes
+                    .checked_sub(SEGMENT_HEADER_BYTES as u64)
+                    .map(|frames| start.advance(frames)),
                 fault: Fault {
                     field: "file bytes",
                     expected: segment.header.segment_bytes,
@@ -186,6 +189,7 @@ pub(crate) fn read(
         return Err(WalError::Corruption {
             file: segment.name.clone(),
             offset: (SEGMENT_HEADER_BYTES as u64).saturating_add(scanner.lsn().bytes_since(start)),
+            lsn: Some(scanner.lsn()),
             fault,
             claimed_durable,
         });
@@ -210,6 +214,7 @@ pub(crate) fn expect_latest(
     Err(WalError::Corruption {
         file: format!("{directory}/{:08x}.wal", latest.number),
         offset: 0,
+        lsn: None,
         fault: Fault {
             field: "sequence of the last segment with a header",
             expected: latest.sequence,
@@ -242,6 +247,7 @@ pub(crate) fn find_segments(
                     return Err(WalError::Corruption {
                         file: name,
                         offset: 0,
+                        lsn: None,
                         fault,
                         claimed_durable,
                     });

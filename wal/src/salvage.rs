@@ -173,6 +173,7 @@ fn salvage_segment(
         let error = WalError::Corruption {
             file: segment.name.clone(),
             offset: SEGMENT_HEADER_BYTES as u64 + at.bytes_since(start),
+            lsn: Some(at),
             fault,
             claimed_durable,
         };

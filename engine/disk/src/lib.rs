@@ -4,17 +4,19 @@
 //!
 //! Owns durability primitives (sync, durable replace, directory lock), aligned
 //! memory and completion queues. Does not know what the bytes mean.
-//! Invariants: names are relative to the data directory and never leave it;
-//! [`Disk::replace_durably`] is the only rename. Handles may be used from any
+//! Invariants: names are relative to the data directory and never leave it, as no symbolic
+//! link below it is followed; only regular files are opened; what is made is for its owner
+//! only; only [`Disk::replace_durably`] and [`Disk::move_durably`] rename. Handles may be used from any
 //! thread; a [`Queue`] belongs to one.
 //!
-//! Modules, lowest first: [`error`], [`buffer`] with `slab`, `transfer`, `system`,
+//! Modules, lowest first: [`error`], [`buffer`] with `slab`, `transfer`, `names`, `system`,
 //! `simulated` with `simulated_content` and `simulated_faults`, [`file`], `posix`, `registered`, `ring`, `simulated_queue`,
 //! [`queue`].
 
 pub mod buffer;
 pub mod error;
 pub mod file;
+mod names;
 mod posix;
 pub mod queue;
 mod registered;
@@ -95,7 +97,8 @@ pub struct DirectoryLock {
 
 #[derive(Debug)]
 enum LockForm {
-    System(#[expect(dead_code, reason = "held for its drop")] std::fs::File),
+    /// `None` where there was nothing to lock, for one who only reads.
+    System(#[expect(dead_code, reason = "held for its drop")] Option<std::fs::File>),
     Simulated(#[expect(dead_code, reason = "held for its drop")] simulated::SimulatedLock),
 }
 
@@ -115,7 +118,16 @@ impl Disk {
     /// [`DiskError::Io`] if the directory cannot be made;
     /// [`DiskError::RingUnavailable`] if io_uring is demanded and refused.
     pub fn open(root: &Path, choice: BackendChoice) -> Result<Self, DiskError> {
-        SystemDisk::open(root, choice).map(Self::System)
+        SystemDisk::open(root, choice, true).map(Self::System)
+    }
+
+    /// As [`Disk::open`], but makes nothing: to read what is there, also where nothing can
+    /// be written.
+    ///
+    /// # Errors
+    /// As [`Disk::open`]; [`DiskError::Io`] if the directory is missing.
+    pub fn open_existing(root: &Path, choice: BackendChoice) -> Result<Self, DiskError> {
+        SystemDisk::open(root, choice, false).map(Self::System)
     }
 
     /// A disk in memory.
@@ -272,6 +284,24 @@ impl Disk {
         self.sync_directory(parent_of(name))
     }
 
+    /// Moves what is at `from` to `to`, where nothing is; durable on return. After a crash it
+    /// is at one of the two. Directories are moved too, but not on a simulated disk.
+    ///
+    /// # Errors
+    /// [`DiskError::Io`] (also if `from` is missing), [`DiskError::InvalidName`].
+    pub fn move_durably(&self, from: &str, to: &str) -> Result<(), DiskError> {
+        check_name(from)?;
+        check_name(to)?;
+        match self {
+            Self::System(disk) => disk.rename(from, to),
+            Self::Simulated(disk) => disk.rename(from, to),
+        }
+        .map_err(|source| DiskError::io("rename onto", to, source))?;
+        // DURABILITY: where it is now first: it is never at neither.
+        self.sync_directory(parent_of(to))?;
+        self.sync_directory(parent_of(from))
+    }
+
     /// The whole content of a file of at most `limit_bytes` bytes.
     ///
     /// # Errors
@@ -300,10 +330,38 @@ impl Disk {
     /// [`DiskError::Locked`] if it stays taken, [`DiskError::Io`].
     pub fn lock_directory(&self, wait: Duration) -> Result<DirectoryLock, DiskError> {
         let form = match self {
-            Self::System(disk) => LockForm::System(disk.lock(wait)?),
+            Self::System(disk) => LockForm::System(Some(disk.lock(wait)?)),
             Self::Simulated(disk) => LockForm::Simulated(disk.lock()?),
         };
         Ok(DirectoryLock { _form: form })
+    }
+
+    /// Locks the data directory against those who write, beside others who only read, and
+    /// writes nothing itself: where no file is there to be locked, nobody has ever locked
+    /// the directory, and this does not keep others from it.
+    ///
+    /// # Errors
+    /// As [`Disk::lock_directory`].
+    pub fn lock_to_read(&self, wait: Duration) -> Result<DirectoryLock, DiskError> {
+        let form = match self {
+            Self::System(disk) => LockForm::System(disk.lock_to_read(wait)?),
+            Self::Simulated(disk) => LockForm::Simulated(disk.lock()?),
+        };
+        Ok(DirectoryLock { _form: form })
+    }
+
+    /// Whether the directory `path` of the operating system is the data directory or below
+    /// it, or would be if it were made.
+    ///
+    /// # Errors
+    /// [`DiskError::Io`] if that cannot be told.
+    pub fn contains(&self, path: &Path) -> Result<bool, DiskError> {
+        match self {
+            Self::System(disk) => disk
+                .contains(path)
+                .map_err(|source| DiskError::io("find", &path.to_string_lossy(), source)),
+            Self::Simulated(_) => Ok(false),
+        }
     }
 
     /// The room on the file system.

@@ -1,10 +1,10 @@
 //! The disk of the operating system. Owns the path of the data directory, the
-//! settled backend and the system calls; knows no queue. Invariant: interrupted
-//! and short transfers are resumed here. Any thread; the calls block.
+//! settled backend and the system calls; `names` reaches the files, and it knows no queue.
+//! Invariant: interrupted and short transfers are resumed here. Any thread; the calls block.
 
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::io;
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,6 +14,7 @@ use rustix::fs::{FallocateFlags, FlockOperation, OFlags};
 use rustix::io::Errno;
 
 use crate::error::DiskError;
+use crate::names::Names;
 use crate::{Backend, BackendChoice, OpenMode, Space, ring, transfer};
 
 const LOCK_FILE: &str = "LOCK";
@@ -29,15 +30,19 @@ pub struct SystemDisk {
 
 #[derive(Debug)]
 struct Shared {
+    /// As it was given, for people.
     root: PathBuf,
+    names: Names,
     backend: Backend,
     reason: String,
 }
 
 impl SystemDisk {
-    pub(crate) fn open(root: &Path, choice: BackendChoice) -> Result<Self, DiskError> {
-        fs::create_dir_all(root)
-            .map_err(|source| DiskError::io("create", &root.to_string_lossy(), source))?;
+    /// Opens the directory, where `make` says so after making it.
+    pub(crate) fn open(root: &Path, choice: BackendChoice, make: bool) -> Result<Self, DiskError> {
+        let action = if make { "create" } else { "open" };
+        let names = Names::open(root, make)
+            .map_err(|source| DiskError::io(action, &root.to_string_lossy(), source))?;
         let (backend, reason) = match choice {
             BackendChoice::Posix => (Backend::Posix, "chosen by the configuration".to_owned()),
             BackendChoice::IoUring => match ring::probe() {
@@ -55,6 +60,7 @@ impl SystemDisk {
         Ok(Self {
             shared: Arc::new(Shared {
                 root: root.to_owned(),
+                names,
                 backend,
                 reason,
             }),
@@ -65,29 +71,18 @@ impl SystemDisk {
         (self.shared.backend, self.shared.reason.clone())
     }
 
-    fn path(&self, name: &str) -> PathBuf {
-        self.shared.root.join(name)
-    }
-
     pub(crate) fn open_file(
         &self,
         name: &str,
         mode: OpenMode,
         direct: bool,
     ) -> io::Result<Arc<SystemFile>> {
-        let mut options = OpenOptions::new();
-        options.read(true);
-        match mode {
-            OpenMode::Read => {}
-            OpenMode::ReadWrite => {
-                options.write(true);
-            }
-            OpenMode::CreateNew => {
-                options.write(true).create_new(true);
-            }
-        }
-        let path = self.path(name);
-        let handle = options.open(&path)?;
+        let flags = match mode {
+            OpenMode::Read => OFlags::RDONLY,
+            OpenMode::ReadWrite => OFlags::RDWR,
+            OpenMode::CreateNew => OFlags::RDWR | OFlags::CREATE | OFlags::EXCL,
+        };
+        let handle = self.shared.names.open_file(name, flags)?;
         // Set afterwards, not at the open: a refused open may already have
         // created the file. tmpfs of older kernels refuses it.
         let direct = direct
@@ -103,28 +98,24 @@ impl SystemDisk {
     }
 
     pub(crate) fn list(&self, directory: &str) -> io::Result<Vec<String>> {
-        let entries = match fs::read_dir(self.path(directory)) {
+        let mut names = match self.shared.names.list(directory) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            entries => entries?,
+            names => names?,
         };
-        let mut names = Vec::new();
-        for entry in entries {
-            names.push(entry?.file_name().to_string_lossy().into_owned());
-        }
         names.sort_unstable();
         Ok(names)
     }
 
     pub(crate) fn create_directory(&self, name: &str) -> io::Result<()> {
-        fs::create_dir_all(self.path(name))
+        self.shared.names.create_directory(name)
     }
 
     pub(crate) fn remove(&self, name: &str) -> io::Result<()> {
-        fs::remove_file(self.path(name))
+        self.shared.names.remove(name)
     }
 
     pub(crate) fn link(&self, name: &str, other: &Self) -> io::Result<bool> {
-        match fs::hard_link(self.path(name), other.path(name)) {
+        match self.shared.names.link(name, &other.shared.names) {
             Ok(()) => Ok(true),
             Err(error) => match error.raw_os_error().map(Errno::from_raw_os_error) {
                 Some(Errno::XDEV | Errno::PERM | Errno::MLINK | Errno::OPNOTSUPP) => Ok(false),
@@ -134,34 +125,69 @@ impl SystemDisk {
     }
 
     pub(crate) fn link_count(&self, name: &str) -> io::Result<u64> {
-        Ok(fs::metadata(self.path(name))?.nlink())
+        self.shared.names.link_count(name)
     }
 
     pub(crate) fn sync_directory(&self, name: &str) -> io::Result<()> {
-        fs::File::open(self.path(name))?.sync_all()
+        self.shared.names.sync_directory(name)
     }
 
-    #[expect(clippy::disallowed_methods, reason = "the step of replace_durably")]
+    /// The step of `replace_durably` and `move_durably`.
     pub(crate) fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        fs::rename(self.path(from), self.path(to))
+        self.shared.names.rename(from, to)
     }
 
+    /// Whether the directory of the operating system `path`, or the one that it would be
+    /// made in, is this one or below it.
+    pub(crate) fn contains(&self, path: &Path) -> io::Result<bool> {
+        let existing = path.ancestors().find(|part| part.exists());
+        let root = rustix::fs::fstat(self.shared.names.root())?;
+        for part in fs::canonicalize(existing.unwrap_or(path))?.ancestors() {
+            // By identity: a directory may be mounted at two places.
+            let found = fs::metadata(part)?;
+            if (found.dev(), found.ino()) == (root.st_dev, root.st_ino) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Locks for one who writes.
     pub(crate) fn lock(&self, wait: Duration) -> Result<fs::File, DiskError> {
-        let path = self.path(LOCK_FILE);
-        let file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o644)
-            .open(&path)
-            .map_err(|source| DiskError::io("open", LOCK_FILE, source))?;
+        let flags = OFlags::RDWR | OFlags::CREATE;
+        let opened = self.shared.names.open_file(LOCK_FILE, flags);
+        let file = opened.map_err(|source| DiskError::io("open", LOCK_FILE, source))?;
+        self.wait_for(&file, FlockOperation::NonBlockingLockExclusive, wait)?;
+        Ok(file)
+    }
+
+    /// Locks for one who only reads, and writes nothing: where there is no file to lock, no
+    /// daemon has ever run.
+    pub(crate) fn lock_to_read(&self, wait: Duration) -> Result<Option<fs::File>, DiskError> {
+        match self.shared.names.open_file(LOCK_FILE, OFlags::RDONLY) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(DiskError::io("open", LOCK_FILE, error)),
+            Ok(file) => {
+                self.wait_for(&file, FlockOperation::NonBlockingLockShared, wait)?;
+                Ok(Some(file))
+            }
+        }
+    }
+
+    fn wait_for(
+        &self,
+        file: &fs::File,
+        operation: FlockOperation,
+        wait: Duration,
+    ) -> Result<(), DiskError> {
         let start = Instant::now();
         loop {
-            match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-                Ok(()) => return Ok(file),
+            match rustix::fs::flock(file, operation) {
+                Ok(()) => return Ok(()),
                 Err(Errno::INTR) => {}
                 Err(Errno::WOULDBLOCK) => {
                     let Some(left) = wait.checked_sub(start.elapsed()) else {
+                        let path = self.shared.root.join(LOCK_FILE);
                         return Err(DiskError::Locked {
                             path: path.to_string_lossy().into_owned(),
                         });
@@ -174,7 +200,7 @@ impl SystemDisk {
     }
 
     pub(crate) fn space(&self) -> io::Result<Space> {
-        let found = rustix::fs::statvfs(&self.shared.root)?;
+        let found = rustix::fs::fstatvfs(self.shared.names.root())?;
         Ok(Space {
             free_bytes: found.f_bavail.saturating_mul(found.f_frsize),
             total_bytes: found.f_blocks.saturating_mul(found.f_frsize),

@@ -16,7 +16,8 @@ Exit codes:
   0  done; the directory is intact, the two sides are the same
   1  damage was found and told, and what is whole was still read; or there is a difference
   2  the directory or the output cannot be used, or the arguments are wrong
-  3  the input is not valid; of a file no key was written";
+  3  the input is not valid; of a file no key was written
+141  nobody reads the output any more";
 
 /// Works on Thermocline's data directories while no daemon holds them.
 #[derive(Debug, Parser)]
@@ -46,13 +47,18 @@ pub enum Command {
     #[command(after_help = EXIT_CODES)]
     Dump(Dump),
     /// Writes the keys of a dump into a directory, new or existing
+    ///
+    /// A new directory is there whole, or not at all if that fails. A key of a database that
+    /// there is not here, whose numbers are below 16, ends it before anything is written,
+    /// unless it is left out by --database or another filter.
     #[command(after_help = EXIT_CODES)]
     Restore(Restore),
     /// Replays the append-only files of Redis or Valkey into a new directory
     ///
     /// Reads the manifest, the base and the incremental files, or one file of before
     /// Redis 7. A last file that ends in the middle of a request or transaction is
-    /// cut there, and that is said, as the servers do it.
+    /// cut there, and that is said, as the servers do it. The directory is there whole, or
+    /// not at all if that fails.
     #[command(after_help = EXIT_CODES)]
     Import(Import),
     /// Copies what is intact in a damaged directory into a new one
@@ -191,8 +197,9 @@ impl RdbVersion {
 pub struct Restore {
     /// The data directory; made if it is missing
     pub directory: PathBuf,
-    /// The dump, lines of JSON or an RDB file, or a data directory, such as a backup; - is the standard input, which is
-    /// read only once: what came before an error is then written
+    /// The dump, lines of JSON or an RDB file, or a data directory, such as a backup; - is the
+    /// standard input, which is read only once: what came before an error is then written, but
+    /// not into a new directory
     pub file: PathBuf,
     /// Replaces keys that are there; otherwise they are left as they are
     #[arg(long)]

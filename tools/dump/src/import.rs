@@ -8,7 +8,7 @@
 use crate::aof::{self, AofError, Item, RequestReader};
 use crate::arguments::Import;
 use crate::failure::{Failure, Outcome};
-use crate::filter::Filter;
+use crate::filter::{Filter, database_here, no_such_database};
 use crate::input::{self, Beside};
 use crate::place::Place;
 use crate::rdb::{RdbReader, is_magic};
@@ -19,7 +19,6 @@ use indicatif::ProgressBar;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::Path;
-use thermocline_base::limits::DATABASE_COUNT;
 use thermocline_base::{Clock, Random, UnixMillis};
 use thermocline_commands::executor::{Call, Executor};
 use thermocline_commands::reply::{ReplyBuffer, Version};
@@ -110,7 +109,8 @@ struct Replay {
     random: Random,
     limits: Limits,
     bar: ProgressBar,
-    database: u8,
+    /// The one that was selected, which need not be there here.
+    database: u64,
     /// The requests since MULTI, and where it stands.
     transaction: Option<(u64, Vec<Placed>)>,
     until_s: Option<i64>,
@@ -291,9 +291,8 @@ impl Replay {
         match name.as_deref().unwrap_or_default() {
             b"select" => {
                 let number = request.get(1).and_then(|it| std::str::from_utf8(it).ok());
-                let number: Option<u8> = number.and_then(|it| it.parse().ok());
-                let number = number.filter(|it| usize::from(*it) < DATABASE_COUNT);
-                let reason = || format!("SELECT of a database that is not below {DATABASE_COUNT}");
+                let number = number.and_then(|it| it.parse().ok());
+                let reason = || "SELECT of what is no number of a database".to_owned();
                 self.database = number.ok_or_else(|| refused(reason()))?;
                 return Ok(());
             }
@@ -319,9 +318,13 @@ impl Replay {
         {
             self.tell_time(at_ms);
         }
+        let database = database_here(self.database).ok_or_else(|| {
+            let key = request.get(1).map_or(&b""[..], Vec::as_slice);
+            refused(no_such_database(self.database, key))
+        })?;
         let call = Call {
             command,
-            database: self.database,
+            database,
             arguments: &arguments,
         };
         self.target.admit(Place::Offset(offset))?;

@@ -6,7 +6,7 @@
 //! keys go.
 
 use crate::failure::Failure;
-use crate::filter::Filter;
+use crate::filter::{Filter, database_here, no_such_database};
 use crate::functions;
 use crate::line::{self, Line};
 pub(crate) use crate::place::Place;
@@ -16,7 +16,7 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::ops::Range;
 use std::path::Path;
 use thermocline_base::UnixMillis;
-use thermocline_base::limits::{DATABASE_COUNT, KEY_MAX_BYTES};
+use thermocline_base::limits::KEY_MAX_BYTES;
 use thermocline_commands::scripts::LIBRARIES_MAX_BYTES;
 use thermocline_store::tier::record::RAW_MAX_BYTES;
 use thermocline_types::rdb::{self, RdbError};
@@ -388,14 +388,12 @@ fn decode_rdb(
         RdbError::TooLarge { limit_bytes } => format!("a value of over {limit_bytes} bytes"),
         RdbError::VersionOrChecksum => error.to_string(),
     };
-    let database = u8::try_from(database).ok();
-    let database = database.filter(|it| usize::from(*it) < DATABASE_COUNT);
-    let database =
-        database.ok_or_else(|| format!("a database that is not below {DATABASE_COUNT}"))?;
     let key = rdb::read_string(key, KEY_MAX_BYTES).map_err(told)?;
     if rdb::kind_of(kind).is_none_or(|kind| !filter.wants(database, &key, kind)) {
         return Ok(None);
     }
+    // Of what is not wanted it does not matter where it is.
+    let database = database_here(database).ok_or_else(|| no_such_database(database, &key))?;
     let read = rdb::read_value(kind, version, value, RAW_MAX_BYTES as usize).map_err(told)?;
     let input_bytes = value.len();
     let value = read

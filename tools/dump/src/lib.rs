@@ -6,7 +6,7 @@
 //! does) and never changes one but through the store, as the daemon does.
 //!
 //! Modules, lowest first: `place`, `moment`, [`rdb`], [`failure`], [`filter`], [`arguments`],
-//! `functions`, [`mod@line`], [`aof`], `pipeline`, `input`, `target`, `output`, `walk`, then one for
+//! `functions`, [`mod@line`], [`aof`], `pipeline`, `input`, `new_directory`, `target`, `output`, `walk`, then one for
 //! each command.
 //!
 //! Exit codes:
@@ -17,6 +17,7 @@
 //! | 1 | damage was found and told, and what is whole was still read; or there is a difference |
 //! | 2 | the directory or the output cannot be used, or the arguments are wrong |
 //! | 3 | the input is not valid; of a file no key was written |
+//! | 141 | nobody reads the output any more |
 
 pub mod aof;
 pub mod arguments;
@@ -33,6 +34,7 @@ mod inspect;
 pub mod line;
 mod manual;
 mod moment;
+mod new_directory;
 mod output;
 mod pipeline;
 mod place;

@@ -4,8 +4,8 @@
 //! a wrong CRC is found before anything is written. A stream can be read only
 //! once. One thread reads, some decode, this one writes.
 //!
-//! Stopped halfway, the directory holds some of the keys; the same command then
-//! goes on, since keys that are there are left as they are.
+//! Stopped halfway, a directory that was there holds some of the keys; the same command then
+//! goes on, since keys that are there are left as they are. A new one is not there yet.
 
 use crate::arguments::Restore;
 use crate::failure::{Failure, Outcome};

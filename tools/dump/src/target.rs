@@ -1,11 +1,13 @@
 //! A directory that keys are written into, through the store as the daemon does.
 //!
 //! Owns the open store and the waiting for it. One thread, beside the store's
-//! own. What was written is durable once it is closed.
+//! own. What was written is durable once it is closed; of a directory that was new nothing
+//! stays if not all was written (see [`crate::new_directory`]).
 
 use crate::failure::Failure;
 use crate::functions;
 use crate::input::{Key, Library, Place};
+use crate::new_directory::{LOCK, NewDirectory, UNFINISHED};
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 use std::path::Path;
@@ -55,22 +57,27 @@ pub(crate) fn check_directory(directory: &Path) -> Result<bool, Failure> {
         path: directory.to_owned(),
         source,
     };
-    let mut is_empty = true;
+    let (mut is_empty, mut is_unfinished) = (true, false);
     for entry in directory.read_dir().map_err(failed)? {
         let name = entry.map_err(failed)?.file_name();
         if name == manifest::FILE_NAME {
             return Ok(true);
         }
-        is_empty &= name == "LOCK";
+        is_empty &= name == LOCK || name == UNFINISHED;
+        is_unfinished |= name == UNFINISHED;
     }
     if is_empty {
-        Ok(false)
-    } else {
-        Err(Failure::NoData {
-            directory: directory.to_owned(),
-            reason: "it is not empty and has no manifest",
-        })
+        return Ok(false);
     }
+    Err(Failure::NoData {
+        directory: directory.to_owned(),
+        reason: if is_unfinished {
+            "the run that was to make it was ended at its last step: remove all that is in it, \
+             and run that again"
+        } else {
+            "it is not empty and has no manifest: name a new directory"
+        },
+    })
 }
 
 /// Refuses a directory that is not new.
@@ -99,6 +106,8 @@ pub(crate) struct Target {
     pub(crate) executor: Executor,
     random: Random,
     pub(crate) counts: Counts,
+    /// If it was not there; dropped after the store.
+    new: Option<NewDirectory>,
 }
 
 impl Target {
@@ -111,7 +120,15 @@ impl Target {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
             .build()?;
-        let disk = Disk::open(directory, BackendChoice::Auto)?;
+        let new = if check_directory(directory)? {
+            None
+        } else {
+            Some(NewDirectory::begin(directory)?)
+        };
+        let path = new
+            .as_ref()
+            .map_or_else(|| directory.to_owned(), NewDirectory::path);
+        let disk = Disk::open(&path, BackendChoice::Auto)?;
         let options = StoreOptions {
             log: Some(Policy::EverySecond),
             tier: true,
@@ -135,15 +152,25 @@ impl Target {
             reader,
             runtime,
             counts: Counts::default(),
+            new,
         })
     }
 
-    /// Makes all durable, with a checkpoint if what was to be done is done.
+    /// Makes all durable, with a checkpoint if what was to be done is done; if not, a new
+    /// directory is removed.
     pub(crate) fn close(self, is_complete: bool) -> Result<Counts, Failure> {
-        self.runtime
-            .block_on(self.store.durable(self.store.appended_lsn()));
+        let is_kept = is_complete || self.new.is_none();
+        if is_kept {
+            self.runtime
+                .block_on(self.store.durable(self.store.appended_lsn()));
+        }
         drop((self.reader, self.executor));
-        self.store.close(is_complete)?;
+        let closed = self.store.close(is_complete);
+        drop(self.store);
+        if is_kept {
+            closed?;
+            self.new.map_or(Ok(()), NewDirectory::finish)?;
+        }
         Ok(self.counts)
     }
 

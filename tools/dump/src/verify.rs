@@ -152,7 +152,11 @@ fn census(offline: &Offline, named: &Named, damages: &mut Damages<'_>) -> Segmen
             Ok(census) => sum += census,
             // A file that nothing names need not be there yet: a segment is
             // listed before its file is made.
-            Err(damage) if named.pages.contains_key(&entry.number) => damages.add(&damage),
+            Err(damage)
+                if named.pages.contains_key(&entry.number) || offline.has_segment(entry) =>
+            {
+                damages.add(&damage);
+            }
             Err(_) => {}
         }
         progress.inc(1);

@@ -110,7 +110,7 @@ fn open_disk(directory: &Path) -> Result<Disk, Failure> {
     if !directory.is_dir() {
         return Err(no_data(directory, "no such directory"));
     }
-    Ok(Disk::open(directory, BackendChoice::Posix)?)
+    Ok(Disk::open_existing(directory, BackendChoice::Posix)?)
 }
 
 /// As [`open`], as it was at the moment `until` of the log, which may be that of
@@ -124,7 +124,7 @@ pub(crate) fn open_at(
     let disk = open_disk(directory)?;
     let no_data = |reason| no_data(directory, reason);
     let log = match log {
-        Some(log) if log.join("wal").is_dir() => Disk::open(log, BackendChoice::Posix)?,
+        Some(log) if log.join("wal").is_dir() => Disk::open_existing(log, BackendChoice::Posix)?,
         Some(_) => return Err(no_data("the directory of its log has no wal in it")),
         None => disk.clone(),
     };

@@ -25,7 +25,7 @@ use crate::tier::segment::SegmentState;
 use crate::tier::volume;
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Component, Path};
 use thermocline_base::Lsn;
 use thermocline_disk::{AlignedBuffer, BackendChoice, Disk, OpenMode};
 use thermocline_wal::frame::{SEGMENT_HEADER_BYTES, SegmentHeader};
@@ -49,8 +49,21 @@ pub struct BackupReport {
 impl Keeper {
     /// Makes a checkpoint and a backup of it in the new directory `path`.
     pub(super) fn backup(&mut self, path: &Path) -> Result<BackupReport, String> {
-        if path.exists() {
-            return Err(format!("{} exists already", path.display()));
+        let shown = path.display();
+        // A link that leads nowhere is there too.
+        if path.symlink_metadata().is_ok() {
+            return Err(format!("{shown} exists already: name a new directory"));
+        }
+        // What is not there yet may hide where its ".." lead.
+        if path.components().any(|part| part == Component::ParentDir) {
+            return Err(format!("{shown} has .. in it: name the directory without"));
+        }
+        // It would be lost with what it is there to replace.
+        let contains = self.store.disk.contains(path);
+        if contains.map_err(|error| error.to_string())? {
+            return Err(format!(
+                "{shown} is inside the data directory: name a new directory beside it"
+            ));
         }
         self.checkpoint()?;
         self.copy_to(path).map_err(|error| error.to_string())

@@ -90,7 +90,7 @@ impl Offline {
         if !Self::holds_data(disk)? {
             return Ok(None);
         }
-        let lock = disk.lock_directory(LOCK_WAIT)?;
+        let lock = disk.lock_to_read(LOCK_WAIT)?;
         let Some(manifest) = recovery::read_manifest(disk)? else {
             return Ok(None);
         };
@@ -110,7 +110,11 @@ impl Offline {
         if let Some(until) = until
             && until < manifest.end_lsn
         {
-            let (first, last) = (manifest.end_lsn, manifest.end_lsn);
+            // The range told is all that can be asked for: to where the log goes on. What is
+            // damaged in it is not what was asked.
+            let first = manifest.end_lsn;
+            let whole = Tail::read(log, &manifest, None, &mut |_| {})?;
+            let last = whole.summary().end_lsn.max(first);
             return Err(StoreError::NotThen { until, first, last });
         }
         let tail = Tail::read(log, &manifest, until, damage)?;

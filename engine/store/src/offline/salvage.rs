@@ -48,7 +48,7 @@ impl Offline {
         if !Self::holds_data(disk)? {
             return Ok(None);
         }
-        let lock = disk.lock_directory(super::LOCK_WAIT)?;
+        let lock = disk.lock_to_read(super::LOCK_WAIT)?;
         let (mut manifest, source, newest) = manifest_of(disk, damage)?;
         let directory = match source {
             ManifestSource::Scan => None,

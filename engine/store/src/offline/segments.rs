@@ -9,6 +9,7 @@
 use super::{Offline, unreadable};
 use crate::tier::segment::{PAGES_PER_SEGMENT, SEGMENT_BYTES, SegmentEntry};
 use crate::tier::{Corruption, Incarnation, PagePlace, page};
+use std::io::ErrorKind;
 use std::ops::AddAssign;
 use thermocline_base::limits::PAGE_BYTES;
 use thermocline_disk::{DiskError, OpenMode};
@@ -53,6 +54,16 @@ impl Offline {
             page += census.count(&bytes, entry, page, is_named).max(1);
         }
         Ok(census)
+    }
+
+    /// Whether something is there as the file of `entry`, whatever it is: the manifest lists
+    /// a segment before its file is made.
+    #[must_use]
+    pub fn has_segment(&self, entry: &SegmentEntry) -> bool {
+        match self.disk.link_count(&entry.number.file_name()) {
+            Ok(_) => true,
+            Err(error) => error.io_error_kind() != ErrorKind::NotFound,
+        }
     }
 
     pub(super) fn read_segment(&self, entry: &SegmentEntry) -> Result<Vec<u8>, DiskError> {

@@ -511,6 +511,25 @@ fn a_directory_in_use_is_refused() {
 }
 
 #[test]
+fn the_range_that_is_told_goes_on_to_where_the_log_ends() {
+    let made = directory();
+    let disk = Disk::open(made.directory.path(), BackendChoice::Posix).unwrap();
+    let opened = Offline::open(&disk, &mut |damage| panic!("{damage}")).unwrap();
+    let (offline, tail) = opened.unwrap();
+    let (begin, end) = (offline.manifest().end_lsn, tail.summary().end_lsn);
+    assert!(begin < end);
+    drop((offline, tail));
+    for until in [Lsn(1), end.advance(1)] {
+        let until = Some(Moment::Position(until));
+        let refused = Offline::open_at(&disk, &disk, until, &mut |_| {}).err();
+        assert!(
+            matches!(refused, Some(StoreError::NotThen { first, last, .. }) if (first, last) == (begin, end)),
+            "{refused:?}"
+        );
+    }
+}
+
+#[test]
 fn a_damaged_manifest_ends_everything_and_is_told() {
     let made = directory();
     flip(&made, "manifest", 30);

@@ -3,6 +3,7 @@
 
 mod support;
 
+mod backup;
 mod cleaning;
 mod dictionaries;
 mod faults;

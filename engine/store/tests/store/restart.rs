@@ -225,6 +225,31 @@ fn a_scan_tells_keys_of_one_page_and_stored_hash_apart() {
     opened.close(false);
 }
 
+/// Data is not written to, nor read from, where a link in the directory leads.
+#[test]
+fn a_linked_part_of_the_directory_is_refused_and_told_what_to_do() {
+    use thermocline_disk::{BackendChoice, Disk};
+    for name in ["wal", "image", "tier"] {
+        let place = tempfile::tempdir().expect("a directory");
+        let (data, outside) = (place.path().join("data"), place.path().join(name));
+        let mut opened = Opened::open(&data, Some(Policy::EverySecond), 1);
+        opened.set(0, b"key", b"value", None);
+        opened.close(true);
+        let copied = std::process::Command::new("mv")
+            .args([data.join(name), outside.clone()])
+            .status();
+        assert!(copied.is_ok_and(|status| status.success()));
+        std::os::unix::fs::symlink(&outside, data.join(name)).expect("a link");
+        let disk = Disk::open(&data, BackendChoice::Posix).expect("it opens");
+        let refused = Opened::on(disk, Some(Policy::EverySecond), 2).err();
+        let told = refused.map(|error| error.to_string()).unwrap_or_default();
+        assert!(
+            told.contains(&format!("{name:?} is a symbolic link")) && told.contains("mount --bind"),
+            "{name}: {told}"
+        );
+    }
+}
+
 /// A part of the image that cannot be read fails the keys in it and whatever
 /// needs all keys; nobody waits for ever.
 #[test]

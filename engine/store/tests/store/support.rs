@@ -6,7 +6,8 @@ use std::time::Duration;
 use thermocline_base::{Clock, UnixMillis};
 use thermocline_disk::{BackendChoice, Disk};
 use thermocline_store::{
-    Access, Admission, Entry, Fault, FaultSet, KeyName, PageReader, Store, StoreError, StoreOptions,
+    Access, Admission, BackupReport, Entry, Fault, FaultSet, KeyName, PageReader, Store,
+    StoreError, StoreOptions,
 };
 use thermocline_types::{Update, ValueRef, hash::SHOW_EXPIRED};
 use thermocline_wal::Policy;
@@ -232,6 +233,10 @@ impl Opened {
 
     pub(crate) fn try_checkpoint(&self) -> Result<(), String> {
         self.runtime.block_on(self.store.checkpoint())
+    }
+
+    pub(crate) fn backup(&self, path: &Path) -> Result<BackupReport, String> {
+        self.runtime.block_on(self.store.backup(path.to_owned()))
     }
 
     /// How many keys a database has, or why that is not known.

@@ -11,10 +11,15 @@ pub(crate) struct Ended {
     pub(crate) messages: String,
 }
 
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_thermocline-dump");
+
 pub(crate) fn run(arguments: &[&str]) -> Ended {
-    let program = env!("CARGO_BIN_EXE_thermocline-dump");
-    let ended = Command::new(program).args(arguments).output();
-    let ended = ended.expect("the program starts");
+    ended(Command::new(PROGRAM).args(arguments))
+}
+
+/// Runs a command to its end.
+pub(crate) fn ended(command: &mut Command) -> Ended {
+    let ended = command.output().expect("the program starts");
     Ended {
         code: ended.status.code(),
         output: String::from_utf8(ended.stdout).expect("text"),
@@ -53,6 +58,13 @@ impl Place {
         let path = self.path(name);
         let lines: String = lines.iter().map(|line| format!("{line}\n")).collect();
         std::fs::write(&path, lines).expect("it can be written");
+        text(&path)
+    }
+
+    /// Writes an append-only file; its path.
+    pub(crate) fn requests(&self, name: &str, requests: &[String]) -> String {
+        let path = self.path(name);
+        std::fs::write(&path, requests.concat()).expect("it can be written");
         text(&path)
     }
 

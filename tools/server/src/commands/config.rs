@@ -83,6 +83,9 @@ fn rewrite_file(invocation: &mut Invocation<'_>) -> CommandResult {
 }
 
 fn rewrite_at(path: &Path, values: &[String]) -> Result<(), Box<dyn std::error::Error>> {
+    // Where it is linked to, the file itself is rewritten, and who could read it still can.
+    let path = &path.canonicalize()?;
+    let permissions = path.metadata()?.permissions();
     let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else {
         return Err("the file has no directory".into());
     };
@@ -91,7 +94,7 @@ fn rewrite_at(path: &Path, values: &[String]) -> Result<(), Box<dyn std::error::
     let disk = Disk::open(directory, BackendChoice::Posix)?;
     let text = String::from_utf8(disk.read_whole(&name, FILE_BYTES)?)?;
     disk.replace_durably(&name, rewrite::rewrite(&text, values)?.as_bytes())?;
-    Ok(())
+    Ok(std::fs::set_permissions(path, permissions)?)
 }
 
 fn help(invocation: &mut Invocation<'_>) -> CommandResult {
@@ -114,18 +117,25 @@ fn help(invocation: &mut Invocation<'_>) -> CommandResult {
 mod tests {
     use super::*;
     use crate::config::{evaluate, table};
+    use std::os::unix::fs::{MetadataExt, symlink};
 
     #[test]
-    fn the_file_is_replaced_whole() {
+    fn the_file_is_replaced_whole_where_it_is_linked_to_and_who_could_read_it_still_can() {
         let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("redis.conf");
-        std::fs::write(&path, "# mine\nport 7000\n").unwrap();
+        let file = directory.path().join("redis.conf");
+        std::fs::write(&file, "# mine\nport 7000\n").unwrap();
+        let mode = || std::fs::metadata(&file).unwrap().mode();
+        let before = mode();
+        let path = directory.path().join("link");
+        symlink(&file, &path).unwrap();
         let mut values = evaluate(&[]).unwrap();
         values[table::number("port").unwrap()] = "7001".to_owned();
         rewrite_at(&path, &values).unwrap();
         assert_eq!(
-            std::fs::read_to_string(&path).unwrap(),
+            std::fs::read_to_string(&file).unwrap(),
             "# mine\nport 7001\n"
         );
+        assert_eq!(mode(), before);
+        assert!(path.is_symlink());
     }
 }
