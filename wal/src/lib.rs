@@ -5,7 +5,7 @@
 //! sync; `FORMAT.md` draws the bytes. Does not know what a payload means, and
 //! never decides what may be retired.
 //!
-//! Modules, lowest first: [`frame`], [`scan`], then the ring, the errors, which segment was
+//! Modules, lowest first: [`frame`], [`scan`], then `sync`, the ring, the wake-up, the errors, which segment was
 //! begun last, whole segments read ahead, recovery, reading again, salvaging, the segments,
 //! the flusher, and [`Wal`] on top.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
@@ -22,6 +22,8 @@ mod ring;
 mod salvage;
 pub mod scan;
 mod segments;
+mod sync;
+mod wake;
 
 pub use ahead::SEGMENT_MAX_BYTES;
 pub use error::WalError;
@@ -35,5 +37,9 @@ pub use scan::{Frame, Scanner, Verdict};
 
 #[cfg(test)]
 mod crash_tests;
+#[cfg(test)]
+mod ring_tests;
+#[cfg(test)]
+mod shuttled;
 #[cfg(test)]
 mod tests;
