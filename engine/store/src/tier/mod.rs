@@ -16,6 +16,7 @@ pub mod dictionary;
 pub mod page;
 pub mod record;
 pub mod segment;
+mod sync;
 pub mod table;
 pub(crate) mod volume;
 pub(crate) mod writer;
@@ -119,5 +120,7 @@ pub enum FormatError {
     },
 }
 
+#[cfg(test)]
+mod shuttled;
 #[cfg(test)]
 mod tests;
