@@ -9,6 +9,7 @@ mod faults;
 mod images;
 mod long;
 mod model;
+mod newer;
 mod offline;
 mod power;
 mod quick;
