@@ -138,7 +138,7 @@ fn serve(config: Config, level: Arc<log::Level>) -> Result<(), Failure> {
         io_threads,
         report,
         startup_bytes: store.statistics().used_bytes,
-        address_space: limits::AddressSpace::of_process(),
+        address_space: limits::AddressSpace::of_process(io_threads),
     };
     if let Err(reason) = facts.address_space.check() {
         // What it says on the disk is as it was: nothing has been done.

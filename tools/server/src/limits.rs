@@ -27,28 +27,31 @@ pub(crate) fn memory(configured_bytes: u64, tier: bool) -> u64 {
 /// The size of the process and what may be had of it, in bytes of address space.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct AddressSpace {
-    /// What was taken when nothing had been done yet.
+    /// What is taken when nothing has been done yet.
     startup_bytes: u64,
     /// The most there may be, if that is limited (`ulimit -v`).
     most_bytes: Option<u64>,
 }
 
 impl AddressSpace {
-    /// What the threads' stacks and what is done for clients take beside the data.
+    /// What is done for clients and in the background takes this beside the data.
     const BESIDE_BYTES: u64 = 96 << 20;
-    /// Of what is left, the data get five sixths: maps of records are longer than what is
-    /// in them.
-    const PARTS: (u64, u64) = (5, 6);
+    /// A thread that serves clients takes this, most of it never written.
+    const THREAD_BYTES: u64 = 112 << 20;
+    /// Of what is left, the data get half: maps are longer than what is in them, and the
+    /// allocator keeps what it has been given back.
+    const PARTS: (u64, u64) = (1, 2);
     /// With less than this there is no point in a start.
     const LEAST_BYTES: u64 = 16 << 20;
 
-    /// Now, which is to be before anything is done.
-    pub(crate) fn of_process() -> Self {
+    /// Now, which is to be before anything is done and any of so many threads is started.
+    pub(crate) fn of_process(io_threads: usize) -> Self {
         let pages: Option<u64> = std::fs::read_to_string("/proc/self/statm")
             .ok()
             .and_then(|text| text.split_whitespace().next()?.parse().ok());
         Self {
-            startup_bytes: pages.unwrap_or(0) * rustix::param::page_size() as u64,
+            startup_bytes: pages.unwrap_or(0) * rustix::param::page_size() as u64
+                + io_threads as u64 * Self::THREAD_BYTES,
             most_bytes: getrlimit(Resource::As).current,
         }
     }
@@ -274,11 +277,11 @@ mod tests {
         assert_eq!(space(None).fit(5), 5);
         assert_eq!(space(None).fit(0), 0);
         assert_eq!(space(Some(856)).fit(100 << 20), 100 << 20);
-        assert_eq!(space(Some(856)).fit(4 << 30), 300 << 20);
-        assert_eq!(space(Some(856)).fit(0), 300 << 20);
+        assert_eq!(space(Some(856)).fit(4 << 30), 180 << 20);
+        assert_eq!(space(Some(856)).fit(0), 180 << 20);
         assert!(space(Some(856)).check().is_ok() && space(None).check().is_ok());
         assert!(space(Some(500)).check().is_err() && space(Some(1)).check().is_err());
-        assert!(AddressSpace::of_process().startup_bytes > 0);
+        assert!(AddressSpace::of_process(1).startup_bytes > AddressSpace::THREAD_BYTES);
     }
 
     #[test]
