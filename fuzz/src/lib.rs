@@ -5,6 +5,7 @@
 //! empties it before each input. One thread.
 
 use std::sync::Arc;
+use thermocline_base::limits::DATABASE_COUNT;
 use thermocline_base::{Clock, Random, SimulatedTime, UnixMillis};
 use thermocline_commands::table::Command;
 use thermocline_commands::{
@@ -74,13 +75,20 @@ impl Engine {
         };
     }
 
+    /// Has commands run on the database of this number, or of the last below the limit.
+    pub fn select(&mut self, number: u8) {
+        self.database = number.min(DATABASE_COUNT as u8 - 1);
+    }
+
     /// Deletes every key; `usual` are those there are most often, for a look at every shard
     /// costs more than most inputs. What other databases hold stays for a while.
     pub fn clear(&mut self, usual: &[&[u8]]) {
         self.cleared += 1;
         let mut delete: Vec<&[u8]> = vec![b"DEL"];
         delete.extend(usual);
-        self.run(&delete);
+        if !usual.is_empty() {
+            self.run(&delete);
+        }
         let is_empty = self.run(&[b"DBSIZE"]).as_deref() == Some(b":0\r\n");
         if !is_empty || self.cleared % FLUSH_ONE_IN == 0 {
             self.run(&[b"FLUSHALL"]);

@@ -29,6 +29,16 @@ pub enum WalError {
         /// Up to where the log is known to have been durable.
         claimed_durable: Lsn,
     },
+    /// A later version of the program wrote the file. Nothing was changed.
+    #[error("{file} has format version {found}, this program reads up to {newest}")]
+    NewerVersion {
+        /// The segment's file.
+        file: String,
+        /// The version it has.
+        found: u32,
+        /// The newest version this program reads.
+        newest: u32,
+    },
     /// No segment holds the position recovery has to begin at.
     #[error("no segment in {directory} holds position {from}")]
     Missing {

@@ -424,6 +424,25 @@ impl SegmentHeader {
     }
 }
 
+/// The version of an intact segment header that a later program wrote; `None` of any other
+/// bytes. Whatever a version adds, magic, version and crc stay where they are, and the crc
+/// covers what is used of the page; how much that is only the later program knows, so the
+/// crc may hold at any length.
+pub(crate) fn newer_version(bytes: &[u8]) -> Option<u32> {
+    let page = bytes.get(..SEGMENT_HEADER_BYTES)?;
+    let mut reader = Reader::new(page);
+    let magic = reader.u64().ok()?;
+    let version = reader.u32().ok()?;
+    let crc = reader.u32().ok()?;
+    if magic != u64::from_le_bytes(MAGIC) || version <= FORMAT_VERSION {
+        return None;
+    }
+    let lengths = (SEGMENT_HEADER_USED_BYTES..=SEGMENT_HEADER_BYTES).step_by(8);
+    let mut used = lengths.filter_map(|length| page.get(..length));
+    used.any(|used| crc_without_field(used, 12) == crc)
+        .then_some(version)
+}
+
 /// The crc of `bytes` without the four at `at`.
 fn crc_without_field(bytes: &[u8], at: usize) -> u32 {
     let before = bytes.get(..at).unwrap_or_default();

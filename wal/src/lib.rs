@@ -5,8 +5,9 @@
 //! sync; `FORMAT.md` draws the bytes. Does not know what a payload means, and
 //! never decides what may be retired.
 //!
-//! Modules, lowest first: [`frame`], [`scan`], then the ring, the errors, the times of
-//! syncs, which segment was begun last, whole segments read ahead, recovery, reading again, salvaging, the segments,
+//! Modules, lowest first: [`frame`], [`scan`], then `sync`, the ring, the wake-up, the errors, the
+//! times of syncs, which segment was begun last, whole segments read ahead, recovery, reading again,
+//! salvaging, the segments,
 //! the flusher, and [`Wal`] on top.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
@@ -22,7 +23,9 @@ mod ring;
 mod salvage;
 pub mod scan;
 mod segments;
-mod syncs;
+mod sync;
+mod sync_times;
+mod wake;
 
 pub use ahead::SEGMENT_MAX_BYTES;
 pub use error::WalError;
@@ -33,9 +36,13 @@ pub use recover::{Recovered, SegmentFile};
 pub use ring::{Appended, Credit};
 pub use salvage::{Gap, Salvaged};
 pub use scan::{Frame, Scanner, Verdict};
-pub use syncs::SyncTimes;
+pub use sync_times::SyncTimes;
 
 #[cfg(test)]
 mod crash_tests;
+#[cfg(test)]
+mod ring_tests;
+#[cfg(test)]
+mod shuttled;
 #[cfg(test)]
 mod tests;

@@ -15,11 +15,12 @@ use crate::ring::{Appended, Credit, Ring};
 use crate::salvage::{self, Salvaged};
 use crate::scan::Frame;
 use crate::segments::Segments;
-use crate::syncs::{SyncTimes, Syncs};
-use parking_lot::{Condvar, Mutex};
+use crate::sync_times::{SyncTimes, Syncs};
+use crate::wake::Wake;
+use parking_lot::Mutex;
 use std::io::ErrorKind;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use thermocline_base::limits::PAGE_BYTES;
@@ -87,9 +88,7 @@ pub(crate) struct Shared {
     status: Mutex<Status>,
     is_ready: AtomicBool,
     subscribers: Mutex<Vec<Subscriber>>,
-    sleeping: AtomicBool,
-    wake: Mutex<()>,
-    woken: Condvar,
+    wake: Wake,
 }
 
 impl Shared {
@@ -129,17 +128,6 @@ impl Shared {
         self.durable.store(to.0, Ordering::Release);
         for subscriber in self.subscribers.lock().iter() {
             subscriber(to);
-        }
-    }
-
-    /// ORDERING: the caller published, then looks whether the flusher sleeps;
-    /// the flusher says that it sleeps, then looks for what is published. The
-    /// two fences let at most one of them miss the other.
-    fn wake_if_sleeping(&self) {
-        fence(Ordering::SeqCst);
-        if self.sleeping.load(Ordering::Relaxed) {
-            let _guard = self.wake.lock();
-            self.woken.notify_one();
         }
     }
 }
@@ -247,9 +235,7 @@ impl Wal {
             status: Mutex::default(),
             is_ready: AtomicBool::new(true),
             subscribers: Mutex::default(),
-            sleeping: AtomicBool::new(false),
-            wake: Mutex::default(),
-            woken: Condvar::new(),
+            wake: Wake::new(),
         });
         let mut flusher = Flusher::new(
             Arc::clone(&shared),
@@ -283,7 +269,7 @@ impl Wal {
     pub fn append(&self, credit: Credit<'_>, parts: &[&[u8]]) -> Appended {
         let appended = self.shared.ring.append(credit, parts);
         if self.shared.is_urgent() {
-            self.shared.wake_if_sleeping();
+            self.shared.wake.wake_if_sleeping();
         }
         appended
     }
@@ -339,7 +325,7 @@ impl Wal {
     /// Asks for a sync up to `lsn` whatever the policy; subscribers hear of it.
     pub fn request_durable(&self, lsn: Lsn) {
         self.shared.wanted.fetch_max(lsn.0, Ordering::AcqRel);
-        self.shared.wake_if_sleeping();
+        self.shared.wake.wake_if_sleeping();
     }
 
     /// When the oldest segment was begun that is still there: what it holds is no older.
@@ -360,13 +346,13 @@ impl Wal {
         self.shared
             .retire_below
             .fetch_max(below.0, Ordering::AcqRel);
-        self.shared.wake_if_sleeping();
+        self.shared.wake.wake_if_sleeping();
     }
 
     /// Changes when to sync.
     pub fn set_policy(&self, policy: Policy) {
         self.shared.policy.store(policy as u8, Ordering::Relaxed);
-        self.shared.wake_if_sleeping();
+        self.shared.wake.wake_if_sleeping();
     }
 
     /// Whether the log takes writes, without the reason if not.
@@ -422,17 +408,14 @@ pub fn spawn(mut flusher: Flusher) -> std::io::Result<FlusherThread> {
                 if step.as_ref().is_ok_and(|progress| progress.more) && shared.is_urgent() {
                     continue;
                 }
-                let mut guard = shared.wake.lock();
-                shared.sleeping.store(true, Ordering::Relaxed);
-                fence(Ordering::SeqCst);
-                let missed = step.is_ok()
-                    && shared.is_urgent()
-                    && (shared.ring.published(shared_written(shared)).is_some()
-                        || shared.wanted_lsn() > shared.durable_lsn());
-                if !missed && !stopping.load(Ordering::Acquire) {
-                    shared.woken.wait_for(&mut guard, TICK);
-                }
-                shared.sleeping.store(false, Ordering::Relaxed);
+                let is_work = || {
+                    let missed = step.is_ok()
+                        && shared.is_urgent()
+                        && (shared.ring.published(shared_written(shared)).is_some()
+                            || shared.wanted_lsn() > shared.durable_lsn());
+                    missed || stopping.load(Ordering::Acquire)
+                };
+                shared.wake.sleep_unless(is_work, TICK);
             }
             flusher.close()
         })?;
@@ -458,10 +441,7 @@ impl FlusherThread {
     /// If the flusher's thread panicked.
     pub fn close(self) -> Result<(), WalError> {
         self.stop.store(true, Ordering::Release);
-        {
-            let _guard = self.shared.wake.lock();
-            self.shared.woken.notify_one();
-        }
+        self.shared.wake.wake();
         match self.thread.join() {
             Ok(result) => result,
             Err(panic) => std::panic::resume_unwind(panic),

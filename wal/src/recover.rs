@@ -11,7 +11,9 @@
 
 use crate::ahead::{ReadAhead, read_segment};
 use crate::error::WalError;
-use crate::frame::{Fault, SEGMENT_HEADER_BYTES, SegmentHeader, offset};
+use crate::frame::{
+    FORMAT_VERSION, Fault, SEGMENT_HEADER_BYTES, SegmentHeader, newer_version, offset,
+};
 use crate::latest;
 use crate::scan::{Frame, Scanner, Verdict, highest_claim};
 use thermocline_base::Lsn;
@@ -241,6 +243,13 @@ pub(crate) fn find_segments(
         match SegmentHeader::decode(page.get(..count).unwrap_or_default()) {
             Ok(header) => recovered.segments.push(SegmentFile { name, header }),
             Err(fault) => {
+                if let Some(found) = newer_version(&page) {
+                    return Err(WalError::NewerVersion {
+                        file: name,
+                        found,
+                        newest: FORMAT_VERSION,
+                    });
+                }
                 // A header is synced before the first frame is written: with
                 // frames of the needed log behind it, it is not torn but damaged.
                 if let Some(claimed_durable) = needed_frame(&read_segment(disk, &name)?.0, from) {

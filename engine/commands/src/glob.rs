@@ -269,6 +269,8 @@ mod tests {
         assert!(!matches(b"A", b"a", Case::Sensitive));
     }
 
+    /// CVE-2024-31228: patterns were matched by recursion, as deep as they had stars, until
+    /// the stack was used up. Here there is none: stars beyond any stack take steps only.
     #[test]
     fn many_stars_take_steps_in_proportion_to_pattern_times_text() {
         let pattern = [b"*a".repeat(50), b"*b".to_vec()].concat();
@@ -278,6 +280,11 @@ mod tests {
             matches_with_fuel(&pattern, &text, Case::Sensitive, &mut fuel),
             Ok(false)
         );
+        let deep = [b"a*".repeat(500_000), b"b".to_vec()].concat();
+        let mut fuel = 4 * deep.len() as u64;
+        let text = b"a".repeat(500_000);
+        let deep = matches_with_fuel(&deep, &text, Case::Sensitive, &mut fuel);
+        assert_eq!(deep, Ok(false));
         let mut fuel = 10;
         let short = matches_with_fuel(&pattern, &text, Case::Sensitive, &mut fuel);
         assert_eq!(short, Err(OutOfFuel));

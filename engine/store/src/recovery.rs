@@ -20,6 +20,7 @@ use crate::references::TAIL_BYTES_MAX;
 use crate::settings::LogSizes;
 use crate::shard::Shard;
 use crate::store::{StartReport, StoreError, StoreOptions};
+use crate::tier::newer::refuse_newer;
 use crate::tier::volume::Volume;
 use crate::tier::{Corruption, FormatError};
 use std::io::ErrorKind;
@@ -70,6 +71,8 @@ pub(crate) fn open(
         None => (first_manifest(disk, &mut random)?, true),
     };
     let directory = read_image_directory(disk, &manifest)?;
+    // Before the log is synced: what a later program wrote stays as it is.
+    refuse_newer(disk, &manifest.segments)?;
     let pool = Arc::new(ChunkPool::default());
     let mut shards: Vec<Shard> = Vec::new();
     for id in 0..SHARD_COUNT {

@@ -138,7 +138,13 @@ fn serve(config: Config, level: Arc<log::Level>) -> Result<(), Failure> {
         io_threads,
         report,
         startup_bytes: store.statistics().used_bytes,
+        address_space: limits::AddressSpace::of_process(io_threads),
     };
+    if let Err(reason) = facts.address_space.check() {
+        // What it says on the disk is as it was: nothing has been done.
+        let _ = store.close(false);
+        return Err(failure(reason));
+    }
     let server = Arc::new(Server::new(store, config, facts, clock, level, seed));
     apply_all(&server);
     describe(&server);

@@ -1,4 +1,4 @@
-//! What the machine offers: memory, disk, open files.
+//! What the machine offers: memory, address space, disk, open files.
 //!
 //! Owns how the defaults of `maxmemory`, `tier-max-bytes` and `maxclients` follow from it.
 //! Any thread.
@@ -21,6 +21,83 @@ pub(crate) fn memory(configured_bytes: u64, tier: bool) -> u64 {
         configured_bytes
     } else {
         total_memory_bytes() / 2
+    }
+}
+
+/// The size of the process and what may be had of it, in bytes of address space.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct AddressSpace {
+    /// What is taken when nothing has been done yet.
+    startup_bytes: u64,
+    /// The most there may be, if that is limited (`ulimit -v`).
+    most_bytes: Option<u64>,
+}
+
+impl AddressSpace {
+    /// What is done for clients and in the background takes this beside the data.
+    const BESIDE_BYTES: u64 = 96 << 20;
+    /// A thread that serves clients takes this, most of it never written.
+    const THREAD_BYTES: u64 = 112 << 20;
+    /// Of what is left, the data get half: maps are longer than what is in them, and the
+    /// allocator keeps what it has been given back.
+    const PARTS: (u64, u64) = (1, 2);
+    /// With less than this there is no point in a start.
+    const LEAST_BYTES: u64 = 16 << 20;
+
+    /// Now, which is to be before anything is done and any of so many threads is started.
+    pub(crate) fn of_process(io_threads: usize) -> Self {
+        let pages: Option<u64> = std::fs::read_to_string("/proc/self/statm")
+            .ok()
+            .and_then(|text| text.split_whitespace().next()?.parse().ok());
+        Self {
+            startup_bytes: pages.unwrap_or(0) * rustix::param::page_size() as u64
+                + io_threads as u64 * Self::THREAD_BYTES,
+            most_bytes: getrlimit(Resource::As).current,
+        }
+    }
+
+    /// What `maxmemory` may be, if that is limited. An allocation that the system refuses
+    /// ends the process, so that it must not come to that.
+    fn fitting_bytes(&self) -> Option<u64> {
+        let beside = self.startup_bytes.saturating_add(Self::BESIDE_BYTES);
+        let left = self.most_bytes?.saturating_sub(beside);
+        Some(left / Self::PARTS.1 * Self::PARTS.0)
+    }
+
+    /// As much of `maxmemory` of `wanted_bytes`, 0 for no limit, as fits; says so if it is
+    /// less.
+    pub(crate) fn fit(&self, wanted_bytes: u64) -> u64 {
+        let fitting = self.fitting_bytes();
+        let Some(fitting) = fitting.filter(|most| wanted_bytes == 0 || wanted_bytes > *most) else {
+            return wanted_bytes;
+        };
+        let wanted = match wanted_bytes {
+            0 => "no limit".to_owned(),
+            bytes => format!("{} MiB", bytes >> 20),
+        };
+        warn!(
+            "maxmemory of {wanted} has been reduced to {} MiB: the address space of the process \
+             is limited to {} MiB. If you need more increase 'ulimit -v'.",
+            fitting >> 20,
+            self.most_bytes.unwrap_or(0) >> 20
+        );
+        fitting
+    }
+
+    /// Whether a start makes sense.
+    ///
+    /// # Errors
+    /// For people.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        match (self.fitting_bytes(), self.most_bytes) {
+            (Some(fitting), Some(most)) if fitting < Self::LEAST_BYTES => Err(format!(
+                "Your current 'ulimit -v' of {} MiB is not enough for the server to start. \
+                 Please increase it to at least {} MiB. Exiting.",
+                most >> 20,
+                (self.startup_bytes + Self::BESIDE_BYTES + 2 * Self::LEAST_BYTES) >> 20
+            )),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -189,6 +266,22 @@ mod tests {
         assert_eq!(memory(0, false), 0);
         assert_eq!(memory(0, true), total_memory_bytes() / 2);
         assert!(total_memory_bytes() > 1 << 20);
+    }
+
+    #[test]
+    fn maxmemory_fits_the_address_space() {
+        let space = |most_mib: Option<u64>| AddressSpace {
+            startup_bytes: 400 << 20,
+            most_bytes: most_mib.map(|most| most << 20),
+        };
+        assert_eq!(space(None).fit(5), 5);
+        assert_eq!(space(None).fit(0), 0);
+        assert_eq!(space(Some(856)).fit(100 << 20), 100 << 20);
+        assert_eq!(space(Some(856)).fit(4 << 30), 180 << 20);
+        assert_eq!(space(Some(856)).fit(0), 180 << 20);
+        assert!(space(Some(856)).check().is_ok() && space(None).check().is_ok());
+        assert!(space(Some(500)).check().is_err() && space(Some(1)).check().is_err());
+        assert!(AddressSpace::of_process(1).startup_bytes > AddressSpace::THREAD_BYTES);
     }
 
     #[test]

@@ -19,6 +19,7 @@ use crate::config::live::Live;
 use crate::gate::ScriptGate;
 use crate::hotkeys::HotKeys;
 use crate::hub::Hub;
+use crate::limits::AddressSpace;
 use crate::log::Level;
 use crate::post::Post;
 use crate::slowlog::{LatencyMonitor, SlowLog};
@@ -38,6 +39,8 @@ pub(crate) struct Facts {
     pub(crate) report: StartReport,
     /// Memory counted when nothing had been done yet, in bytes.
     pub(crate) startup_bytes: u64,
+    /// Of what `maxmemory` has to leave room in.
+    pub(crate) address_space: AddressSpace,
 }
 
 /// Which commands wait: CLIENT PAUSE.

@@ -13,7 +13,10 @@ const TARGET: &str = "x86_64-unknown-linux-gnu";
 /// Where `unsafe` stands: files and rings; index and records.
 const PACKAGES: [&str; 2] = ["thermocline-disk", "thermocline-store"];
 
-/// Runs all their tests. The first finding ends the run.
+/// Threads whose stacks a scheduler switches: the sanitizer takes them for one.
+const SKIPPED: &str = "shuttled";
+
+/// Runs all their tests but those. The first finding ends the run.
 pub(crate) fn run_all() -> Result<(), StepError> {
     let mut command = Command::new("cargo");
     command
@@ -26,5 +29,5 @@ pub(crate) fn run_all() -> Result<(), StepError> {
     for package in PACKAGES {
         command.args(["-p", package]);
     }
-    run(command.args(["--lib", "--tests"]))
+    run(command.args(["--lib", "--tests", "--", "--skip", SKIPPED]))
 }

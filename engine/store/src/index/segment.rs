@@ -164,6 +164,12 @@ impl Segment {
         })
     }
 
+    /// How many buckets there are, and how many of them are homes.
+    #[cfg(test)]
+    pub(super) fn main_buckets(&self) -> (usize, usize) {
+        (self.buckets.len(), usize::from(self.main))
+    }
+
     /// Bucket, place and slot of each key whose home is `home`.
     pub(super) fn of_home(&self, home: usize) -> impl Iterator<Item = (usize, usize, Slot)> + '_ {
         let main = usize::from(self.main);

@@ -182,6 +182,65 @@ fn flood_of_equal_hashes_is_chained_and_found() {
     assert_eq!(scan_all(&index, 10, &hasher), []);
 }
 
+/// What lookups of `keys` look at, in an index of just them: buckets of 64 bytes and slots
+/// that may be the key's, whose records are compared. Hot slots, of which the index knows
+/// least.
+fn looked_at(keys: &[u32], stored_of: impl Fn(u32) -> u32) -> u64 {
+    let hasher = |record: RawRecord| hash(stored_of((record.to_exposed() >> 3) as u32 - 1));
+    let mut index = Index::new();
+    for &key in keys {
+        index.insert(hash(stored_of(key)), hot(key, stored_of(key)), &hasher);
+    }
+    let mut looks = 0;
+    for &key in keys {
+        let stored = stored_of(key);
+        index.for_each_match(hash(stored), |_, _| looks += 1);
+        for at in index.chain(index.head(stored)) {
+            let segment = &index.segments[at as usize];
+            let (all, main) = segment.main_buckets();
+            let is_whole = main == 0 || segment.buckets[segment.home(stored)].stashed > 0;
+            let near = if main == 0 { 0 } else { 2 };
+            looks += near + if is_whole { (all - main) as u64 } else { 0 };
+        }
+    }
+    looks
+}
+
+/// Who knows how keys are hashed but not the directory's seed can only guess one. Keys
+/// chosen to fall into one range of the index under the guess, or to have one tag, cost what
+/// any keys cost: at most twice as much is looked at. Under the guessed seed itself those of
+/// one range cost far more, so they are what they are meant to be.
+#[test]
+fn keys_that_collide_under_a_guessed_seed_cost_at_most_twice_as_much() {
+    const KEYS: usize = 3_000;
+    let under = |seed: u64| {
+        move |key: u32| {
+            let seed = thermocline_base::HashSeed(seed);
+            seed.hash(thermocline_base::DatabaseId(0), &key.to_le_bytes())
+                .stored()
+        }
+    };
+    let (guessed, actual) = (under(0), under(0x5eed_0f0a_d1ec_0707));
+    let chosen = |collides: &dyn Fn(u32) -> bool| -> Vec<u32> {
+        (0..u32::MAX)
+            .filter(|&key| collides(key))
+            .take(KEYS)
+            .collect()
+    };
+    let any: Vec<u32> = (0..KEYS as u32).collect();
+    let of_one_range = chosen(&|key| guessed(key) >> (KeyHash::STORED_BITS - 12) == 77);
+    let of_one_tag = chosen(&|key| guessed(key) & 0xfff == 77);
+    let usual = looked_at(&any, actual);
+    let under_the_guess = looked_at(&of_one_range, guessed);
+    println!("{KEYS} lookups look at {usual}, under a known seed at {under_the_guess}");
+    assert!(under_the_guess > 4 * usual, "{under_the_guess}");
+    for keys in [of_one_range, of_one_tag] {
+        let looks = looked_at(&keys, actual);
+        println!("with keys that were chosen at {looks}");
+        assert!(looks <= 2 * usual, "{looks} and {usual}");
+    }
+}
+
 #[test]
 fn new_index_takes_no_memory() {
     let index = Index::new();

@@ -9,13 +9,15 @@
 //! from (segment, incarnation, page) before a byte of it is believed.
 //!
 //! The formats are pure; any thread may run them. Modules, lowest first:
-//! [`record`], [`page`], [`dictionary`], [`segment`], [`table`], `volume` (the files),
+//! [`record`], [`page`], [`dictionary`], [`segment`], `newer`, [`table`], `volume` (the files),
 //! `writer`.
 
 pub mod dictionary;
+pub(crate) mod newer;
 pub mod page;
 pub mod record;
 pub mod segment;
+mod sync;
 pub mod table;
 pub(crate) mod volume;
 pub(crate) mod writer;
@@ -119,5 +121,7 @@ pub enum FormatError {
     },
 }
 
+#[cfg(test)]
+mod shuttled;
 #[cfg(test)]
 mod tests;

@@ -328,6 +328,33 @@ fn header(bytes: &[u8], place: PagePlace) -> Result<Header, Corruption> {
     })
 }
 
+/// How many bytes the page or run has that `bytes` start with, if it is of a version that a
+/// later program wrote, or damaged so that it looks like one: see [`newer_version`].
+#[must_use]
+pub fn newer_run_bytes(bytes: &[u8]) -> Option<usize> {
+    let mut reader = Reader::new(bytes.get(MAGIC_OFFSET..HEADER_BYTES)?);
+    let magic = reader.u16().ok()?;
+    let version = reader.u8().ok()?;
+    if magic != MAGIC || version <= VERSION {
+        return None;
+    }
+    let used_bytes = bytes.get(USED_BYTES_OFFSET..HEADER_BYTES)?;
+    let used_bytes = u32::from_le_bytes(used_bytes.try_into().ok()?) as usize;
+    Some(pages_for(used_bytes).max(1).saturating_mul(PAGE_BYTES))
+}
+
+/// The version of the intact page or run that `bytes` are, if a later program wrote it.
+/// Whatever a version changes, crc, magic, version and the bytes used stay where they are,
+/// and the crc covers all behind itself.
+#[must_use]
+pub fn newer_version(bytes: &[u8]) -> Option<u8> {
+    let run_bytes = newer_run_bytes(bytes)?;
+    let covered = bytes.get(MAGIC_OFFSET..run_bytes)?;
+    let checksum = bytes.get(CRC_OFFSET..MAGIC_OFFSET)?;
+    let is_intact = crc32(covered).to_le_bytes() == *checksum;
+    bytes.get(VERSION_OFFSET).copied().filter(|_| is_intact)
+}
+
 /// Whether `bytes` start with a header that names `place`: for a walk over pages of which
 /// most may be of no life, as it puts nothing into words. [`records`] decides.
 #[must_use]

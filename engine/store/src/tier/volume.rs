@@ -16,13 +16,12 @@ use super::segment::{
     ImageTicket, Incarnation, PAGES_PER_SEGMENT, SEGMENT_BYTES, SEGMENTS_MAX, SegmentEntry,
     SegmentNumber, Stream,
 };
+use super::sync::{AtomicU64, AtomicUsize, Mutex, Ordering, RwLock};
 use super::table::SegmentTable;
 use crate::address::Address;
 use hashbrown::HashMap;
-use parking_lot::{Mutex, RwLock};
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use thermocline_base::Random;
 use thermocline_disk::{Disk, DiskError, File, OpenMode};
 

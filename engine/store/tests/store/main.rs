@@ -10,6 +10,7 @@ mod faults;
 mod images;
 mod long;
 mod model;
+mod newer;
 mod offline;
 mod power;
 mod quick;

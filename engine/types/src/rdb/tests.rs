@@ -416,9 +416,11 @@ proptest! {
         prop_assert_eq!(restore(&payload, LIMIT), Ok(value));
     }
 
+    /// CVE-2026-25243: a payload with the right checksum was believed. Here of every kind
+    /// whatever its bytes are; `fuzz/fuzz_targets/restore.rs` goes on from real ones.
     #[test]
     fn arbitrary_values_never_panic(
-        kind in prop::sample::select(vec![0_u8, 4, 13, 16, 22, 24, 25, 99]),
+        kind in 0..32_u8,
         rest in proptest::collection::vec(any::<u8>(), 0..200),
         version in 0..82_u16,
     ) {

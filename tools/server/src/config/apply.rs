@@ -61,7 +61,8 @@ fn apply(server: &Server, name: &str, value: &str) {
     let number = || value.parse::<u64>().unwrap_or(0);
     match name {
         "maxmemory" => {
-            settings.set_maxmemory_bytes(limits::memory(number(), server.config.is_yes("tier")));
+            let wanted_bytes = limits::memory(number(), server.config.is_yes("tier"));
+            settings.set_maxmemory_bytes(server.facts.address_space.fit(wanted_bytes));
             limit_clients(server, &server.config.get("maxmemory-clients"));
         }
         "maxmemory-clients" => {

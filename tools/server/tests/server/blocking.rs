@@ -110,6 +110,7 @@ fn every_way_a_list_comes_up_wakes() {
     client.expect(&popped("k", "5"));
 }
 
+/// CVE-2026-23479, where the rest of it is shown by `vulnerabilities`.
 #[test]
 fn waits_end_by_time_and_by_unblock() {
     let daemon = Daemon::start(&[]);

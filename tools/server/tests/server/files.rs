@@ -6,7 +6,7 @@ use std::time::Instant;
 
 #[test]
 fn fewer_files_mean_fewer_clients_and_the_log_says_so() {
-    let daemon = Daemon::start_limited(Some(200), &["--tier", "no"]);
+    let daemon = Daemon::start_limited(Some("-n 200"), &["--tier", "no"]);
     let mut raw = daemon.connect();
     assert_eq!(
         raw.ask("config get maxclients"),
@@ -28,7 +28,7 @@ fn fewer_files_mean_fewer_clients_and_the_log_says_so() {
          system is not able to handle the specified number of clients, try with 72"
     );
     assert_eq!(raw.ask("config set maxclients 70"), "+OK");
-    let (status, text) = daemon.start_another(Some(100), &[]);
+    let (status, text) = daemon.start_another(Some("-n 100"), &[]);
     assert!(!status.success());
     assert!(
         text.contains("Your current 'ulimit -n' of 100 is not enough for the server to start."),
@@ -36,6 +36,7 @@ fn fewer_files_mean_fewer_clients_and_the_log_says_so() {
     );
 }
 
+/// CVE-2025-48367: errors of accepting took all of the server's time.
 #[test]
 fn without_a_free_file_clients_go_on_and_newcomers_wait() {
     let daemon = Daemon::start(&["--tier", "no"]);
@@ -106,4 +107,50 @@ fn with_all_files_in_use_newcomers_are_told() {
         newcomer.send("ping\r\n");
         newcomer.line()
     });
+}
+
+/// An allocation that the system refuses ends a process. So that it does not come to that,
+/// `maxmemory` is lowered to what fits the address space: writes are refused or sink, and
+/// reads go on.
+#[test]
+fn less_address_space_means_less_memory_and_the_daemon_goes_on() {
+    const LIMIT: Option<&str> = Some("-v 900000");
+    for tier in ["no", "yes"] {
+        let options = ["--maxmemory", "4gb", "--tier", tier];
+        let daemon = Daemon::start_limited(LIMIT, &options);
+        let log = daemon.log();
+        assert!(
+            log.contains("maxmemory of 4096 MiB has been reduced to "),
+            "{log}"
+        );
+        let mut client = daemon.connect();
+        let value = "v".repeat(10_000);
+        let mut refused = 0;
+        // More than the address space.
+        for begin in (0..100_000).step_by(100) {
+            let batch = (begin..begin + 100).map(|key| format!("set {key} {value}\r\n"));
+            client.send(batch.collect::<String>());
+            for _ in 0..100 {
+                let reply = client.line();
+                if reply != "+OK" {
+                    assert!(reply.starts_with("-OOM "), "{reply}");
+                    refused += 1;
+                }
+            }
+        }
+        assert_eq!(refused > 0, tier == "no", "{refused} refused");
+        for key in [0, 77, 999] {
+            assert!(client.bulk(&format!("get {key}")) == value, "key {key}");
+        }
+        let more = client.ask("config set maxmemory 2gb");
+        assert_eq!(more, "+OK");
+        let memory = client.bulk("info memory");
+        let bytes: u64 = field(&memory, "maxmemory").parse().unwrap();
+        assert!(bytes < 900_000 << 10, "{bytes}");
+        assert_eq!(client.ask("ping"), "+PONG");
+    }
+    let daemon = Daemon::start(&[]);
+    let (status, text) = daemon.start_another(Some("-v 300000"), &["--dir", "other"]);
+    assert!(!status.success());
+    assert!(text.contains("Your current 'ulimit -v' of"), "{text}");
 }

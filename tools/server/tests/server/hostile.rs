@@ -78,6 +78,7 @@ fn a_hundred_hostile_clients_stay_within_the_memory() {
     drop(held);
 }
 
+/// CVE-2025-21605: who had not authenticated could have output buffers grow without end.
 #[test]
 fn strangers_hold_next_to_nothing() {
     let daemon = Daemon::start(&["--maxmemory", "64mb", "--requirepass", "secret"]);

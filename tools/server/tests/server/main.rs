@@ -20,3 +20,4 @@ mod tier;
 mod tracking;
 mod transcripts;
 mod turns;
+mod vulnerabilities;

@@ -17,16 +17,16 @@ pub(crate) struct Daemon {
     pub(crate) port: u16,
     pub(crate) directory: tempfile::TempDir,
     options: Vec<String>,
-    files: Option<u32>,
+    limit: Option<String>,
 }
 
-fn spawn(port: u16, directory: &Path, options: &[String], files: Option<u32>) -> Child {
+fn spawn(port: u16, directory: &Path, options: &[String], limit: Option<&str>) -> Child {
     let program = env!("CARGO_BIN_EXE_thermocline");
-    let mut command = match files {
+    let mut command = match limit {
         None => Command::new(program),
-        Some(files) => {
+        Some(limit) => {
             let mut shell = Command::new("sh");
-            let limited = format!("ulimit -n {files}; exec \"$0\" \"$@\"");
+            let limited = format!("ulimit {limit}; exec \"$0\" \"$@\"");
             shell.args(["-c", &limited, program]);
             shell
         }
@@ -49,18 +49,18 @@ impl Daemon {
         Self::start_limited(None, options)
     }
 
-    /// As [`Daemon::start`], with at most so many open files.
-    pub(crate) fn start_limited(files: Option<u32>, options: &[&str]) -> Self {
+    /// As [`Daemon::start`], with a limit as `ulimit` takes it.
+    pub(crate) fn start_limited(limit: Option<&str>, options: &[&str]) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let options: Vec<String> = options.iter().map(|&option| option.to_owned()).collect();
         let port = free_port().expect("a port");
-        let child = spawn(port, directory.path(), &options, files);
+        let child = spawn(port, directory.path(), &options, limit);
         let mut daemon = Self {
             child,
             port,
             directory,
             options,
-            files,
+            limit: limit.map(str::to_owned),
         };
         daemon.wait_until_ready();
         daemon
@@ -93,7 +93,7 @@ impl Daemon {
     /// A second daemon over the same directory; how it ended and what it said.
     pub(crate) fn start_another(
         &self,
-        files: Option<u32>,
+        limit: Option<&str>,
         options: &[&str],
     ) -> (ExitStatus, String) {
         let options: Vec<String> = options.iter().map(|&option| option.to_owned()).collect();
@@ -101,7 +101,7 @@ impl Daemon {
             free_port().expect("a port"),
             self.directory.path(),
             &options,
-            files,
+            limit,
         );
         let output = child.wait_with_output().expect("it ends");
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -167,7 +167,12 @@ impl Daemon {
     }
 
     pub(crate) fn restart(&mut self) {
-        self.child = spawn(self.port, self.directory.path(), &self.options, self.files);
+        self.child = spawn(
+            self.port,
+            self.directory.path(),
+            &self.options,
+            self.limit.as_deref(),
+        );
         self.wait_until_ready();
     }
 }
