@@ -5,9 +5,10 @@
 //! Everything in the directory was said to be durable, so nothing of it may be
 //! taken for a torn end. One thread.
 
+use crate::entry::Entry;
 use crate::history::Found;
-use crate::model::{Entry, Key};
 use crate::parallel;
+use crate::request::Key;
 use crate::scene::Scene;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use thermocline_disk::SimulatedDisk;
@@ -57,7 +58,8 @@ pub fn run(most: u64) -> Result<Vec<Outcome>, String> {
         scene.play(&mut life)?;
         life.pass(IDLE_MS);
         (memory, _) = life.end();
-        memory.history.rebase(memory.history.len());
+        let count = memory.history.len();
+        memory.history.rebase(count, &Found::new(), &mut |_| None)?;
         scene.disk.crash();
     }
     // Keys that expire later would expire in the trials.
@@ -138,7 +140,7 @@ fn sample(count: u64, most: u64) -> impl Iterator<Item = u64> {
 fn is_right(expected: &Found, key: &Key, held: Option<&Entry>, at_ms: i64) -> bool {
     let expected = expected.get(key).and_then(|seen| seen.entry.as_ref().ok());
     let expected = expected.and_then(Option::as_ref);
-    held == expected.filter(|entry| entry.lives(at_ms))
+    held == expected.and_then(|entry| entry.at(at_ms)).as_ref()
 }
 
 enum Judgement {

@@ -7,16 +7,17 @@
 //! thread.
 
 use crate::client::{Client, Outcome};
+use crate::entry::lives;
 use crate::history::{Found, History, Hook, Seen};
-use crate::model::{Key, Request};
 use crate::reply::Reply;
-use crate::workload::{Workload, universe};
+use crate::request::{Key, Request};
+use crate::workload::{Workload, purge};
 use parking_lot::Mutex;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
-use thermocline_base::{Clock, Random, SimulatedTime};
+use thermocline_base::{Clock, Random, SimulatedTime, UnixMillis};
 use thermocline_disk::{Disk, SimulatedDisk};
-use thermocline_store::{Attendant, LogSizes, Store, StoreError, StoreOptions};
+use thermocline_store::{Attendant, FaultSet, LogSizes, Store, StoreError, StoreOptions};
 use thermocline_wal::Policy;
 
 /// What a reading of the clock takes while the keeper works: its slices of time
@@ -31,6 +32,13 @@ const LOG_SIZES: LogSizes = LogSizes {
     segment_bytes: 64 << 10,
     ring_bytes: 64 << 10,
 };
+/// Those of a log that takes a long value at once.
+const LARGE_LOG_SIZES: LogSizes = LogSizes {
+    segment_bytes: 256 << 10,
+    ring_bytes: 256 << 10,
+};
+/// One step in so many has a key dumped, to be restored later.
+const DUMPED_ONE_IN: u64 = 16;
 /// Steps of the keeper before what is waited for will never be.
 const PATIENCE: usize = 20_000;
 
@@ -98,14 +106,12 @@ impl Load {
             Outcome::Done { reply, lsn, now_ms } => {
                 self.steps += 1;
                 self.mix(&reply);
-                if let Reply::Error(text) = &reply
-                    && text != "ERR no such key"
-                {
-                    let shown = requests[0].shown();
-                    self.complain(format!("{shown} answers {text}"));
-                    return None;
+                let pushed = self.history.push(requests.to_vec(), reply, now_ms, lsn);
+                if let Err(wrong) = pushed {
+                    self.complain(wrong);
+                } else if self.steps.is_multiple_of(DUMPED_ONE_IN) {
+                    self.keep_a_payload(now_ms);
                 }
-                self.history.push(requests.to_vec(), now_ms, lsn);
                 None
             }
             Outcome::Unreadable(reason) if !self.may_fail && !self.disk.is_off() => {
@@ -124,13 +130,16 @@ impl Load {
 
     /// Reads a key and compares it; what it waits for, if the keeper is needed.
     fn read(&mut self, key: &Key) -> Option<Outcome> {
+        let may_remove = self.may_remove();
         match self.client.run(&Client::reads(key)) {
             Outcome::Done { reply, lsn, now_ms } => {
-                let entry = self.history.state.get(key);
-                let expected = entry
-                    .filter(|entry| entry.lives(now_ms))
-                    .map(|it| (**it).clone());
-                match Client::entry(key, reply) {
+                let present = self.history.present(key);
+                let had_expired = present.is_some_and(|it| !lives(it.expiry_ms, now_ms));
+                let expected = self.history.expected(key, now_ms);
+                match Client::entry(key, reply.clone()) {
+                    Ok(found) if found == expected && had_expired && may_remove => {
+                        self.history.push_expired(key, reply, now_ms, lsn);
+                    }
                     Ok(found) if found == expected => self.history.push_read(key, lsn),
                     Ok(found) => self.complain(format!(
                         "{key:?} should hold {expected:?} and is read as {found:?}"
@@ -149,6 +158,24 @@ impl Load {
             }
             Outcome::Refused(_) => None,
             waits => Some(waits),
+        }
+    }
+
+    /// Whether what has expired goes when it is met: the log has room. Else it is hidden.
+    fn may_remove(&self) -> bool {
+        let faults = FaultSet::new();
+        let access = self.client.store.access(&[], &faults);
+        access.is_ok_and(|access| access.log_has_room())
+    }
+
+    /// Gives the workload a key to restore.
+    fn keep_a_payload(&mut self, now_ms: i64) {
+        let number = self.random.below(self.history.state.len().max(1) as u64);
+        let key = self.history.state.keys().nth(number as usize).cloned();
+        if let Some(key) = key
+            && let Some(payload) = self.history.dump(&key, now_ms)
+        {
+            self.workload.keep(&key, payload);
         }
     }
 
@@ -172,7 +199,8 @@ impl Load {
         }
         match self.random.below(12) {
             0..3 => {
-                let requests = self.workload.step();
+                let now_ms = self.client.store.now().0;
+                let requests = self.workload.step(now_ms);
                 // What needs the keeper is given up: it is at work.
                 let _ = self.write(&requests);
             }
@@ -230,7 +258,12 @@ impl Life {
             clock: Clock::Simulated(time.clone()),
             seed: random.next_u64(),
         };
-        let opened = Store::open_stepped(Disk::simulated(disk.clone()), options, LOG_SIZES);
+        let sizes = if memory.workload.traits.has_large {
+            LARGE_LOG_SIZES
+        } else {
+            LOG_SIZES
+        };
+        let opened = Store::open_stepped(Disk::simulated(disk.clone()), options, sizes);
         let (store, attendant, _) = match opened {
             Ok(opened) => opened,
             Err(error) => return Err(Box::new((error, memory))),
@@ -334,32 +367,104 @@ impl Life {
         !self.disk.is_off()
     }
 
+    /// Every key that clients may name.
+    fn universe(&self) -> Vec<Key> {
+        self.load.lock().workload.traits.universe()
+    }
+
+    /// Runs a step, having the keeper bring up what it needs; whether it came to an end.
+    fn write(&mut self, requests: &[Request]) -> bool {
+        for _ in 0..self.patience {
+            let Some(waits) = self.load.lock().write(requests) else {
+                return true;
+            };
+            if !self.satisfy(&waits) {
+                break;
+            }
+        }
+        false
+    }
+
+    /// Reads a key as [`Life::write`] writes.
+    fn read(&mut self, key: &Key) -> bool {
+        for _ in 0..self.patience {
+            let Some(waits) = self.load.lock().read(key) else {
+                return true;
+            };
+            if !self.satisfy(&waits) {
+                break;
+            }
+        }
+        false
+    }
+
+    /// Sets the wall clock. Before it goes back clients look at all keys: what they find to
+    /// have expired does not come back. Where that cannot be, the clock stays.
+    pub fn set_clock(&mut self, wall_ms: i64) {
+        let was_active = std::mem::replace(&mut self.load.lock().is_active, false);
+        if wall_ms >= self.store.now().0 || self.meet_all() {
+            let mut load = self.load.lock();
+            let now_ms = self.store.now().0;
+            if wall_ms < now_ms {
+                load.history.push_peak(now_ms);
+            }
+            self.time.jump(UnixMillis(wall_ms));
+        }
+        self.load.lock().is_active = was_active;
+    }
+
+    /// Whether clients have met all keys, and whatever has expired is gone.
+    fn meet_all(&mut self) -> bool {
+        for key in self.universe() {
+            self.step_log();
+            if self.disk.is_off() || !self.load.lock().may_remove() {
+                return false;
+            }
+            if key.1.starts_with('e') {
+                let before = self.load.lock().steps;
+                if !self.write(&[purge(&key)]) || self.load.lock().steps == before {
+                    return false;
+                }
+                let now_ms = self.store.now().0;
+                self.load.lock().history.push_purged(&key, now_ms);
+            }
+            if !self.read(&key) {
+                return false;
+            }
+        }
+        let load = self.load.lock();
+        let now_ms = self.store.now().0;
+        load.history.state.keys().all(|key| {
+            let present = load.history.present(key);
+            present.is_none_or(|entry| entry.at(now_ms).as_ref() == Some(entry))
+        })
+    }
+
+    /// A key as DUMP gives it.
+    pub fn dump(&mut self, key: &Key) -> Option<Vec<u8>> {
+        let request = Request::new(key.0, &[b"DUMP", key.1.as_bytes()]);
+        match self.load.lock().client.run(&[request]) {
+            Outcome::Done {
+                reply: Reply::Bulk(payload),
+                ..
+            } => payload,
+            _ => None,
+        }
+    }
+
     /// One turn of everybody.
     pub fn turn(&mut self, policy: Policy, treatment: Treatment) {
         self.load.lock().is_active = true;
         match self.random.below(100) {
             0..72 => {
-                let requests = self.load.lock().workload.step();
-                for _ in 0..self.patience {
-                    let Some(waits) = self.load.lock().write(&requests) else {
-                        break;
-                    };
-                    if !self.satisfy(&waits) {
-                        break;
-                    }
-                }
+                let now_ms = self.store.now().0;
+                let requests = self.load.lock().workload.step(now_ms);
+                self.write(&requests);
             }
             72..84 => {
-                let keys = universe();
+                let keys = self.universe();
                 let key = &keys[self.random.below(keys.len() as u64) as usize];
-                for _ in 0..self.patience {
-                    let Some(waits) = self.load.lock().read(key) else {
-                        break;
-                    };
-                    if !self.satisfy(&waits) {
-                        break;
-                    }
-                }
+                self.read(key);
             }
             84..87 => {
                 self.store.request_checkpoint();
@@ -416,7 +521,7 @@ impl Life {
     /// Reads all keys, having the keeper bring up what they need.
     pub fn read_all(&mut self) -> Found {
         let mut found = Found::new();
-        for key in universe() {
+        for key in self.universe() {
             let mut entry = Err("it never came up".to_owned());
             for _ in 0..self.patience {
                 let outcome = self.load.lock().client.run(&Client::reads(&key));

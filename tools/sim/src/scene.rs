@@ -6,7 +6,7 @@
 
 use crate::history::History;
 use crate::life::{Life, Memory, NotStarted, Treatment};
-use crate::workload::Workload;
+use crate::workload::{Traits, Workload};
 use thermocline_base::{Random, SimulatedTime, UnixMillis};
 use thermocline_disk::SimulatedDisk;
 use thermocline_wal::Policy;
@@ -44,7 +44,7 @@ impl Scene {
     pub fn memory(seed: u64) -> Memory {
         Memory {
             history: History::default(),
-            workload: Workload::new(seed),
+            workload: Workload::new(seed, Traits::default()),
         }
     }
 

@@ -4,7 +4,7 @@
 //! not one of reads, no acknowledged write is lost, and once the disk is well
 //! writes begin again by themselves. One thread.
 
-use crate::history::Promise;
+use crate::history::{Promise, Promised};
 use crate::life::Life;
 use crate::parallel;
 use crate::scene::Scene;
@@ -150,7 +150,7 @@ fn play(scene: &mut Scene) -> Result<(), String> {
         scene.disk.crash();
     }
     let mut life = scene.start_in_the_end(memory)?;
-    let promised = life.load.lock().history.promised(Promise::All);
+    let promised = life.load.lock().history.promised(Promise::All).steps;
     check(scene, &mut life, promised)?;
     let _ = life.end();
     Ok(())
@@ -172,7 +172,9 @@ fn check(scene: &Scene, life: &mut Life, count: usize) -> Result<(), String> {
         return Err(format!("{key:?} cannot be read: {reason}"));
     }
     let mut load = life.load.lock();
-    let count = load.history.find_prefix(&found, count)?;
-    load.history.rebase(count);
+    let count = load
+        .history
+        .find_prefix(&found, &Promised::steps(count), None)?;
+    load.history.rebase(count, &found, &mut |_| None)?;
     Ok(())
 }
