@@ -12,6 +12,7 @@ use crate::request::Key;
 use crate::scene::Scene;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use thermocline_disk::SimulatedDisk;
+use thermocline_wal::Policy;
 
 const BLOCK_BYTES: u64 = 4096;
 const SEED: u64 = 20;
@@ -51,7 +52,7 @@ enum Harm {
 /// # Errors
 /// If the undamaged directory does not hold what it should.
 pub fn run(most: u64) -> Result<Vec<Outcome>, String> {
-    let mut scene = Scene::new(SEED);
+    let mut scene = Scene::new(SEED, Policy::Always);
     let mut memory = Scene::memory(SEED);
     for _ in 0..2 {
         let mut life = scene.start_in_the_end(memory)?;
@@ -93,7 +94,7 @@ pub fn run(most: u64) -> Result<Vec<Outcome>, String> {
 
 /// Reads all keys from `disk` at the scene's time.
 fn read(scene: &Scene, disk: &SimulatedDisk) -> Result<Found, String> {
-    let mut copy = Scene::new(SEED);
+    let mut copy = Scene::new(SEED, Policy::Always);
     copy.disk = disk.clone();
     copy.time.jump(scene_now(scene));
     let started = copy.start(Scene::memory(SEED));
