@@ -6,7 +6,7 @@
 //! sim` runs it.
 //!
 //! Modules, lowest first: [`parallel`], [`reply`], [`request`], [`workload`], [`entry`],
-//! [`client`], [`model`], [`history`], [`life`], [`plan`], [`machine`], [`cut`], [`round`], `bugs` with the feature `seeded-bugs`, [`scene`],
+//! [`client`], [`model`], [`history`], [`load`], [`life`], [`plan`], [`machine`], [`cut`], [`round`], `bugs` with the feature `seeded-bugs`, [`scene`],
 //! [`damage`], [`sites`], and beside all of them [`formats`] and [`flips`].
 
 #[cfg(feature = "seeded-bugs")]
@@ -19,6 +19,7 @@ pub mod flips;
 pub mod formats;
 pub mod history;
 pub mod life;
+pub mod load;
 pub mod machine;
 pub mod model;
 pub mod parallel;

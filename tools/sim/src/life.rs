@@ -2,22 +2,21 @@
 //! clean stop, a kill or a loss of power.
 //!
 //! Owns the order in which clients, keeper, flusher and clock take turns, all of
-//! it drawn from the seed, and what clients do while the keeper works: between
-//! its writes to the disk. Does not judge what a start finds; `round` does. One
+//! it drawn from the seed. Does not judge what a start finds; `round` does. One
 //! thread.
 
 use crate::client::{Client, Outcome};
-use crate::entry::lives;
-use crate::history::{Found, History, Hook, Seen};
+use crate::history::{Found, Seen};
+use crate::load::Load;
+pub use crate::load::Memory;
 use crate::reply::Reply;
 use crate::request::{Key, Request};
-use crate::workload::{Workload, purge};
+use crate::workload::purge;
 use parking_lot::Mutex;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use thermocline_base::{Clock, Random, SimulatedTime, UnixMillis};
 use thermocline_disk::{Disk, SimulatedDisk};
-use thermocline_store::{Attendant, FaultSet, LogSizes, Store, StoreError, StoreOptions};
+use thermocline_store::{Attendant, LogSizes, Store, StoreError, StoreOptions};
 use thermocline_wal::Policy;
 
 /// What a reading of the clock takes while the keeper works: its slices of time
@@ -37,184 +36,8 @@ const LARGE_LOG_SIZES: LogSizes = LogSizes {
     segment_bytes: 256 << 10,
     ring_bytes: 256 << 10,
 };
-/// One step in so many has a key dumped, to be restored later.
-const DUMPED_ONE_IN: u64 = 16;
 /// Steps of the keeper before what is waited for will never be.
 const PATIENCE: usize = 20_000;
-
-/// What clients do, and what they know.
-pub struct Load {
-    client: Client,
-    /// What was asked, and promised.
-    pub history: History,
-    workload: Workload,
-    random: Random,
-    time: SimulatedTime,
-    disk: SimulatedDisk,
-    /// Whether clients go on while the keeper works.
-    is_active: bool,
-    /// The first thing that is wrong.
-    pub wrong: Option<String>,
-    /// Whether errors of reads are expected.
-    pub may_fail: bool,
-    /// Steps and reads that failed for what cannot be read.
-    pub unreadable: u64,
-    /// Steps that ran.
-    pub steps: u64,
-    /// Mixed from all replies.
-    pub digest: u64,
-    /// Called at each moment at which the power may go.
-    pub cutter: Option<Hook>,
-    last_flush_ms: i64,
-}
-
-/// What is carried from one process to the next.
-pub struct Memory {
-    /// What was asked, and promised.
-    pub history: History,
-    /// What will be asked.
-    pub workload: Workload,
-}
-
-impl Load {
-    fn monotonic_ms(&self) -> i64 {
-        i64::try_from(Clock::Simulated(self.time.clone()).monotonic().as_millis())
-            .unwrap_or(i64::MAX)
-    }
-
-    fn mix(&mut self, reply: &Reply) {
-        let mut hasher = DefaultHasher::new();
-        reply.hash(&mut hasher);
-        self.digest = Random::new(self.digest ^ hasher.finish()).next_u64();
-    }
-
-    fn complain(&mut self, wrong: String) {
-        self.wrong.get_or_insert(wrong);
-    }
-
-    /// Lets replies leave that may.
-    pub fn acknowledge(&mut self) {
-        let now_ms = self.monotonic_ms();
-        let store = &self.client.store;
-        self.history
-            .acknowledge(now_ms, |lsn| store.may_acknowledge(lsn));
-    }
-
-    /// One step of the workload; what it waits for, if the keeper is needed.
-    fn write(&mut self, requests: &[Request]) -> Option<Outcome> {
-        match self.client.write(requests) {
-            Outcome::Done { reply, lsn, now_ms } => {
-                self.steps += 1;
-                self.mix(&reply);
-                let pushed = self.history.push(requests.to_vec(), reply, now_ms, lsn);
-                if let Err(wrong) = pushed {
-                    self.complain(wrong);
-                } else if self.steps.is_multiple_of(DUMPED_ONE_IN) {
-                    self.keep_a_payload(now_ms);
-                }
-                None
-            }
-            Outcome::Unreadable(reason) if !self.may_fail && !self.disk.is_off() => {
-                let shown = requests[0].shown();
-                self.complain(format!("{shown} cannot be read: {reason}"));
-                None
-            }
-            Outcome::Unreadable(_) => {
-                self.unreadable += 1;
-                None
-            }
-            Outcome::Refused(_) => None,
-            waits => Some(waits),
-        }
-    }
-
-    /// Reads a key and compares it; what it waits for, if the keeper is needed.
-    fn read(&mut self, key: &Key) -> Option<Outcome> {
-        let may_remove = self.may_remove();
-        match self.client.run(&Client::reads(key)) {
-            Outcome::Done { reply, lsn, now_ms } => {
-                let present = self.history.present(key);
-                let had_expired = present.is_some_and(|it| !lives(it.expiry_ms, now_ms));
-                let expected = self.history.expected(key, now_ms);
-                match Client::entry(key, reply.clone()) {
-                    Ok(found) if found == expected && had_expired && may_remove => {
-                        self.history.push_expired(key, reply, now_ms, lsn);
-                    }
-                    Ok(found) if found == expected => self.history.push_read(key, lsn),
-                    Ok(found) => self.complain(format!(
-                        "{key:?} should hold {expected:?} and is read as {found:?}"
-                    )),
-                    Err(reason) => self.complain(reason),
-                }
-                None
-            }
-            Outcome::Unreadable(reason) if !self.may_fail && !self.disk.is_off() => {
-                self.complain(format!("{key:?} cannot be read: {reason}"));
-                None
-            }
-            Outcome::Unreadable(_) => {
-                self.unreadable += 1;
-                None
-            }
-            Outcome::Refused(_) => None,
-            waits => Some(waits),
-        }
-    }
-
-    /// Whether what has expired goes when it is met: the log has room. Else it is hidden.
-    fn may_remove(&self) -> bool {
-        let faults = FaultSet::new();
-        let access = self.client.store.access(&[], &faults);
-        access.is_ok_and(|access| access.log_has_room())
-    }
-
-    /// Gives the workload a key to restore.
-    fn keep_a_payload(&mut self, now_ms: i64) {
-        let number = self.random.below(self.history.state.len().max(1) as u64);
-        let key = self.history.state.keys().nth(number as usize).cloned();
-        if let Some(key) = key
-            && let Some(payload) = self.history.dump(&key, now_ms)
-        {
-            self.workload.keep(&key, payload);
-        }
-    }
-
-    /// The power may go now; all replies have left that may.
-    fn maybe_cut(&mut self) {
-        self.acknowledge();
-        if let Some(cutter) = &mut self.cutter
-            && let Err(wrong) = cutter(&self.history)
-        {
-            self.complain(wrong);
-        }
-    }
-
-    /// What happens between two operations of the keeper on the disk.
-    fn between(&mut self) {
-        let pace_ns = self.time.set_pace_ns(0);
-        self.maybe_cut();
-        if !self.is_active {
-            self.time.set_pace_ns(pace_ns);
-            return;
-        }
-        match self.random.below(12) {
-            0..3 => {
-                let now_ms = self.client.store.now().0;
-                let requests = self.workload.step(now_ms);
-                // What needs the keeper is given up: it is at work.
-                let _ = self.write(&requests);
-            }
-            3 => {
-                // What the disk refused is the log's status.
-                let _ = self.client.store.step_log();
-            }
-            4 => self.time.advance(1 + self.random.below(3) as i64),
-            _ => {}
-        }
-        self.acknowledge();
-        self.time.set_pace_ns(pace_ns);
-    }
-}
 
 /// Why a process did not start, and the memory.
 pub type NotStarted = Box<(StoreError, Memory)>;
