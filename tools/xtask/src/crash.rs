@@ -105,6 +105,8 @@ pub(crate) fn run(options: &Options) -> Result<(), BenchError> {
     let lanes = (cores * LANES_PER_CORE).max(4).min(most.max(1));
     let directory = setup::directory("crash")?;
     if let Some(races) = options.races {
+        // They do little but wait.
+        let lanes = lanes * 4;
         return races::run(&program, directory.path(), lanes, races);
     }
     println!("crash: seed {seed}, {lanes} daemons at once");
