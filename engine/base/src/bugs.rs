@@ -58,11 +58,14 @@ pub enum Bug {
     SkippedHeaderSync,
     /// A record that was changed while it was written counts as written.
     SettledWithoutMark,
+    /// A key that is met after its time is hidden, and is there again when the clock goes
+    /// back.
+    ExpiredOnlyHidden,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::EarlyAcknowledgement,
         Self::SkippedDirectorySync,
         Self::SkippedReplaceSync,
@@ -86,6 +89,7 @@ impl Bug {
         Self::RecoveredNotSynced,
         Self::SkippedHeaderSync,
         Self::SettledWithoutMark,
+        Self::ExpiredOnlyHidden,
     ];
 }
 

@@ -3,11 +3,17 @@
 //! Owns the loop around faults, up to where the keeper is needed: that is the
 //! caller's to step. One thread.
 
-use crate::model::{Entry, Key, Request, Value};
+use crate::entry::{Entry, Value};
 use crate::reply::Reply;
+use crate::request::{Key, Request};
+use crate::workload::FIELDS;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use thermocline_base::{KeyHash, Lsn, Random};
-use thermocline_commands::{Beside, Call, Executor, ReplyBuffer, Version, Written, table};
+use thermocline_commands::{
+    Beside, Call, Done, Executor, MachineLease, NothingAside, ReplyBuffer, ScriptRan, Scripted,
+    Version, Written, table,
+};
 use thermocline_store::{Admission, Fault, FaultSet, PageReader, Store, StoreError};
 
 const STRING_MAX_BYTES: usize = 512 << 20;
@@ -89,22 +95,7 @@ impl Client {
         let mut buffer = ReplyBuffer::new(Version::Two);
         for _ in 0..TRIES {
             let now_ms = self.store.now().0;
-            let ran = match calls.as_slice() {
-                [call] => self
-                    .executor
-                    .run(*call, &mut buffer, &faults, &mut self.random),
-                calls => {
-                    let ran = self.executor.run_transaction(
-                        calls,
-                        None,
-                        &mut buffer,
-                        &faults,
-                        &mut self.random,
-                        &mut Nothing,
-                    );
-                    ran.map(|done| done.expect("nothing is watched"))
-                }
-            };
+            let ran = self.run_once(&calls, &mut buffer, &faults);
             match ran {
                 Ok(done) => {
                     let reply = Reply::parse(&buffer.as_bytes()).expect("a reply is whole");
@@ -134,20 +125,68 @@ impl Client {
         panic!("a step is tried again without end: {}", requests[0].shown());
     }
 
+    fn run_once(
+        &mut self,
+        calls: &[Call<'_>],
+        buffer: &mut ReplyBuffer,
+        faults: &FaultSet,
+    ) -> Result<Done, Fault> {
+        if calls.iter().any(|call| Executor::is_scripted(call.command)) {
+            let scripted = Scripted {
+                calls,
+                is_transaction: calls.len() > 1,
+                watched: None,
+                is_patient: true,
+                is_paused: false,
+                seed: 1,
+            };
+            let lease = &mut MachineLease::default();
+            let aside = &mut NothingAside::default();
+            let ran = self
+                .executor
+                .run_scripted(scripted, buffer, faults, aside, lease)?;
+            let ScriptRan::Done(done) = ran else {
+                unreachable!("it has the machine and all the time it wants: {ran:?}");
+            };
+            return Ok(done);
+        }
+        if let [call] = calls {
+            return self.executor.run(*call, buffer, faults, &mut self.random);
+        }
+        let ran = self.executor.run_transaction(
+            calls,
+            None,
+            buffer,
+            faults,
+            &mut self.random,
+            &mut Nothing,
+        )?;
+        Ok(ran.expect("nothing is watched"))
+    }
+
     /// What reads a key: its expiry, and its value in whole.
     #[must_use]
-    pub fn reads(key: &Key) -> [Request; 2] {
+    pub fn reads(key: &Key) -> Vec<Request> {
         let name = key.1.as_bytes();
         let request = |words: &[&[u8]]| Request::new(key.0, words);
         let value = match name.first() {
-            Some(b's' | b'n') => request(&[b"GET", name]),
-            Some(b'h') => request(&[b"HGETALL", name]),
-            Some(b'l') => request(&[b"LRANGE", name, b"0", b"-1"]),
-            Some(b't') => request(&[b"SMEMBERS", name]),
-            Some(b'z') => request(&[b"ZRANGE", name, b"0", b"-1", b"WITHSCORES"]),
-            _ => request(&[b"XRANGE", name, b"-", b"+"]),
+            Some(b's' | b'n' | b'b' | b'p' | b'S') => request(&[b"GET", name]),
+            Some(b'h' | b'e' | b'H') => request(&[b"HGETALL", name]),
+            Some(b'l' | b'L') => request(&[b"LRANGE", name, b"0", b"-1"]),
+            Some(b't' | b'T') => request(&[b"SMEMBERS", name]),
+            Some(b'z' | b'g' | b'Z') => request(&[b"ZRANGE", name, b"0", b"-1", b"WITHSCORES"]),
+            Some(b'f') => return vec![request(&[b"FUNCTION", b"LIST", b"WITHCODE"])],
+            _ => request(&[b"XINFO", b"STREAM", name, b"FULL", b"COUNT", b"0"]),
         };
-        [request(&[b"PEXPIRETIME", name]), value]
+        let mut reads = vec![request(&[b"PEXPIRETIME", name]), value];
+        if name.first() == Some(&b'e') {
+            let mut times = request(&[b"HPEXPIRETIME", name, b"FIELDS"]);
+            times.words.push(FIELDS.len().to_string().into_bytes());
+            let names = FIELDS.iter().map(|field| field.as_bytes().to_vec());
+            times.words.extend(names);
+            reads.push(times);
+        }
+        reads
     }
 
     /// The entry that the replies to [`Client::reads`] show; `Err` says why they
@@ -157,65 +196,100 @@ impl Client {
     /// A reply that does not fit the key.
     pub fn entry(key: &Key, reply: Reply) -> Result<Option<Entry>, String> {
         let odd = |what: &Reply| format!("{key:?} answers {what:?}");
-        let Reply::Array(mut replies) = reply else {
+        if let (true, Reply::Array(libraries)) = (key.1 == "f", &reply) {
+            let value = Value::Shown(reply.clone());
+            let entry = Entry {
+                value,
+                expiry_ms: None,
+            };
+            return Ok((!libraries.is_empty()).then_some(entry));
+        }
+        let Reply::Array(replies) = reply else {
             return Err(odd(&reply));
         };
-        let (Some(value), Some(Reply::Integer(expiry))) = (replies.pop(), replies.pop()) else {
+        let mut replies = replies.into_iter();
+        let (Some(Reply::Integer(expiry)), Some(value)) = (replies.next(), replies.next()) else {
             return Err(format!("{key:?} answers less than two replies"));
         };
         if expiry == -2 {
             return match value {
-                Reply::Bulk(None) => Ok(None),
+                Reply::Bulk(None) | Reply::Error(_) => Ok(None),
                 Reply::Array(items) if items.is_empty() => Ok(None),
                 value => Err(format!("{key:?} is absent and holds {value:?}")),
             };
         }
-        let value = decode(key, &value).ok_or_else(|| odd(&value))?;
+        // A hash whose fields have all expired is there as long as nobody looks.
+        if key.1.starts_with('e') && value == Reply::Array(Vec::new()) {
+            return Ok(None);
+        }
+        let value = decode(key, &value, replies.next()).ok_or_else(|| odd(&value))?;
         let expiry_ms = (expiry >= 0).then_some(expiry);
         Ok(Some(Entry { value, expiry_ms }))
     }
 }
 
-fn decode(key: &Key, reply: &Reply) -> Option<Value> {
-    let pairs = |words: Vec<Vec<u8>>| -> Vec<(Vec<u8>, Vec<u8>)> {
-        let mut words = words.into_iter();
-        std::iter::from_fn(|| words.next().zip(words.next())).collect()
-    };
+fn decode(key: &Key, reply: &Reply, times: Option<Reply>) -> Option<Value> {
     match key.1.as_bytes().first()? {
-        b's' | b'n' => match reply {
-            Reply::Bulk(Some(bytes)) => Some(Value::String(bytes.clone())),
-            _ => None,
-        },
-        b'h' => Some(Value::Hash(pairs(reply.strings()?).into_iter().collect())),
-        b'l' => Some(Value::List(reply.strings()?.into())),
-        b't' => Some(Value::Set(reply.strings()?.into_iter().collect())),
-        b'z' => {
-            let score = |(member, score): (Vec<u8>, Vec<u8>)| {
-                let score = std::str::from_utf8(&score).ok()?.parse().ok()?;
-                Some((member, score))
-            };
-            let members: Option<_> = pairs(reply.strings()?).into_iter().map(score).collect();
-            members.map(Value::SortedSet)
+        b'h' | b'e' | b'H' => {
+            let times = field_times(times)?;
+            let mut words = reply.strings()?.into_iter();
+            let pairs = std::iter::from_fn(|| words.next().zip(words.next()));
+            let fields = pairs.map(|(name, value)| {
+                let expiry_ms = times.get(name.as_slice()).copied();
+                (name, (value, expiry_ms))
+            });
+            Some(Value::Hash(fields.collect()))
         }
-        _ => {
-            let Reply::Array(items) = reply else {
-                return None;
-            };
-            let entry = |item: &Reply| {
-                let Reply::Array(parts) = item else {
-                    return None;
-                };
-                let [Reply::Bulk(Some(id)), fields] = parts.as_slice() else {
-                    return None;
-                };
-                let value = fields.strings()?.pop()?;
-                let id = std::str::from_utf8(id).ok()?.strip_suffix("-0")?;
-                Some((id.parse().ok()?, value))
-            };
-            let entries: Option<_> = items.iter().map(entry).collect();
-            entries.map(Value::Stream)
+        b't' | b'T' => Some(Value::Set(reply.strings()?.into_iter().collect())),
+        _ => match reply {
+            Reply::Bulk(None) | Reply::Error(_) => None,
+            Reply::Array(items) if items.is_empty() => None,
+            reply => Some(Value::Shown(lasting(reply))),
+        },
+    }
+}
+
+/// When which of [`FIELDS`] expires, from the reply to HPEXPIRETIME.
+fn field_times(reply: Option<Reply>) -> Option<BTreeMap<&'static [u8], i64>> {
+    let Some(reply) = reply else {
+        return Some(BTreeMap::new());
+    };
+    let Reply::Array(items) = reply else {
+        return None;
+    };
+    let times = items
+        .iter()
+        .zip(FIELDS)
+        .filter_map(|(item, name)| match item {
+            Reply::Integer(at_ms) if *at_ms >= 0 => Some((name.as_bytes(), *at_ms)),
+            _ => None,
+        });
+    Some(times.collect())
+}
+
+/// A reply without what XINFO tells beside what a stream holds: how its nodes lie, and
+/// when consumers were last heard of, which is not logged by itself.
+fn lasting(reply: &Reply) -> Reply {
+    const BESIDE: [&[u8]; 4] = [
+        b"radix-tree-keys",
+        b"radix-tree-nodes",
+        b"seen-time",
+        b"active-time",
+    ];
+    let Reply::Array(items) = reply else {
+        return reply.clone();
+    };
+    let mut kept = Vec::with_capacity(items.len());
+    let mut items = items.iter();
+    while let Some(item) = items.next() {
+        match item {
+            Reply::Bulk(Some(name)) if BESIDE.contains(&name.as_slice()) => {
+                let _ = items.next();
+            }
+            item => kept.push(lasting(item)),
         }
     }
+    Reply::Array(kept)
 }
 
 /// Stands beside transactions: all their commands have handlers.

@@ -12,7 +12,7 @@ use crate::plan::Plan;
 use crate::workload::Workload;
 use parking_lot::Mutex;
 use std::sync::Arc;
-use thermocline_base::{Clock, Random, SimulatedTime};
+use thermocline_base::{Clock, Random, SimulatedTime, UnixMillis};
 use thermocline_disk::SimulatedDisk;
 
 /// One call of the disk in so many is a moment for a cut, as is the end of one turn in
@@ -80,20 +80,28 @@ impl Cutter {
         copy.set_time(time.clone());
         copy.crash();
         time.advance(self.random.below(2000) as i64);
+        let wall_ms = Clock::Simulated(time.clone()).now().0;
+        let jump_ms = self.plan.jump(&mut self.random, wall_ms);
+        if let Some(jump_ms) = jump_ms {
+            time.jump(UnixMillis(jump_ms));
+        }
+        let peak_ms = jump_ms
+            .filter(|jump_ms| *jump_ms < wall_ms)
+            .map(|_| wall_ms);
         let random = Random::new(self.random.next_u64());
         let mut machine = Machine::new(self.plan, random, copy, time);
         loop {
             let memory = Memory {
                 history: History::default(),
-                workload: Workload::new(0),
+                workload: Workload::new(0, self.plan.traits),
             };
             let Some(mut life) = machine.start(memory)? else {
                 break;
             };
-            let checked = machine.check(&mut life, history, promise)?;
+            let checked = machine.check(&mut life, history, promise, peak_ms)?;
             let _ = life.end();
             match checked {
-                Checked::Whole(_) => {
+                Checked::Whole { .. } => {
                     self.losses += 1;
                     break;
                 }

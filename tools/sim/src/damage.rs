@@ -5,12 +5,14 @@
 //! Everything in the directory was said to be durable, so nothing of it may be
 //! taken for a torn end. One thread.
 
+use crate::entry::Entry;
 use crate::history::Found;
-use crate::model::{Entry, Key};
 use crate::parallel;
+use crate::request::Key;
 use crate::scene::Scene;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use thermocline_disk::SimulatedDisk;
+use thermocline_wal::Policy;
 
 const BLOCK_BYTES: u64 = 4096;
 const SEED: u64 = 20;
@@ -50,14 +52,15 @@ enum Harm {
 /// # Errors
 /// If the undamaged directory does not hold what it should.
 pub fn run(most: u64) -> Result<Vec<Outcome>, String> {
-    let mut scene = Scene::new(SEED);
+    let mut scene = Scene::new(SEED, Policy::Always);
     let mut memory = Scene::memory(SEED);
     for _ in 0..2 {
         let mut life = scene.start_in_the_end(memory)?;
         scene.play(&mut life)?;
         life.pass(IDLE_MS);
         (memory, _) = life.end();
-        memory.history.rebase(memory.history.len());
+        let count = memory.history.len();
+        memory.history.rebase(count, &Found::new(), &mut |_| None)?;
         scene.disk.crash();
     }
     // Keys that expire later would expire in the trials.
@@ -91,7 +94,7 @@ pub fn run(most: u64) -> Result<Vec<Outcome>, String> {
 
 /// Reads all keys from `disk` at the scene's time.
 fn read(scene: &Scene, disk: &SimulatedDisk) -> Result<Found, String> {
-    let mut copy = Scene::new(SEED);
+    let mut copy = Scene::new(SEED, Policy::Always);
     copy.disk = disk.clone();
     copy.time.jump(scene_now(scene));
     let started = copy.start(Scene::memory(SEED));
@@ -138,7 +141,7 @@ fn sample(count: u64, most: u64) -> impl Iterator<Item = u64> {
 fn is_right(expected: &Found, key: &Key, held: Option<&Entry>, at_ms: i64) -> bool {
     let expected = expected.get(key).and_then(|seen| seen.entry.as_ref().ok());
     let expected = expected.and_then(Option::as_ref);
-    held == expected.filter(|entry| entry.lives(at_ms))
+    held == expected.and_then(|entry| entry.at(at_ms)).as_ref()
 }
 
 enum Judgement {

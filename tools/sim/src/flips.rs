@@ -1,4 +1,5 @@
-//! Every single bit and every end of the four formats, each of more than 128 KiB.
+//! Every single bit and every end of the four formats, each of more than 128 KiB or what is
+//! asked for.
 //!
 //! Owns the walk over bits and ends, and the judgement: damage is refused, or what is
 //! read is what was written. Does not know the formats; `formats` does. All cores.
@@ -65,12 +66,12 @@ impl Outcome {
     }
 }
 
-/// Damages each format at every bit and at every end.
+/// Damages each format, of more than `bytes`, at every bit and at every end.
 ///
 /// # Errors
 /// If one is not read as it was written while it is whole.
-pub fn run() -> Result<Vec<Outcome>, String> {
-    let formats = formats::all()?;
+pub fn run(bytes: usize) -> Result<Vec<Outcome>, String> {
+    let formats = formats::all(bytes)?;
     formats
         .iter()
         .map(|format| damage(format.as_ref()))
@@ -150,7 +151,7 @@ mod tests {
 
     #[test]
     fn every_format_is_longer_than_128_kib_and_read_as_it_was_written() {
-        for format in formats::all().expect("they can be made") {
+        for format in formats::all(formats::LEAST_BYTES).expect("they can be made") {
             let bytes = format.bytes();
             assert!(bytes.len() > 128 << 10, "{}", format.name());
             for at in [0, bytes.len() / 2, bytes.len() - 1] {

@@ -21,8 +21,8 @@ use thermocline_store::tier::{
 use thermocline_wal::frame::{FrameKind, SEGMENT_HEADER_BYTES, SegmentHeader, encode_frame};
 use thermocline_wal::scan::{Scanner, Verdict};
 
-/// How long each is at least.
-const LEAST_BYTES: usize = (128 << 10) + 1;
+/// How long each is at least, if nobody asks for more.
+pub const LEAST_BYTES: usize = (128 << 10) + 1;
 
 /// One of them.
 pub trait Format: Sync {
@@ -35,16 +35,16 @@ pub trait Format: Sync {
     fn is_as_written(&self, bytes: &[u8], at: usize) -> Option<bool>;
 }
 
-/// All four.
+/// All four, each of more than `bytes`.
 ///
 /// # Errors
 /// If one cannot be made.
-pub fn all() -> Result<[Box<dyn Format>; 4], String> {
+pub fn all(bytes: usize) -> Result<[Box<dyn Format>; 4], String> {
     Ok([
-        Box::new(Log::new()),
-        Box::new(Tier::new()?),
-        Box::new(Image::new()),
-        Box::new(OneManifest::new()?),
+        Box::new(Log::new(bytes)),
+        Box::new(Tier::new(bytes)?),
+        Box::new(Image::new(bytes)),
+        Box::new(OneManifest::new(bytes)?),
     ])
 }
 
@@ -70,13 +70,13 @@ struct LogSegment {
 const LOG_SEGMENT_BYTES: usize = 16 << 10;
 
 impl Log {
-    fn new() -> Self {
+    fn new(least_bytes: usize) -> Self {
         let mut random = Random::new(1);
         let mut log = Self {
             bytes: Vec::new(),
             segments: Vec::new(),
         };
-        while log.bytes.len() < LEAST_BYTES {
+        while log.bytes.len() < least_bytes {
             log.add(&mut random);
         }
         log
@@ -186,10 +186,10 @@ const fn record<'a>(key: &'a [u8], value: &'a [u8]) -> TierRecord<'a> {
 }
 
 impl Tier {
-    fn new() -> Result<Self, String> {
+    fn new(least_bytes: usize) -> Result<Self, String> {
         let mut random = Random::new(2);
         let (mut bytes, mut units) = (Vec::new(), Vec::new());
-        while bytes.len() < LEAST_BYTES {
+        while bytes.len() < least_bytes {
             let page = (bytes.len() / PAGE_BYTES) as u32;
             let mut held = Vec::new();
             if random.chance(8) {
@@ -267,12 +267,13 @@ const IMAGE_NUMBER: u64 = 5;
 const SLOTS_OF_A_PIECE: u64 = 9;
 
 impl Image {
-    fn new() -> Self {
+    fn new(least_bytes: usize) -> Self {
         let mut random = Random::new(3);
+        let slots_of_a_piece = SLOTS_OF_A_PIECE * least_bytes.div_ceil(LEAST_BYTES) as u64;
         let (mut bytes, mut references, mut pieces) = (Vec::new(), Vec::new(), Vec::new());
         for number in 0..SHARD_COUNT {
             let shard = ShardId(number as u16);
-            let mut stored: Vec<u32> = (0..SLOTS_OF_A_PIECE)
+            let mut stored: Vec<u32> = (0..slots_of_a_piece)
                 .map(|_| random.below(1 << KeyHash::STORED_BITS) as u32)
                 .collect();
             stored.sort_unstable();
@@ -365,12 +366,14 @@ struct OneManifest {
     manifest: Manifest,
 }
 
+const DICTIONARY_BYTES: usize = 32 << 10;
+
 impl OneManifest {
-    fn new() -> Result<Self, String> {
+    fn new(least_bytes: usize) -> Result<Self, String> {
         let mut random = Random::new(4);
-        let dictionaries = (1..=4).map(|id| Dictionary {
-            id,
-            bytes: random_bytes(&mut random, 32 << 10),
+        let dictionaries = (1..=least_bytes / DICTIONARY_BYTES).map(|id| Dictionary {
+            id: id as u32,
+            bytes: random_bytes(&mut random, DICTIONARY_BYTES),
         });
         let manifest = Manifest {
             hash_seed: HashSeed(9),

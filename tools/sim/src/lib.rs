@@ -5,8 +5,8 @@
 //! survives power loss, faults and damage. Does not know sockets. `cargo xtask
 //! sim` runs it.
 //!
-//! Modules, lowest first: [`parallel`], [`reply`], [`model`], [`workload`], [`history`],
-//! [`client`], [`life`], [`plan`], [`machine`], [`cut`], [`round`], `bugs` with the feature `seeded-bugs`, [`scene`],
+//! Modules, lowest first: [`parallel`], [`reply`], [`request`], [`workload`], [`entry`],
+//! [`client`], [`model`], [`history`], [`load`], [`life`], [`plan`], [`machine`], [`cut`], [`round`], `bugs` with the feature `seeded-bugs`, [`scene`],
 //! [`damage`], [`sites`], and beside all of them [`formats`] and [`flips`].
 
 #[cfg(feature = "seeded-bugs")]
@@ -14,15 +14,18 @@ pub mod bugs;
 pub mod client;
 pub mod cut;
 pub mod damage;
+pub mod entry;
 pub mod flips;
 pub mod formats;
 pub mod history;
 pub mod life;
+pub mod load;
 pub mod machine;
 pub mod model;
 pub mod parallel;
 pub mod plan;
 pub mod reply;
+pub mod request;
 pub mod round;
 pub mod scene;
 pub mod sites;

@@ -2,19 +2,19 @@
 //! clean stop, a kill or a loss of power.
 //!
 //! Owns the order in which clients, keeper, flusher and clock take turns, all of
-//! it drawn from the seed, and what clients do while the keeper works: between
-//! its writes to the disk. Does not judge what a start finds; `round` does. One
+//! it drawn from the seed. Does not judge what a start finds; `round` does. One
 //! thread.
 
 use crate::client::{Client, Outcome};
-use crate::history::{Found, History, Hook, Seen};
-use crate::model::{Key, Request};
+use crate::history::{Found, Seen};
+use crate::load::Load;
+pub use crate::load::Memory;
 use crate::reply::Reply;
-use crate::workload::{Workload, universe};
+use crate::request::{Key, Request};
+use crate::workload::purge;
 use parking_lot::Mutex;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
-use thermocline_base::{Clock, Random, SimulatedTime};
+use thermocline_base::{Clock, Random, SimulatedTime, UnixMillis};
 use thermocline_disk::{Disk, SimulatedDisk};
 use thermocline_store::{Attendant, LogSizes, Store, StoreError, StoreOptions};
 use thermocline_wal::Policy;
@@ -31,162 +31,13 @@ const LOG_SIZES: LogSizes = LogSizes {
     segment_bytes: 64 << 10,
     ring_bytes: 64 << 10,
 };
+/// Those of a log that takes a long value at once.
+const LARGE_LOG_SIZES: LogSizes = LogSizes {
+    segment_bytes: 256 << 10,
+    ring_bytes: 256 << 10,
+};
 /// Steps of the keeper before what is waited for will never be.
 const PATIENCE: usize = 20_000;
-
-/// What clients do, and what they know.
-pub struct Load {
-    client: Client,
-    /// What was asked, and promised.
-    pub history: History,
-    workload: Workload,
-    random: Random,
-    time: SimulatedTime,
-    disk: SimulatedDisk,
-    /// Whether clients go on while the keeper works.
-    is_active: bool,
-    /// The first thing that is wrong.
-    pub wrong: Option<String>,
-    /// Whether errors of reads are expected.
-    pub may_fail: bool,
-    /// Steps and reads that failed for what cannot be read.
-    pub unreadable: u64,
-    /// Steps that ran.
-    pub steps: u64,
-    /// Mixed from all replies.
-    pub digest: u64,
-    /// Called at each moment at which the power may go.
-    pub cutter: Option<Hook>,
-    last_flush_ms: i64,
-}
-
-/// What is carried from one process to the next.
-pub struct Memory {
-    /// What was asked, and promised.
-    pub history: History,
-    /// What will be asked.
-    pub workload: Workload,
-}
-
-impl Load {
-    fn monotonic_ms(&self) -> i64 {
-        i64::try_from(Clock::Simulated(self.time.clone()).monotonic().as_millis())
-            .unwrap_or(i64::MAX)
-    }
-
-    fn mix(&mut self, reply: &Reply) {
-        let mut hasher = DefaultHasher::new();
-        reply.hash(&mut hasher);
-        self.digest = Random::new(self.digest ^ hasher.finish()).next_u64();
-    }
-
-    fn complain(&mut self, wrong: String) {
-        self.wrong.get_or_insert(wrong);
-    }
-
-    /// Lets replies leave that may.
-    pub fn acknowledge(&mut self) {
-        let now_ms = self.monotonic_ms();
-        let store = &self.client.store;
-        self.history
-            .acknowledge(now_ms, |lsn| store.may_acknowledge(lsn));
-    }
-
-    /// One step of the workload; what it waits for, if the keeper is needed.
-    fn write(&mut self, requests: &[Request]) -> Option<Outcome> {
-        match self.client.write(requests) {
-            Outcome::Done { reply, lsn, now_ms } => {
-                self.steps += 1;
-                self.mix(&reply);
-                if let Reply::Error(text) = &reply
-                    && text != "ERR no such key"
-                {
-                    let shown = requests[0].shown();
-                    self.complain(format!("{shown} answers {text}"));
-                    return None;
-                }
-                self.history.push(requests.to_vec(), now_ms, lsn);
-                None
-            }
-            Outcome::Unreadable(reason) if !self.may_fail && !self.disk.is_off() => {
-                let shown = requests[0].shown();
-                self.complain(format!("{shown} cannot be read: {reason}"));
-                None
-            }
-            Outcome::Unreadable(_) => {
-                self.unreadable += 1;
-                None
-            }
-            Outcome::Refused(_) => None,
-            waits => Some(waits),
-        }
-    }
-
-    /// Reads a key and compares it; what it waits for, if the keeper is needed.
-    fn read(&mut self, key: &Key) -> Option<Outcome> {
-        match self.client.run(&Client::reads(key)) {
-            Outcome::Done { reply, lsn, now_ms } => {
-                let entry = self.history.state.get(key);
-                let expected = entry
-                    .filter(|entry| entry.lives(now_ms))
-                    .map(|it| (**it).clone());
-                match Client::entry(key, reply) {
-                    Ok(found) if found == expected => self.history.push_read(key, lsn),
-                    Ok(found) => self.complain(format!(
-                        "{key:?} should hold {expected:?} and is read as {found:?}"
-                    )),
-                    Err(reason) => self.complain(reason),
-                }
-                None
-            }
-            Outcome::Unreadable(reason) if !self.may_fail && !self.disk.is_off() => {
-                self.complain(format!("{key:?} cannot be read: {reason}"));
-                None
-            }
-            Outcome::Unreadable(_) => {
-                self.unreadable += 1;
-                None
-            }
-            Outcome::Refused(_) => None,
-            waits => Some(waits),
-        }
-    }
-
-    /// The power may go now; all replies have left that may.
-    fn maybe_cut(&mut self) {
-        self.acknowledge();
-        if let Some(cutter) = &mut self.cutter
-            && let Err(wrong) = cutter(&self.history)
-        {
-            self.complain(wrong);
-        }
-    }
-
-    /// What happens between two operations of the keeper on the disk.
-    fn between(&mut self) {
-        let pace_ns = self.time.set_pace_ns(0);
-        self.maybe_cut();
-        if !self.is_active {
-            self.time.set_pace_ns(pace_ns);
-            return;
-        }
-        match self.random.below(12) {
-            0..3 => {
-                let requests = self.workload.step();
-                // What needs the keeper is given up: it is at work.
-                let _ = self.write(&requests);
-            }
-            3 => {
-                // What the disk refused is the log's status.
-                let _ = self.client.store.step_log();
-            }
-            4 => self.time.advance(1 + self.random.below(3) as i64),
-            _ => {}
-        }
-        self.acknowledge();
-        self.time.set_pace_ns(pace_ns);
-    }
-}
 
 /// Why a process did not start, and the memory.
 pub type NotStarted = Box<(StoreError, Memory)>;
@@ -230,7 +81,12 @@ impl Life {
             clock: Clock::Simulated(time.clone()),
             seed: random.next_u64(),
         };
-        let opened = Store::open_stepped(Disk::simulated(disk.clone()), options, LOG_SIZES);
+        let sizes = if memory.workload.traits.has_large {
+            LARGE_LOG_SIZES
+        } else {
+            LOG_SIZES
+        };
+        let opened = Store::open_stepped(Disk::simulated(disk.clone()), options, sizes);
         let (store, attendant, _) = match opened {
             Ok(opened) => opened,
             Err(error) => return Err(Box::new((error, memory))),
@@ -334,32 +190,104 @@ impl Life {
         !self.disk.is_off()
     }
 
+    /// Every key that clients may name.
+    fn universe(&self) -> Vec<Key> {
+        self.load.lock().workload.traits.universe()
+    }
+
+    /// Runs a step, having the keeper bring up what it needs; whether it came to an end.
+    fn write(&mut self, requests: &[Request]) -> bool {
+        for _ in 0..self.patience {
+            let Some(waits) = self.load.lock().write(requests) else {
+                return true;
+            };
+            if !self.satisfy(&waits) {
+                break;
+            }
+        }
+        false
+    }
+
+    /// Reads a key as [`Life::write`] writes.
+    fn read(&mut self, key: &Key) -> bool {
+        for _ in 0..self.patience {
+            let Some(waits) = self.load.lock().read(key) else {
+                return true;
+            };
+            if !self.satisfy(&waits) {
+                break;
+            }
+        }
+        false
+    }
+
+    /// Sets the wall clock. Before it goes back clients look at all keys: what they find to
+    /// have expired does not come back. Where that cannot be, the clock stays.
+    pub fn set_clock(&mut self, wall_ms: i64) {
+        let was_active = std::mem::replace(&mut self.load.lock().is_active, false);
+        if wall_ms >= self.store.now().0 || self.meet_all() {
+            let mut load = self.load.lock();
+            let now_ms = self.store.now().0;
+            if wall_ms < now_ms {
+                load.history.push_peak(now_ms);
+            }
+            self.time.jump(UnixMillis(wall_ms));
+        }
+        self.load.lock().is_active = was_active;
+    }
+
+    /// Whether clients have met all keys, and whatever has expired is gone.
+    fn meet_all(&mut self) -> bool {
+        for key in self.universe() {
+            self.step_log();
+            if self.disk.is_off() || !self.load.lock().may_remove() {
+                return false;
+            }
+            if key.1.starts_with('e') {
+                let before = self.load.lock().steps;
+                if !self.write(&[purge(&key)]) || self.load.lock().steps == before {
+                    return false;
+                }
+                let now_ms = self.store.now().0;
+                self.load.lock().history.push_purged(&key, now_ms);
+            }
+            if !self.read(&key) {
+                return false;
+            }
+        }
+        let load = self.load.lock();
+        let now_ms = self.store.now().0;
+        load.history.state.keys().all(|key| {
+            let present = load.history.present(key);
+            present.is_none_or(|entry| entry.at(now_ms).as_ref() == Some(entry))
+        })
+    }
+
+    /// A key as DUMP gives it.
+    pub fn dump(&mut self, key: &Key) -> Option<Vec<u8>> {
+        let request = Request::new(key.0, &[b"DUMP", key.1.as_bytes()]);
+        match self.load.lock().client.run(&[request]) {
+            Outcome::Done {
+                reply: Reply::Bulk(payload),
+                ..
+            } => payload,
+            _ => None,
+        }
+    }
+
     /// One turn of everybody.
     pub fn turn(&mut self, policy: Policy, treatment: Treatment) {
         self.load.lock().is_active = true;
         match self.random.below(100) {
             0..72 => {
-                let requests = self.load.lock().workload.step();
-                for _ in 0..self.patience {
-                    let Some(waits) = self.load.lock().write(&requests) else {
-                        break;
-                    };
-                    if !self.satisfy(&waits) {
-                        break;
-                    }
-                }
+                let now_ms = self.store.now().0;
+                let requests = self.load.lock().workload.step(now_ms);
+                self.write(&requests);
             }
             72..84 => {
-                let keys = universe();
+                let keys = self.universe();
                 let key = &keys[self.random.below(keys.len() as u64) as usize];
-                for _ in 0..self.patience {
-                    let Some(waits) = self.load.lock().read(key) else {
-                        break;
-                    };
-                    if !self.satisfy(&waits) {
-                        break;
-                    }
-                }
+                self.read(key);
             }
             84..87 => {
                 self.store.request_checkpoint();
@@ -416,7 +344,7 @@ impl Life {
     /// Reads all keys, having the keeper bring up what they need.
     pub fn read_all(&mut self) -> Found {
         let mut found = Found::new();
-        for key in universe() {
+        for key in self.universe() {
             let mut entry = Err("it never came up".to_owned());
             for _ in 0..self.patience {
                 let outcome = self.load.lock().client.run(&Client::reads(&key));

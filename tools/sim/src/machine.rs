@@ -4,9 +4,9 @@
 //! Owns what may go wrong in a start, and the judgement after it. Does not know what
 //! clients do later. One thread.
 
+use crate::entry::State;
 use crate::history::{Found, History, Promise};
 use crate::life::{Life, Memory};
-use crate::model::State;
 use crate::plan::{self, Harm, Plan};
 use crate::workload::DATABASES;
 use thermocline_base::{Random, SimulatedTime};
@@ -34,7 +34,12 @@ pub struct Machine {
 /// What a start came to.
 pub enum Checked {
     /// What so many steps leave, and nothing else.
-    Whole(usize),
+    Whole {
+        /// How many steps.
+        count: usize,
+        /// What was found.
+        found: Found,
+    },
     /// The power went meanwhile.
     LostPower,
     /// Parts cannot be read, where that may be.
@@ -105,7 +110,9 @@ impl Machine {
         }
     }
 
-    /// Whether all is there that was promised in `history`, and nothing else.
+    /// Whether all is there that was promised in `history`, and nothing else. `peak_ms`:
+    /// what the wall clock showed before it went back, if it did after all that is in
+    /// `history`.
     ///
     /// # Errors
     /// What is wrong, for people.
@@ -114,8 +121,9 @@ impl Machine {
         life: &mut Life,
         history: &History,
         promise: Promise,
+        peak_ms: Option<i64>,
     ) -> Result<Checked, String> {
-        let checked = self.check_whole(life, history, promise);
+        let checked = self.check_whole(life, history, promise, peak_ms);
         checked.map_err(|wrong| format!("({}): {wrong}", self.story.join(", ")))
     }
 
@@ -124,6 +132,7 @@ impl Machine {
         life: &mut Life,
         history: &History,
         promise: Promise,
+        peak_ms: Option<i64>,
     ) -> Result<Checked, String> {
         if self.random.chance(2) {
             life.settle();
@@ -157,29 +166,37 @@ impl Machine {
         if let Some(wrong) = wrong {
             return Err(wrong);
         }
-        let count = history.find_prefix(&found, history.promised(promise))?;
+        let count = history.find_prefix(&found, &history.promised(promise), peak_ms)?;
         if unreadable.is_some() {
             return Ok(Checked::Unreadable);
         }
         if life.settle() && !self.disk.is_off() {
-            check_keys(life, &history.after(count))?;
+            check_keys(life, &found, &history.after(count))?;
         }
-        Ok(Checked::Whole(count))
+        Ok(Checked::Whole { count, found })
     }
 }
 
-/// Whether KEYS lists what there is.
-fn check_keys(life: &mut Life, state: &State) -> Result<(), String> {
+/// Whether KEYS lists what there is: all that was found and has not expired since. It may
+/// list a hash whose fields have all expired.
+fn check_keys(life: &mut Life, found: &Found, state: &State) -> Result<(), String> {
     for database in 0..DATABASES {
         let Some(mut listed) = life.keys(database) else {
             continue;
         };
         let now_ms = life.store().now().0;
-        let mut expected: Vec<String> = state
-            .iter()
-            .filter(|((of, _), entry)| *of == database && entry.lives(now_ms))
-            .map(|((_, name), _)| name.clone())
+        let of_database = found.iter().filter(|((of, _), _)| *of == database);
+        let mut expected: Vec<String> = of_database
+            .filter_map(|((_, name), seen)| {
+                let entry = seen.entry.as_ref().ok()?.as_ref()?;
+                (entry.lives(now_ms) && name != "f").then(|| name.clone())
+            })
             .collect();
+        listed.retain(|name| {
+            let known = state.get(&(database, name.clone()));
+            let is_ghost = name.starts_with('e') && !expected.contains(name);
+            !(is_ghost && known.is_none_or(|entry| !entry.lives(now_ms)))
+        });
         listed.sort();
         expected.sort();
         if listed != expected {

@@ -3,7 +3,7 @@
 use clap::Parser;
 use std::process::ExitCode;
 use thermocline_sim::round::{self, Report};
-use thermocline_sim::{damage, flips, parallel, sites};
+use thermocline_sim::{damage, flips, formats, parallel, sites};
 
 /// The daemon's.
 #[global_allocator]
@@ -29,12 +29,16 @@ struct Arguments {
     #[arg(long, conflicts_with_all = ["damage", "sites"])]
     bugs: bool,
     /// Flips every bit of a log, a tier's segment, an image and a manifest of more than
-    /// 128 KiB each and cuts them at every byte; then, with the whole engine, flips bits
+    /// `bytes` each and cuts them at every byte; then, with the whole engine, flips bits
     /// of every file of a directory and cuts it: at most `rounds` each, spread evenly.
     #[arg(long, conflicts_with = "sites")]
     damage: bool,
+    /// The least length of the log, segment, image and manifest that `damage` goes through
+    /// bit by bit.
+    #[arg(long, default_value_t = formats::LEAST_BYTES, requires = "damage")]
+    bytes: usize,
     /// Lets every `rounds`-th call of the disk, from the `seed`-th on, meet each
-    /// fault, once and for ever.
+    /// fault, once and for ever; in two more scenes fewer of them.
     #[arg(long)]
     sites: bool,
 }
@@ -143,8 +147,8 @@ fn find_bugs(_: &Arguments) -> bool {
 }
 
 /// Damages each format at every bit and end.
-fn flip_all() -> bool {
-    let outcomes = match flips::run() {
+fn flip_all(bytes: usize) -> bool {
+    let outcomes = match flips::run(bytes) {
         Ok(outcomes) => outcomes,
         Err(wrong) => {
             println!("sim: {wrong}");
@@ -171,7 +175,7 @@ fn flip_all() -> bool {
 }
 
 fn do_damage(arguments: &Arguments) -> bool {
-    if !flip_all() {
+    if !flip_all(arguments.bytes) {
         return false;
     }
     println!("sim: with the whole engine, a sample of bits and ends of each file of a directory:");

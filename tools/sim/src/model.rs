@@ -1,352 +1,246 @@
-//! What the keys should hold: plain maps and lists, and what each command of the
-//! workload does to them.
+//! What the keys should hold: the same commands on a store that keeps all in memory, has
+//! no disk, no log, no tier, and nobody who works behind its back.
 //!
-//! Owns the meaning of the few commands that the workload uses, in their common
-//! cases only; all that is subtle in them is compared with a reference server
-//! elsewhere. Knows no store and no time but the one it is given. One thread.
+//! Owns that store and its clock, which shows what the clock of the compared store showed
+//! when the step ran there. So every command is compared, its reply and what it leaves;
+//! whether a command means what it should is compared with a reference server elsewhere.
+//! One thread.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::Arc;
+use crate::client::{Client, Outcome};
+use crate::entry::{Entry, State};
+use crate::reply::Reply;
+use crate::request::{Key, Request};
+use thermocline_base::{Clock, SimulatedTime, UnixMillis};
+use thermocline_disk::{Disk, SimulatedDisk};
+use thermocline_store::{Attendant, LogSizes, Store, StoreOptions};
 
-/// The number of a database and a key in it.
-pub type Key = (u8, String);
+/// Of a log that nothing is written to.
+const LOG_SIZES: LogSizes = LogSizes {
+    segment_bytes: 64 << 10,
+    ring_bytes: 64 << 10,
+};
 
-/// One request: the number of the database, and its words.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Request {
-    /// The number of the session's database.
-    pub database: u8,
-    /// The command and its arguments.
-    pub words: Vec<Vec<u8>>,
+/// See the module.
+pub struct Model {
+    client: Client,
+    time: SimulatedTime,
+    /// Whether it ever had functions.
+    has_functions: bool,
+    _attendant: Attendant,
 }
 
-impl Request {
-    /// A request of these words.
-    pub fn new(database: u8, words: &[&[u8]]) -> Self {
+impl std::fmt::Debug for Model {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Model").finish_non_exhaustive()
+    }
+}
+
+/// The contents of a model, to begin from again.
+#[derive(Debug, Default)]
+pub struct Saved {
+    at_ms: i64,
+    keys: Vec<(Key, Option<i64>, Vec<u8>)>,
+}
+
+impl Model {
+    /// One without keys.
+    ///
+    /// # Panics
+    /// If a store in memory does not start.
+    #[must_use]
+    pub fn new() -> Self {
+        let time = SimulatedTime::new(UnixMillis(0));
+        let options = StoreOptions {
+            log: None,
+            tier: false,
+            clock: Clock::Simulated(time.clone()),
+            seed: 1,
+        };
+        let disk = Disk::simulated(SimulatedDisk::new(1));
+        let opened = Store::open_stepped(disk, options, LOG_SIZES);
+        let (store, mut attendant, _) = opened.expect("nothing is refused");
+        while !store.has_settled() {
+            attendant.step_keeper();
+        }
         Self {
-            database,
-            words: words.iter().map(|word| word.to_vec()).collect(),
+            client: Client::new(&store).expect("there is room"),
+            time,
+            has_functions: false,
+            _attendant: attendant,
         }
     }
 
-    /// For people: long words shortened.
-    #[must_use]
-    pub fn shown(&self) -> String {
-        let words = self.words.iter().map(|word| match word.len() {
-            0..=24 => word.escape_ascii().to_string(),
-            bytes => format!("<{bytes} bytes>"),
+    fn ask(&mut self, requests: &[Request], now_ms: i64) -> Reply {
+        self.time.jump(UnixMillis(now_ms));
+        match self.client.run(requests) {
+            Outcome::Done { reply, .. } => reply,
+            other => unreachable!("all is in memory: {other:?}"),
+        }
+    }
+
+    /// Runs a step that ran at `now_ms` and answered `reply`.
+    ///
+    /// # Errors
+    /// What the step should have answered, for people.
+    pub fn run(&mut self, requests: &[Request], now_ms: i64, reply: &Reply) -> Result<(), String> {
+        let many = requests.len() > 1;
+        let replies: Vec<&Reply> = match reply {
+            Reply::Array(items) if many => items.iter().collect(),
+            reply => vec![reply],
+        };
+        self.has_functions |= requests.iter().any(|request| request.is("FUNCTION"));
+        let shown: Vec<String> = requests.iter().map(Request::shown).collect();
+        let odd = |expected: &Reply| {
+            Err(format!(
+                "{} should answer {expected:?} and answers {reply:?}",
+                shown.join("; ")
+            ))
+        };
+        let followed: Vec<Request> = requests
+            .iter()
+            .enumerate()
+            .map(|(index, request)| match replies.get(index) {
+                Some(reply) if request.is("SPOP") => without_chance(request, reply),
+                _ => request.clone(),
+            })
+            .collect();
+        let expected = self.ask(&followed, now_ms);
+        let wanted: Vec<&Reply> = match &expected {
+            Reply::Array(items) if many => items.iter().collect(),
+            expected => vec![expected],
+        };
+        if wanted.len() != replies.len() {
+            return odd(&expected);
+        }
+        for (index, (wanted, reply)) in wanted.iter().zip(&replies).enumerate() {
+            if wanted != reply && requests[index] == followed[index] {
+                return odd(wanted);
+            }
+        }
+        Ok(())
+    }
+
+    /// What a key holds at `now_ms`.
+    ///
+    /// # Panics
+    /// If it cannot be told.
+    pub fn read(&mut self, key: &Key, now_ms: i64) -> Option<Entry> {
+        let reply = self.ask(&Client::reads(key), now_ms);
+        Client::entry(key, reply).expect("the model holds what its names say")
+    }
+
+    /// A key as DUMP, or FUNCTION DUMP, gives it.
+    pub fn dump(&mut self, key: &Key, now_ms: i64) -> Option<Vec<u8>> {
+        let request = if key.1 == "f" {
+            Request::new(0, &[b"FUNCTION", b"DUMP"])
+        } else {
+            Request::new(key.0, &[b"DUMP", key.1.as_bytes()])
+        };
+        match self.ask(&[request], now_ms) {
+            Reply::Bulk(payload) => payload,
+            other => unreachable!("DUMP answers {other:?}"),
+        }
+    }
+
+    /// All that `state` says is there.
+    pub fn save(&mut self, state: &State, now_ms: i64) -> Saved {
+        let keys = state.iter().filter_map(|(key, entry)| {
+            let payload = self.dump(key, now_ms)?;
+            Some((key.clone(), entry.expiry_ms, payload))
         });
-        let words: Vec<_> = words.collect();
-        format!("[{}] {}", self.database, words.join(" "))
-    }
-}
-
-/// The value of a key.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Value {
-    /// Bytes.
-    String(Vec<u8>),
-    /// Fields and values.
-    Hash(BTreeMap<Vec<u8>, Vec<u8>>),
-    /// Elements.
-    List(VecDeque<Vec<u8>>),
-    /// Members.
-    Set(BTreeSet<Vec<u8>>),
-    /// Members and scores; all scores are whole numbers.
-    SortedSet(BTreeMap<Vec<u8>, i64>),
-    /// The first number of each entry's ID, and its one value.
-    Stream(Vec<(u64, Vec<u8>)>),
-}
-
-/// A value and when it expires, in Unix ms.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
-    /// What the key holds.
-    pub value: Value,
-    /// When it expires.
-    pub expiry_ms: Option<i64>,
-}
-
-impl Entry {
-    /// Whether it is there at `now_ms`: it lives to the end of its millisecond.
-    #[must_use]
-    pub fn lives(&self, now_ms: i64) -> bool {
-        self.expiry_ms.is_none_or(|expiry_ms| expiry_ms >= now_ms)
-    }
-}
-
-/// All keys.
-pub type State = BTreeMap<Key, Arc<Entry>>;
-
-/// What a key holds after a step, if anything.
-pub type Change = (Key, Option<Arc<Entry>>);
-
-fn number(word: &[u8]) -> i64 {
-    let text = std::str::from_utf8(word).unwrap_or_default();
-    text.parse().unwrap_or_default()
-}
-
-fn text(word: &[u8]) -> String {
-    String::from_utf8_lossy(word).into_owned()
-}
-
-/// A view of a state in which expired keys are gone, with what was changed.
-struct Working<'s> {
-    state: &'s mut State,
-    changed: BTreeSet<Key>,
-    now_ms: i64,
-}
-
-impl Working<'_> {
-    fn get(&self, key: &Key) -> Option<Entry> {
-        let entry = self.state.get(key)?;
-        entry.lives(self.now_ms).then(|| Entry::clone(entry))
-    }
-
-    fn put(&mut self, key: &Key, value: Value, expiry_ms: Option<i64>) {
-        let is_empty = match &value {
-            Value::String(_) | Value::Stream(_) => false,
-            Value::Hash(fields) => fields.is_empty(),
-            Value::List(elements) => elements.is_empty(),
-            Value::Set(members) => members.is_empty(),
-            Value::SortedSet(members) => members.is_empty(),
-        };
-        if is_empty {
-            self.remove(key);
-            return;
-        }
-        self.changed.insert(key.clone());
-        let entry = Entry { value, expiry_ms };
-        self.state.insert(key.clone(), Arc::new(entry));
-    }
-
-    fn remove(&mut self, key: &Key) {
-        if self.state.remove(key).is_some() {
-            self.changed.insert(key.clone());
+        Saved {
+            keys: keys.collect(),
+            at_ms: now_ms,
         }
     }
 
-    /// Changes the value of a key, or the one that `default` gives where there
-    /// is none.
-    fn update(&mut self, key: &Key, default: Option<Value>, change: impl FnOnce(&mut Value)) {
-        let old = self.get(key);
-        let expiry_ms = old.as_ref().and_then(|entry| entry.expiry_ms);
-        let Some(mut value) = old.map(|entry| entry.value).or(default) else {
-            return;
-        };
-        change(&mut value);
-        self.put(key, value, expiry_ms);
-    }
-
-    fn database(&self, number: u8) -> Vec<Key> {
-        let keys = self
-            .state
-            .keys()
-            .filter(|(database, _)| *database == number);
-        keys.cloned().collect()
-    }
-
-    fn swap(&mut self, one: u8, other: u8) {
-        let (ones, others) = (self.database(one), self.database(other));
-        let mut moved = Vec::new();
-        for (keys, to) in [(ones, other), (others, one)] {
-            for key in keys {
-                if let Some(entry) = self.state.remove(&key) {
-                    moved.push(((to, key.1.clone()), entry));
-                    self.changed.insert(key);
-                }
-            }
+    /// Begins again from `saved`.
+    pub fn load(&mut self, saved: &Saved) {
+        let now_ms = saved.at_ms;
+        self.ask(&[Request::new(0, &[b"FLUSHALL"])], now_ms);
+        if self.has_functions {
+            self.ask(&[Request::new(0, &[b"FUNCTION", b"FLUSH"])], now_ms);
         }
-        for (key, entry) in moved {
-            self.changed.insert(key.clone());
-            self.state.insert(key, entry);
+        self.restore(saved);
+    }
+
+    fn restore(&mut self, saved: &Saved) {
+        for (key, expiry_ms, payload) in &saved.keys {
+            let request = if key.1 == "f" {
+                Request::new(0, &[b"FUNCTION", b"RESTORE", payload, b"FLUSH"])
+            } else {
+                let at = expiry_ms.unwrap_or(0).to_string();
+                let words: &[&[u8]] = &[
+                    b"RESTORE",
+                    key.1.as_bytes(),
+                    at.as_bytes(),
+                    payload,
+                    b"ABSTTL",
+                    b"REPLACE",
+                ];
+                Request::new(key.0, words)
+            };
+            self.ask(&[request], saved.at_ms);
         }
     }
 
-    #[expect(clippy::too_many_lines, reason = "one arm for each command")]
-    fn run(&mut self, request: &Request) {
-        let database = request.database;
-        let words = &request.words;
-        let name = text(&words[0]);
-        let key: Key = (
-            database,
-            words.get(1).map(|word| text(word)).unwrap_or_default(),
-        );
-        let rest = words.get(2..).unwrap_or_default();
-        match name.as_str() {
-            "SET" => {
-                let expiry_ms = rest.get(2).map(|ms| self.now_ms + number(ms));
-                self.put(&key, Value::String(rest[0].clone()), expiry_ms);
-            }
-            "MSET" => {
-                for pair in words[1..].chunks(2) {
-                    let key = (database, text(&pair[0]));
-                    self.put(&key, Value::String(pair[1].clone()), None);
-                }
-            }
-            "APPEND" => {
-                let default = Some(Value::String(Vec::new()));
-                self.update(&key, default, |value| {
-                    if let Value::String(bytes) = value {
-                        bytes.extend_from_slice(&rest[0]);
-                    }
-                });
-            }
-            "INCRBY" => self.update(&key, Some(Value::String(b"0".to_vec())), |value| {
-                if let Value::String(bytes) = value {
-                    *bytes = (number(bytes) + number(&rest[0])).to_string().into_bytes();
-                }
-            }),
-            "HSET" => self.update(&key, Some(Value::Hash(BTreeMap::new())), |value| {
-                if let Value::Hash(fields) = value {
-                    for pair in rest.chunks(2) {
-                        fields.insert(pair[0].clone(), pair[1].clone());
-                    }
-                }
-            }),
-            "HINCRBY" => self.update(&key, Some(Value::Hash(BTreeMap::new())), |value| {
-                if let Value::Hash(fields) = value {
-                    let field = fields.entry(rest[0].clone()).or_insert(b"0".to_vec());
-                    *field = (number(field) + number(&rest[1])).to_string().into_bytes();
-                }
-            }),
-            "HDEL" => self.update(&key, None, |value| {
-                if let Value::Hash(fields) = value {
-                    fields.remove(&rest[0]);
-                }
-            }),
-            "LPUSH" | "RPUSH" => self.update(&key, Some(Value::List(VecDeque::new())), |value| {
-                if let Value::List(elements) = value {
-                    for element in rest {
-                        if name == "LPUSH" {
-                            elements.push_front(element.clone());
-                        } else {
-                            elements.push_back(element.clone());
-                        }
-                    }
-                }
-            }),
-            "LPOP" | "RPOP" => self.update(&key, None, |value| {
-                if let Value::List(elements) = value {
-                    if name == "LPOP" {
-                        elements.pop_front();
-                    } else {
-                        elements.pop_back();
-                    }
-                }
-            }),
-            "LTRIM" => self.update(&key, None, |value| {
-                if let Value::List(elements) = value {
-                    elements.truncate(number(&rest[1]) as usize + 1);
-                }
-            }),
-            "SADD" => self.update(&key, Some(Value::Set(BTreeSet::new())), |value| {
-                if let Value::Set(members) = value {
-                    members.extend(rest.iter().cloned());
-                }
-            }),
-            "SREM" => self.update(&key, None, |value| {
-                if let Value::Set(members) = value {
-                    members.remove(&rest[0]);
-                }
-            }),
-            "ZADD" => self.update(&key, Some(Value::SortedSet(BTreeMap::new())), |value| {
-                if let Value::SortedSet(members) = value {
-                    members.insert(rest[1].clone(), number(&rest[0]));
-                }
-            }),
-            "ZINCRBY" => self.update(&key, Some(Value::SortedSet(BTreeMap::new())), |value| {
-                if let Value::SortedSet(members) = value {
-                    *members.entry(rest[1].clone()).or_insert(0) += number(&rest[0]);
-                }
-            }),
-            "ZREM" => self.update(&key, None, |value| {
-                if let Value::SortedSet(members) = value {
-                    members.remove(&rest[0]);
-                }
-            }),
-            "ZPOPMIN" => self.update(&key, None, |value| {
-                if let Value::SortedSet(members) = value {
-                    let least = members
-                        .iter()
-                        .min_by_key(|(member, score)| (**score, *member));
-                    if let Some(member) = least.map(|(member, _)| member.clone()) {
-                        members.remove(&member);
-                    }
-                }
-            }),
-            "XADD" => self.update(&key, Some(Value::Stream(Vec::new())), |value| {
-                if let Value::Stream(entries) = value {
-                    let id = text(&rest[0]);
-                    let first = id.split('-').next().unwrap_or_default();
-                    entries.push((first.parse().unwrap_or_default(), rest[2].clone()));
-                }
-            }),
-            "XTRIM" => self.update(&key, None, |value| {
-                if let Value::Stream(entries) = value {
-                    let surplus = entries.len().saturating_sub(number(&rest[1]) as usize);
-                    entries.drain(..surplus);
-                }
-            }),
-            "DEL" | "UNLINK" => {
-                for word in &words[1..] {
-                    self.remove(&(database, text(word)));
-                }
-            }
-            "PEXPIRE" => {
-                if let Some(entry) = self.get(&key) {
-                    let expiry_ms = self.now_ms + number(&rest[0]);
-                    self.put(&key, entry.value, Some(expiry_ms));
-                }
-            }
-            "PERSIST" => {
-                if let Some(entry) = self.get(&key) {
-                    self.put(&key, entry.value, None);
-                }
-            }
-            "RENAME" | "COPY" => {
-                if let Some(entry) = self.get(&key) {
-                    let target = (database, text(&rest[0]));
-                    if name == "RENAME" {
-                        self.remove(&key);
-                    }
-                    self.put(&target, entry.value, entry.expiry_ms);
-                }
-            }
-            "FLUSHDB" => {
-                for key in self.database(database) {
-                    self.remove(&key);
-                }
-            }
-            "SWAPDB" => self.swap(number(&words[1]) as u8, number(&words[2]) as u8),
-            _ => {}
+    /// Brings a key to what was `found` of it where its time had come and it, or fields of
+    /// it, may have gone, and may not. `dump` gives it as DUMP does.
+    ///
+    /// # Errors
+    /// If that is not what was found then.
+    pub fn follow(
+        &mut self,
+        key: &Key,
+        found: Option<&Entry>,
+        now_ms: i64,
+        dump: &mut dyn FnMut(&Key) -> Option<Vec<u8>>,
+    ) -> Result<(), String> {
+        if self.read(key, now_ms).as_ref() == found {
+            return Ok(());
         }
+        let name = key.1.as_bytes();
+        self.ask(&[Request::new(key.0, &[b"DEL", name])], now_ms);
+        if let Some(found) = found
+            && let Some(payload) = dump(key)
+        {
+            let saved = Saved {
+                at_ms: now_ms,
+                keys: vec![(key.clone(), found.expiry_ms, payload)],
+            };
+            self.restore(&saved);
+        }
+        let held = self.read(key, now_ms);
+        if held.as_ref() == found {
+            return Ok(());
+        }
+        Err(format!(
+            "the model holds {held:?} in {key:?} where {found:?} was found"
+        ))
     }
 }
 
-/// Runs requests on `state` at `now_ms`, as one step; what has changed.
-pub fn apply(state: &mut State, requests: &[Request], now_ms: i64) -> Vec<Change> {
-    let before = state.clone();
-    let mut working = Working {
-        state,
-        changed: BTreeSet::new(),
-        now_ms,
+impl Default for Model {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// What does for sure what SPOP did by chance.
+fn without_chance(request: &Request, reply: &Reply) -> Request {
+    let popped = match reply {
+        Reply::Bulk(Some(member)) => vec![member.clone()],
+        reply => reply.strings().unwrap_or_default(),
     };
-    for request in requests {
-        working.run(request);
-    }
-    let changed = working.changed;
-    // What left the keys as they were, as far as anyone can see, is no change.
-    let seen = |state: &State, key: &Key| {
-        let entry = state.get(key).filter(|entry| entry.lives(now_ms));
-        entry.cloned()
+    let key = request.words.get(1).cloned().unwrap_or_default();
+    let mut words = if popped.is_empty() {
+        vec![b"EXISTS".to_vec(), key]
+    } else {
+        vec![b"SREM".to_vec(), key]
     };
-    changed
-        .into_iter()
-        .filter(|key| seen(&before, key) != seen(state, key))
-        .map(|key| {
-            let entry = state.get(&key).cloned();
-            (key, entry)
-        })
-        .collect()
+    words.extend(popped);
+    Request {
+        database: request.database,
+        words,
+    }
 }

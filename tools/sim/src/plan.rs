@@ -9,6 +9,7 @@
 //! often, and with what must come before and after made likely.
 
 use crate::history::Promise;
+use crate::workload::Traits;
 use thermocline_base::Random;
 use thermocline_disk::{FaultAction, FaultRepeat, Injury, SimulatedDisk};
 use thermocline_wal::Policy;
@@ -26,6 +27,8 @@ pub struct Plan {
     pub harm: Harm,
     /// Where it does it.
     pub aim: Aim,
+    /// What clients do beside the usual.
+    pub traits: Traits,
 }
 
 /// What the disk does to its users.
@@ -107,7 +110,22 @@ impl Plan {
             turns: 60 + random.below(200),
             harm,
             aim,
+            traits: Traits::draw(random),
         }
+    }
+
+    /// The wall clock after it was set, if it is now: hours forward, or seconds to hours
+    /// back.
+    pub fn jump(&self, random: &mut Random, now_ms: i64) -> Option<i64> {
+        const HOUR_MS: u64 = 3_600_000;
+        if !self.traits.has_jumps || !random.chance(3) {
+            return None;
+        }
+        Some(match random.below(4) {
+            0 => now_ms + random.below(3 * HOUR_MS) as i64,
+            1 => now_ms - random.below(3 * HOUR_MS) as i64,
+            _ => now_ms - 1000 - random.below(20_000) as i64,
+        })
     }
 
     /// What is promised of a process that is cut off at `now_ms` of the monotonic clock.

@@ -9,11 +9,12 @@ use crate::history::{History, Promise};
 use crate::life::{Life, Memory, Remains, Treatment};
 use crate::machine::{Checked, Machine};
 use crate::plan::{Aim, Harm, Plan, Schedule};
+use crate::request::Key;
 use crate::workload::Workload;
 use parking_lot::Mutex;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use thermocline_base::{Random, SimulatedTime, UnixMillis};
+use thermocline_base::{Clock, Random, SimulatedTime, UnixMillis};
 use thermocline_disk::SimulatedDisk;
 
 /// Where the simulated clock starts: in November 2026.
@@ -116,7 +117,7 @@ pub fn run_with(seed: u64, harm: Option<(Harm, Aim)>) -> Result<Report, String> 
         let disk = SimulatedDisk::new(random.next_u64());
         let time = SimulatedTime::new(UnixMillis(START_MS));
         disk.set_time(time.clone());
-        let workload = Workload::new(random.next_u64());
+        let workload = Workload::new(random.next_u64(), plan.traits);
         let cutter = Cutter::new(plan, random.next_u64());
         let round = Round {
             machine: Machine::new(plan, random, disk, time),
@@ -151,15 +152,18 @@ impl Round {
                 self.report.damage_found += 1;
                 return Ok(self.finish(0));
             };
-            let history = std::mem::take(&mut life.load.lock().history);
-            let checked = self.machine.check(&mut life, &history, promise);
-            life.load.lock().history = history;
+            let mut history = std::mem::take(&mut life.load.lock().history);
+            let checked = self.machine.check(&mut life, &history, promise, None);
             let checked =
                 checked.map_err(|wrong| format!("at the start of process {number} {wrong}"))?;
+            if let Checked::Whole { count, found } = &checked {
+                let mut dump = |key: &Key| life.dump(key);
+                history.rebase(*count, found, &mut dump)?;
+            }
+            life.load.lock().history = history;
             match checked {
-                Checked::Whole(count) => {
+                Checked::Whole { .. } => {
                     self.report.power_losses += u64::from(std::mem::take(&mut lost_power));
-                    life.load.lock().history.rebase(count);
                 }
                 Checked::LostPower => {}
                 Checked::Unreadable => {
@@ -262,6 +266,13 @@ impl Round {
                 life.step_keeper();
             }
             life.turn(self.machine.plan.policy, treatment);
+            if self.machine.random.chance(40) {
+                let plan = self.machine.plan;
+                let now_ms = life.store().now().0;
+                if let Some(jump_ms) = plan.jump(&mut self.machine.random, now_ms) {
+                    life.set_clock(jump_ms);
+                }
+            }
             let wrong = life.load.lock().wrong.take();
             if let Some(wrong) = wrong {
                 return Err(wrong);
@@ -290,7 +301,7 @@ impl Round {
     fn end(&mut self, life: Life, treatment: Treatment) -> Result<(Memory, Ended), String> {
         let choice = self.machine.random.below(4);
         let is_off = self.machine.disk.is_off();
-        let (memory, remains, is_whole) = if choice == 0 && !is_off {
+        let (mut memory, remains, is_whole) = if choice == 0 && !is_off {
             let (memory, remains, closed) = life.stop(self.machine.random.chance(2));
             if let Err(error) = &closed
                 && self.machine.disk.faults_met() == 0
@@ -331,6 +342,17 @@ impl Round {
         };
         let pause_ms = self.machine.random.below(2000) as i64;
         self.machine.time.advance(pause_ms);
+        let wall_ms = Clock::Simulated(self.machine.time.clone()).now().0;
+        let plan = self.machine.plan;
+        if let Some(jump_ms) = plan.jump(&mut self.machine.random, wall_ms) {
+            if jump_ms < wall_ms {
+                memory.history.push_peak(wall_ms);
+            }
+            self.machine.time.jump(UnixMillis(jump_ms));
+            self.machine
+                .story
+                .push(format!("clock set by {} ms", jump_ms - wall_ms));
+        }
         let ended = Ended {
             lost_power,
             promise,

@@ -6,7 +6,7 @@
 
 use crate::history::History;
 use crate::life::{Life, Memory, NotStarted, Treatment};
-use crate::workload::Workload;
+use crate::workload::{Traits, Workload};
 use thermocline_base::{Random, SimulatedTime, UnixMillis};
 use thermocline_disk::SimulatedDisk;
 use thermocline_wal::Policy;
@@ -23,12 +23,14 @@ pub struct Scene {
     pub time: SimulatedTime,
     /// Of all that follows.
     pub random: Random,
+    /// Of the log.
+    pub policy: Policy,
 }
 
 impl Scene {
     /// An empty disk; the same for the same `seed`.
     #[must_use]
-    pub fn new(seed: u64) -> Self {
+    pub fn new(seed: u64, policy: Policy) -> Self {
         let disk = SimulatedDisk::new(seed);
         let time = SimulatedTime::new(UnixMillis(START_MS));
         disk.set_time(time.clone());
@@ -36,6 +38,7 @@ impl Scene {
             disk,
             time,
             random: Random::new(seed),
+            policy,
         }
     }
 
@@ -44,7 +47,7 @@ impl Scene {
     pub fn memory(seed: u64) -> Memory {
         Memory {
             history: History::default(),
-            workload: Workload::new(seed),
+            workload: Workload::new(seed, Traits::default()),
         }
     }
 
@@ -56,7 +59,7 @@ impl Scene {
         Life::start(
             &self.disk,
             &self.time,
-            Policy::Always,
+            self.policy,
             &mut self.random,
             memory,
         )
@@ -96,7 +99,7 @@ impl Scene {
     /// What was wrong meanwhile.
     pub fn play(&self, life: &mut Life) -> Result<(), String> {
         for turn in 0..TURNS {
-            life.turn(Policy::Always, Treatment::default());
+            life.turn(self.policy, Treatment::default());
             if turn == TURNS / 2 || turn == TURNS - 10 {
                 life.store().request_checkpoint();
                 life.step_keeper();

@@ -8,9 +8,10 @@
 //! from the tier at work. A seed chooses operations and moments; how far the server comes
 //! until the kill is the machine's.
 //!
-//! Use order: `value`, `layout`, `point` and `ledger` stand alone; `writer` uses them;
+//! Use order: `value` and `point` stand alone; `queues` uses `value`, and `layout` and `ledger`
+//! use `queues`; `writer` uses them;
 //! `check` uses a writer's ledger; `lane` uses all of them; `power` does, for cuts of the
-//! power.
+//! power. `races` stands alone.
 
 mod check;
 mod lane;
@@ -18,6 +19,8 @@ mod layout;
 mod ledger;
 mod point;
 pub(crate) mod power;
+mod queues;
+mod races;
 mod value;
 mod writer;
 
@@ -41,6 +44,9 @@ pub(crate) struct Options {
     /// together.
     #[arg(long, default_value_t = 100)]
     rounds: u64,
+    /// Nothing but so many races of two daemons for one directory, in place of `rounds`.
+    #[arg(long)]
+    races: Option<u64>,
     /// Chooses operations and moments; the clock chooses one where none is given.
     #[arg(long)]
     seed: Option<u64>,
@@ -97,8 +103,13 @@ pub(crate) fn run(options: &Options) -> Result<(), BenchError> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let most = usize::try_from(options.rounds).unwrap_or(usize::MAX);
     let lanes = (cores * LANES_PER_CORE).max(4).min(most.max(1));
-    println!("crash: seed {seed}, {lanes} daemons at once");
     let directory = setup::directory("crash")?;
+    if let Some(races) = options.races {
+        // They do little but wait.
+        let lanes = lanes * 4;
+        return races::run(&program, directory.path(), lanes, races);
+    }
+    println!("crash: seed {seed}, {lanes} daemons at once");
     let lanes: Vec<Lane<'_>> = (0..lanes)
         .map(|number| {
             let share = options.rounds / lanes as u64;

@@ -9,6 +9,7 @@ use crate::observe::EventClass;
 use crate::resolve::{Resolved, State};
 use hashbrown::HashMap;
 use smallvec::SmallVec;
+use thermocline_base::bugs::{Bug, is_planted};
 use thermocline_base::{KeyHash, ShardId};
 
 /// Above this many names, repeated ones are found by a map.
@@ -179,7 +180,7 @@ impl Access<'_, '_> {
             let expiry = self.peek_key(key).and_then(|entry| entry.expiry);
             if expiry.is_some_and(|expiry| expiry < self.now) {
                 self.keys[key].is_hidden = true;
-                if self.store.may_remove() {
+                if self.store.may_remove() && !is_planted(Bug::ExpiredOnlyHidden) {
                     self.remove_hidden(key);
                 }
             }

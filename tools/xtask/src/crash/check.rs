@@ -3,10 +3,12 @@
 //!
 //! Owns the reading and the words for what is wrong; the rule is the ledger's.
 
-use super::layout::{self, FIELD_BYTES, HASHES, STRING_BYTES, STRINGS};
+use super::layout::{self, BRIEFS, FIELD_BYTES, HASHES, STRING_BYTES, STRINGS};
 use super::ledger::Breach;
+use super::queues::{self, QUEUES};
 use super::value;
 use super::writer::Writer;
+use thermocline_base::Clock;
 use thermocline_benches::client::{Client, ClientError, write_request};
 use thermocline_benches::reply::Reply;
 
@@ -24,6 +26,8 @@ pub(super) fn check(writer: &mut Writer, port: u16, least: u64) -> Result<(), Cl
     for hash in 0..HASHES {
         read_hash(writer, &mut client, hash, &mut found)?;
     }
+    read_queues(writer, &mut client, &mut found)?;
+    read_briefs(writer, &mut client, &mut found)?;
     if let Err(breaches) = writer.ledger.settle(least, &found) {
         for breach in breaches.iter().take(SHOWN) {
             let text = describe(writer.number, breach);
@@ -71,10 +75,9 @@ fn read_strings(
         let strings = begin..(begin + BATCH).min(STRINGS);
         let mut out = Vec::new();
         for string in strings.clone() {
-            write_request(
-                &[b"GET", &layout::string_key(writer.number, string)],
-                &mut out,
-            );
+            let key = layout::string_key(writer.number, string);
+            write_request(&[b"GET", &key], &mut out);
+            write_request(&[b"PEXPIRETIME", &key], &mut out);
         }
         client.send(&out)?;
         for string in strings {
@@ -92,7 +95,86 @@ fn read_strings(
                     writer.problem(text);
                 }
             }
+            match client.receive()? {
+                Reply::Integer(-2 | -1) => {}
+                Reply::Integer(at_ms) => {
+                    let operation = u64::try_from(at_ms).ok().and_then(layout::operation_of);
+                    found[layout::time_register(string)] = operation;
+                    if operation.is_none() {
+                        let text = format!("string {string} expires at {at_ms}, which nobody set");
+                        writer.problem(text);
+                    }
+                }
+                other => {
+                    let text = format!("PEXPIRETIME of string {string}: {other:?}");
+                    writer.problem(text);
+                }
+            }
         }
+    }
+    Ok(())
+}
+
+fn read_queues(
+    writer: &mut Writer,
+    client: &mut Client,
+    found: &mut [Option<u64>],
+) -> Result<(), ClientError> {
+    let mut out = Vec::new();
+    for queue in 0..QUEUES {
+        queues::write_read(writer.number, queue, &mut out);
+    }
+    client.send(&out)?;
+    for queue in 0..QUEUES {
+        let elements = queues::elements(writer.number, queue, &client.receive()?);
+        let version = elements.and_then(|elements| writer.ledger.queues[queue].version(&elements));
+        let register = layout::queue_register(queue);
+        match version {
+            Ok(version) => found[register] = version,
+            Err(wrong) => {
+                let what = layout::describe(writer.number, register);
+                writer.problem(format!("{what}: {wrong}"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Reads the strings that expire meanwhile: each is there up to its time and not after it.
+fn read_briefs(
+    writer: &mut Writer,
+    client: &mut Client,
+    found: &mut [Option<u64>],
+) -> Result<(), ClientError> {
+    let clock = Clock::system();
+    let mut out = Vec::new();
+    for brief in 0..BRIEFS {
+        write_request(
+            &[b"GET", &layout::brief_key(writer.number, brief)],
+            &mut out,
+        );
+    }
+    let before_ms = clock.now().0;
+    client.send(&out)?;
+    for brief in 0..BRIEFS {
+        let key = layout::brief_key(writer.number, brief);
+        let register = layout::brief_register(brief);
+        let now_ms = match client.receive()? {
+            Reply::Bulk(Some(content)) => {
+                found[register] = value::version(&key, FIELD_BYTES, content);
+                if found[register].is_none() {
+                    corrupt(writer, register, content);
+                }
+                before_ms
+            }
+            Reply::Bulk(None) => clock.now().0 + 1,
+            other => {
+                let text = format!("GET of brief string {brief}: {other:?}");
+                writer.problem(text);
+                before_ms
+            }
+        };
+        writer.ledger.registers[register].expire(now_ms);
     }
     Ok(())
 }

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use thermocline_base::Random;
-use thermocline_benches::client::{ClientError, Information};
+use thermocline_benches::client::{Client, ClientError, Information};
 use thermocline_benches::server::{Program, Server};
 
 /// Clients of one daemon.
@@ -27,6 +27,11 @@ const LONG_ONE_IN: u64 = 6;
 const LONG_MS: (u64, u64) = (1300, 2200);
 /// How long a named moment is waited for.
 const POINT_LIMIT: Duration = Duration::from_millis(500);
+
+/// The same for one that comes at the end of a segment of the log.
+const LOG_LIMIT: Duration = Duration::from_secs(3);
+/// A value that fills the log.
+const FILLING_BYTES: usize = 512 << 10;
 
 /// What the daemons did, and what became of it.
 #[derive(Default)]
@@ -194,7 +199,8 @@ impl<'a> Lane<'a> {
         let mut information = client.info()?;
         let wait = || -> Result<bool, BenchError> {
             if let Some(early) = early {
-                return early.wait(delay + POINT_LIMIT);
+                let is_far = point.is_some_and(|point| point.needs_log);
+                return early.wait(delay + if is_far { LOG_LIMIT } else { POINT_LIMIT });
             }
             std::thread::sleep(delay);
             // Not between the named moment and the kill.
@@ -208,6 +214,9 @@ impl<'a> Lane<'a> {
         let (killed_at, came) = std::thread::scope(|scope| {
             for writer in &mut self.writers {
                 scope.spawn(|| writer.run(port, &killed));
+            }
+            if point.is_some_and(|point| point.needs_log) {
+                scope.spawn(|| fill_log(port, &killed));
             }
             let came = wait();
             let killed_at = Instant::now();
@@ -332,5 +341,20 @@ impl<'a> Lane<'a> {
             problems.join("\n"),
             server.log_end()
         )))
+    }
+}
+
+/// Writes one large key again and again until the server is killed: a log whose segments are
+/// of many megabytes comes to the end of one.
+fn fill_log(port: u16, killed: &AtomicBool) {
+    let content = vec![b'f'; FILLING_BYTES];
+    let Ok(mut client) = Client::connect(port) else {
+        return;
+    };
+    // ORDERING: set before the signal is sent, which the socket's end follows.
+    while !killed.load(Ordering::SeqCst) {
+        if client.ask(&[b"SET", b"filling", &content]).is_err() {
+            return;
+        }
     }
 }

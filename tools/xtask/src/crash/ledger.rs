@@ -10,6 +10,7 @@
 //! Owns that rule and the histories it needs; knows neither sockets nor
 //! commands. Pure.
 
+use super::queues::Queue;
 use std::time::Instant;
 
 /// One key, or one field of a hash, through time.
@@ -23,6 +24,8 @@ pub(super) struct Register {
 struct Entry {
     operation: u64,
     is_present: bool,
+    /// When it goes by itself, Unix ms.
+    until_ms: Option<i64>,
 }
 
 impl Entry {
@@ -38,6 +41,7 @@ impl Register {
             entries: vec![Entry {
                 operation: 0,
                 is_present: false,
+                until_ms: None,
             }],
         }
     }
@@ -47,7 +51,24 @@ impl Register {
         self.entries.push(Entry {
             operation,
             is_present,
+            until_ms: None,
         });
+    }
+
+    /// Notes that `operation` writes it, and that it expires then.
+    pub(super) fn note_until(&mut self, operation: u64, until_ms: i64) {
+        self.entries.push(Entry {
+            operation,
+            is_present: true,
+            until_ms: Some(until_ms),
+        });
+    }
+
+    /// What was to expire before `now_ms` has, and is gone for good.
+    pub(super) fn expire(&mut self, now_ms: i64) {
+        for entry in &mut self.entries {
+            entry.is_present &= entry.until_ms.is_none_or(|until_ms| until_ms >= now_ms);
+        }
     }
 
     /// Forgets an operation that was refused.
@@ -88,6 +109,8 @@ impl Register {
 #[derive(Clone, Debug)]
 pub(super) struct Ledger {
     pub(super) registers: Vec<Register>,
+    /// What is in those registers that are of queues.
+    pub(super) queues: Vec<Queue>,
     /// The last operation sent.
     pub(super) sent: u64,
     /// What certainly survives whatever happens.
@@ -101,9 +124,10 @@ pub(super) struct Ledger {
 }
 
 impl Ledger {
-    pub(super) fn new(registers: usize) -> Self {
+    pub(super) fn new(registers: usize, queues: usize) -> Self {
         Self {
             registers: vec![Register::new(); registers],
+            queues: vec![Queue::default(); queues],
             sent: 0,
             floor: 0,
             marks: Vec::new(),
@@ -186,6 +210,9 @@ impl Ledger {
         for register in &mut self.registers {
             register.rebase(state);
         }
+        for queue in &mut self.queues {
+            queue.rebase(state);
+        }
         // Numbers are never used twice: a version in doubt must stay unknown.
         self.floor = self.sent;
         self.marks.clear();
@@ -216,7 +243,7 @@ mod tests {
 
     /// Two registers: 1 sets a, 2 sets b, 3 sets both, 4 removes a.
     fn ledger() -> Ledger {
-        let mut ledger = Ledger::new(2);
+        let mut ledger = Ledger::new(2, 0);
         for (operation, register, is_present) in [
             (1, 0, true),
             (2, 1, true),
@@ -287,6 +314,18 @@ mod tests {
         ledger.registers[0].forget(4);
         assert_eq!(ledger.registers[0].after(4), Some(3));
         assert!(ledger.settle(4, &[None, Some(3)]).is_err());
+    }
+
+    #[test]
+    fn what_has_expired_does_not_come_back() {
+        let mut ledger = Ledger::new(1, 0);
+        ledger.registers[0].note_until(1, 100);
+        ledger.sent = 1;
+        ledger.registers[0].expire(100);
+        assert_eq!(ledger.settle(1, &[Some(1)]), Ok(()));
+        ledger.registers[0].expire(101);
+        assert!(ledger.settle(1, &[Some(1)]).is_err());
+        assert_eq!(ledger.settle(1, &[None]), Ok(()));
     }
 
     #[test]

@@ -26,10 +26,12 @@ pub(super) struct Point {
     /// Whether it comes with the first writes of a daemon and seldom later, so that it is
     /// waited for from there on.
     pub(super) is_early: bool,
+    /// Whether it comes only after many megabytes of log, which somebody has to write.
+    pub(super) needs_log: bool,
 }
 
 /// All of them.
-pub(super) const POINTS: [Point; 5] = [
+pub(super) const POINTS: [Point; 8] = [
     point("an image was begun", "image", Some(""), WatchFlags::CREATE),
     point(
         "an old image was removed",
@@ -61,7 +63,25 @@ pub(super) const POINTS: [Point; 5] = [
             WatchFlags::OPEN,
         )
     },
+    // A running log opens the file of a segment, one that was retired or a new one, to write
+    // its header, and then notes it as the latest.
+    of_log("a segment of the log was begun", "0", WatchFlags::OPEN),
+    of_log(
+        "the latest segment of the log was noted",
+        "latest",
+        WatchFlags::MODIFY,
+    ),
+    of_log("a file for the log was made", "0", WatchFlags::CREATE),
 ];
+
+/// One of the log, which comes with so many bytes written: see [`Point::needs_log`].
+const fn of_log(name: &'static str, file: &'static str, flags: WatchFlags) -> Point {
+    Point {
+        needs_log: true,
+        is_early: true,
+        ..point(name, "wal", Some(file), flags)
+    }
+}
 
 const fn point(
     name: &'static str,
@@ -75,6 +95,7 @@ const fn point(
         file,
         flags,
         is_early: false,
+        needs_log: false,
     }
 }
 

@@ -6,9 +6,10 @@
 
 use super::layout::{self, FIELD_BYTES, HASHES, STRING_BYTES, STRINGS};
 use super::ledger::Ledger;
+use super::queues::{self, QUEUES};
 use super::value;
 use std::sync::atomic::{AtomicBool, Ordering};
-use thermocline_base::Random;
+use thermocline_base::{Clock, Random};
 use thermocline_benches::client::{Client, ClientError, write_request};
 use thermocline_benches::reply::Reply;
 
@@ -16,6 +17,9 @@ use thermocline_benches::reply::Reply;
 const BATCH: u64 = 16;
 /// Problems kept; the first ones tell most.
 const PROBLEMS: usize = 20;
+
+/// When a brief string expires after it is set, ms: at least, and how much more at most.
+const BRIEF_MS: (i64, u64) = (20, 900);
 
 /// What a reply, or the last of several, is about.
 #[derive(Clone)]
@@ -26,6 +30,12 @@ enum Expected {
         replies: usize,
         registers: Vec<usize>,
     },
+    /// A change of which one reply tells whether it was done.
+    Certain {
+        operation: u64,
+        registers: Vec<usize>,
+        kind: Certain,
+    },
     /// A string as of `operation`.
     String { string: usize, operation: u64 },
     /// A field as of `operation`.
@@ -34,6 +44,15 @@ enum Expected {
         field: usize,
         operation: u64,
     },
+}
+
+/// What must be true for a change to be done.
+#[derive(Clone, Copy)]
+enum Certain {
+    /// The string is there that is to expire, or no longer.
+    Time(usize),
+    /// Always: it is a change of a queue.
+    Queue,
 }
 
 /// A writer and all it knows; lives through all rounds.
@@ -52,7 +71,7 @@ impl Writer {
     pub(super) fn new(number: usize, seed: u64) -> Self {
         Self {
             number,
-            ledger: Ledger::new(layout::registers()),
+            ledger: Ledger::new(layout::registers(), QUEUES),
             problems: Vec::new(),
             random: Random::new(Random::new(seed ^ ((number as u64) << 48)).next_u64()),
             out: Vec::new(),
@@ -119,7 +138,12 @@ impl Writer {
     fn choose(&mut self) {
         let string = self.random.below(STRINGS as u64) as usize;
         let hash = self.random.below(HASHES as u64) as usize;
-        match self.random.below(16) {
+        match self.random.below(25) {
+            16..=19 => self.change_queue(),
+            20..=21 => self.set_time(string),
+            22 => self.persist(string),
+            23 => self.set_brief(),
+            24 => self.change_string_and_queue(string),
             0..=5 => self.set(string),
             6 => self.delete(string),
             7..=8 => {
@@ -161,13 +185,92 @@ impl Writer {
     fn set(&mut self, string: usize) {
         let operation = self.ledger.next_operation();
         self.write_set(string, operation);
-        self.expect_change(operation, 1, vec![string]);
+        self.expect_change(operation, 1, registers_of(string));
     }
 
     fn delete(&mut self, string: usize) {
         let operation = self.ledger.next_operation();
         self.write_delete(string, operation);
-        self.expect_change(operation, 1, vec![string]);
+        self.expect_change(operation, 1, registers_of(string));
+    }
+
+    /// Gives a string a time to expire at, far away; the time tells the operation.
+    fn set_time(&mut self, string: usize) {
+        if self.ledger.registers[string]
+            .after(self.ledger.sent)
+            .is_none()
+        {
+            return;
+        }
+        let operation = self.ledger.next_operation();
+        let key = layout::string_key(self.number, string);
+        let at_ms = layout::far_ms(operation).to_string();
+        write_request(&[b"PEXPIREAT", &key, at_ms.as_bytes()], &mut self.out);
+        let register = layout::time_register(string);
+        self.ledger.registers[register].note(operation, true);
+        self.expected.push(Expected::Certain {
+            operation,
+            registers: vec![register],
+            kind: Certain::Time(string),
+        });
+    }
+
+    fn persist(&mut self, string: usize) {
+        let operation = self.ledger.next_operation();
+        let key = layout::string_key(self.number, string);
+        write_request(&[b"PERSIST", &key], &mut self.out);
+        let register = layout::time_register(string);
+        self.ledger.registers[register].note(operation, false);
+        self.expect_change(operation, 1, vec![register]);
+    }
+
+    /// Sets a string that expires while the writer runs, or soon after the kill.
+    fn set_brief(&mut self) {
+        let operation = self.ledger.next_operation();
+        let brief = self.random.below(layout::BRIEFS as u64) as usize;
+        let until_ms = Clock::system().now().0 + BRIEF_MS.0 + self.random.below(BRIEF_MS.1) as i64;
+        let key = layout::brief_key(self.number, brief);
+        let mut content = Vec::new();
+        value::write(&key, operation, FIELD_BYTES, &mut content);
+        let until = until_ms.to_string();
+        let words: &[&[u8]] = &[b"SET", &key, &content, b"PXAT", until.as_bytes()];
+        write_request(words, &mut self.out);
+        let register = layout::brief_register(brief);
+        self.ledger.registers[register].note_until(operation, until_ms);
+        self.expect_change(operation, 1, vec![register]);
+    }
+
+    fn change_queue(&mut self) {
+        let operation = self.ledger.next_operation();
+        let register = self.write_queue(operation);
+        self.expected.push(Expected::Certain {
+            operation,
+            registers: vec![register],
+            kind: Certain::Queue,
+        });
+    }
+
+    /// Writes a change of some queue; its register.
+    fn write_queue(&mut self, operation: u64) -> usize {
+        let number = self.random.below(QUEUES as u64) as usize;
+        let queue = &mut self.ledger.queues[number];
+        let change = queue.choose(number, self.random.chance(2));
+        queue.note(operation, change);
+        queues::write_change(self.number, number, operation, change, &mut self.out);
+        let register = layout::queue_register(number);
+        self.ledger.registers[register].note(operation, true);
+        register
+    }
+
+    /// A transaction: a string and a queue.
+    fn change_string_and_queue(&mut self, string: usize) {
+        let operation = self.ledger.next_operation();
+        write_request(&[b"MULTI"], &mut self.out);
+        self.write_set(string, operation);
+        let mut registers = registers_of(string);
+        registers.push(self.write_queue(operation));
+        write_request(&[b"EXEC"], &mut self.out);
+        self.expect_change(operation, 4, registers);
     }
 
     /// A transaction: both set, or one set and one removed.
@@ -181,7 +284,8 @@ impl Writer {
             self.write_set(second, operation);
         }
         write_request(&[b"EXEC"], &mut self.out);
-        self.expect_change(operation, 4, vec![first, second]);
+        let registers = [registers_of(first), registers_of(second)].concat();
+        self.expect_change(operation, 4, registers);
     }
 
     fn write_set(&mut self, string: usize, operation: u64) {
@@ -190,6 +294,7 @@ impl Writer {
         value::write(&key, operation, STRING_BYTES, &mut content);
         write_request(&[b"SET", &key, &content], &mut self.out);
         self.ledger.registers[string].note(operation, true);
+        self.ledger.registers[layout::time_register(string)].note(operation, false);
     }
 
     fn write_delete(&mut self, string: usize, operation: u64) {
@@ -198,6 +303,7 @@ impl Writer {
             &mut self.out,
         );
         self.ledger.registers[string].note(operation, false);
+        self.ledger.registers[layout::time_register(string)].note(operation, false);
     }
 
     fn set_fields(&mut self, hash: usize, fields: &[usize]) {
@@ -260,6 +366,16 @@ impl Writer {
                     self.ledger.mark(operation);
                     problem.into_iter().for_each(|text| self.problem(text));
                 }
+                Expected::Certain {
+                    operation,
+                    registers,
+                    kind,
+                } => {
+                    let reply = client.receive()?;
+                    let problem = self.judge_certain(operation, &registers, kind, &reply);
+                    self.ledger.mark(operation);
+                    problem.into_iter().for_each(|text| self.problem(text));
+                }
                 Expected::String { string, operation } => {
                     let name = layout::string_key(self.number, string);
                     let found = client.receive()?;
@@ -280,6 +396,42 @@ impl Writer {
         Ok(())
     }
 
+    /// As [`Writer::judge_change`], of a change that is done unless it is refused.
+    fn judge_certain(
+        &mut self,
+        operation: u64,
+        registers: &[usize],
+        kind: Certain,
+        reply: &Reply<'_>,
+    ) -> Option<String> {
+        if !matches!(reply, Reply::Integer(0) | Reply::Bulk(None)) {
+            return self.judge_change(operation, registers, reply);
+        }
+        self.forget(operation, registers);
+        match kind {
+            // The string was refused before.
+            Certain::Time(string) if self.ledger.registers[string].after(operation).is_none() => {
+                None
+            }
+            _ => {
+                let what = layout::describe(self.number, registers[0]);
+                Some(format!(
+                    "{what}: operation {operation} changed nothing: {reply:?}"
+                ))
+            }
+        }
+    }
+
+    fn forget(&mut self, operation: u64, registers: &[usize]) {
+        for &register in registers {
+            self.ledger.registers[register].forget(operation);
+        }
+        for queue in &mut self.ledger.queues {
+            queue.forget(operation);
+        }
+        self.ledger.refused_writes += 1;
+    }
+
     fn judge_change(
         &mut self,
         operation: u64,
@@ -287,7 +439,7 @@ impl Writer {
         reply: &Reply<'_>,
     ) -> Option<String> {
         let is_done = match reply {
-            Reply::Simple(_) | Reply::Integer(_) => true,
+            Reply::Simple(_) | Reply::Integer(_) | Reply::Bulk(Some(_)) => true,
             Reply::Array(Some(results)) => !results
                 .iter()
                 .any(|result| matches!(result, Reply::Error(_))),
@@ -297,10 +449,7 @@ impl Writer {
             self.ledger.acknowledged_writes += 1;
             return None;
         }
-        for &register in registers {
-            self.ledger.registers[register].forget(operation);
-        }
-        self.ledger.refused_writes += 1;
+        self.forget(operation, registers);
         match reply {
             // Without room a write may be refused, but whole.
             Reply::Error(text) if text.starts_with(b"OOM") || text.starts_with(b"EXECABORT") => {
@@ -336,4 +485,9 @@ impl Writer {
             ));
         }
     }
+}
+
+/// The registers that a write of a string changes.
+fn registers_of(string: usize) -> Vec<usize> {
+    vec![string, layout::time_register(string)]
 }

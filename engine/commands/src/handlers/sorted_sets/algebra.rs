@@ -333,10 +333,13 @@ fn union(mut sources: Vec<Source<'_>>, aggregate: Aggregate) -> Vec<OwnedEntry> 
             true
         });
     }
-    scores
-        .into_iter()
-        .map(|(member, score)| (score, member))
-        .collect()
+    let entries = scores.into_iter().map(|(member, score)| (score, member));
+    let mut entries: Vec<OwnedEntry> = entries.collect();
+    // What is logged must not depend on the map's order, which differs from process to process.
+    entries.sort_unstable_by(|(score, member), (other_score, other)| {
+        (score.total_cmp(other_score)).then_with(|| member.cmp(other))
+    });
+    entries
 }
 
 /// The members of the first source that are in no other.
