@@ -107,10 +107,8 @@ pub(crate) fn tier(configured_bytes: u64, server: &Server) -> u64 {
     if configured_bytes > 0 {
         return configured_bytes;
     }
-    let free_bytes = rustix::fs::statvfs(server.config.get("dir").as_str())
-        .map_or(u64::MAX, |found| {
-            found.f_bavail.saturating_mul(found.f_frsize)
-        });
+    let directory = server.config.get("dir");
+    let free_bytes = free_for_tier(Path::new(&directory)).unwrap_or(u64::MAX);
     // Not all statistics: those lock every shard, and a transaction that sets
     // this may hold some.
     let used_bytes = server.store.tier_used_bytes();
@@ -197,11 +195,18 @@ pub(crate) fn tier_at(configured_bytes: u64, directory: &Path) -> u64 {
     if configured_bytes > 0 {
         return configured_bytes;
     }
-    let there = directory.ancestors().find(|path| path.is_dir());
-    let free_bytes = rustix::fs::statvfs(there.unwrap_or_else(|| Path::new(".")))
-        .map_or(0, |found| found.f_bavail.saturating_mul(found.f_frsize));
+    let free_bytes = free_for_tier(directory).unwrap_or(0);
     let segments = std::fs::read_dir(directory.join("tier")).map_or(0, Iterator::count) as u64;
     free_bytes.saturating_add(segments * SEGMENT_BYTES) / 5 * 4
+}
+
+/// What is free where the tier of `directory` is or will be, which may be on a device of its
+/// own, in bytes; `None` if that cannot be told.
+fn free_for_tier(directory: &Path) -> Option<u64> {
+    let tier = directory.join("tier");
+    let there = tier.ancestors().find(|path| path.is_dir());
+    let found = rustix::fs::statvfs(there.unwrap_or_else(|| Path::new("."))).ok()?;
+    Some(found.f_bavail.saturating_mul(found.f_frsize))
 }
 
 /// Raises the limit on open files for `clients` and the tier's files; how many clients are

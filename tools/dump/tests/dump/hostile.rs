@@ -241,3 +241,30 @@ fn an_output_that_nobody_reads_ends_the_run_without_a_word() {
         assert_eq!(String::from_utf8_lossy(&ended.stderr), "", "{format}");
     }
 }
+
+/// CVE-2025-27151: the checker of append-only files copied a path into a buffer of fixed
+/// length. Here paths, and names in a manifest, of any length end with a reason.
+#[test]
+fn a_path_of_any_length_ends_with_a_reason() {
+    let place = Place::new();
+    let files = place.path("files");
+    std::fs::create_dir(&files).expect("it is made");
+    let target = place.text("target");
+    for length in [300, 5_000, 70_000] {
+        let name = "a".repeat(length);
+        let manifest = format!("file {name} seq 1 type i\n");
+        std::fs::write(files.join("x.manifest"), manifest).expect("it is written");
+        let far = format!("{}/{}", place.text("x"), "a/".repeat(length / 2));
+        for arguments in [
+            vec!["verify", &far],
+            vec!["dump", &far],
+            vec!["import", &target, &far],
+            vec!["import", &target, &place.text("files")],
+        ] {
+            let ended = soon(&arguments);
+            assert!(matches!(ended.code, Some(1..=3)), "{:?}", ended.code);
+            assert!(!ended.messages.trim().is_empty());
+            assert!(!place.path("target").exists(), "{}", ended.messages);
+        }
+    }
+}
