@@ -106,6 +106,10 @@ pub struct History {
     peaks: Vec<Peak>,
     /// Whether the wall clock ever went back.
     has_jumped: bool,
+    /// What a key may have held, too, that had expired when it was looked for at the last
+    /// check: which of its changes were lost before did not show, and shows if the clock goes
+    /// back and a loss of power takes its going back.
+    hidden: BTreeMap<Key, Vec<Arc<Entry>>>,
     /// What the keys hold now.
     pub state: State,
     steps: Vec<Step>,
@@ -358,8 +362,11 @@ impl History {
                 .expired
                 .iter()
                 .any(|(it, version)| it == key && *version == since);
+            let peak_ms = peak_of(since);
+            let is = |entry| may_be(entry, held.as_ref(), *at_ms, peak_ms);
             let entry = entry.filter(|_| !is_gone).map(|entry| &**entry);
-            may_be(entry, held.as_ref(), *at_ms, peak_of(since))
+            let hidden = self.hidden.get(key).filter(|_| since == 0 && !is_gone);
+            is(entry) || hidden.is_some_and(|hidden| hidden.iter().any(|it| is(Some(it))))
         };
         let mut state = self.base.clone();
         let mut wrong: BTreeMap<&Key, usize> = BTreeMap::new();
@@ -461,6 +468,15 @@ impl History {
     ) -> Result<(), String> {
         let is_behind = count == self.steps.len();
         let is_certain = !self.has_jumped;
+        let mut versions = std::mem::take(&mut self.hidden);
+        if self.has_jumped {
+            let changed = self.steps.iter().flat_map(|step| &step.changes);
+            let changed = changed.filter_map(|(key, entry)| Some((key, entry.as_ref()?)));
+            for (key, entry) in self.base.iter().chain(changed) {
+                let of_key = versions.entry(key.clone()).or_default();
+                of_key.push(Arc::clone(entry));
+            }
+        }
         let steps: Vec<Step> = self.steps.drain(..).take(count).collect();
         let last_ms = steps.last().map_or(0, |step| step.now_ms);
         if let Some(model) = self.model.as_mut()
@@ -486,6 +502,12 @@ impl History {
                     model.follow(key, held.as_ref(), seen.at_ms, dump)?;
                 }
                 let expected = self.base.get(key).and_then(|entry| entry.at(seen.at_ms));
+                if held.is_none()
+                    && self.base.contains_key(key)
+                    && let Some(versions) = versions.remove(key)
+                {
+                    self.hidden.insert(key.clone(), versions);
+                }
                 if expected.as_ref() != held.as_ref() {
                     match held {
                         Some(held) => self.base.insert(key.clone(), Arc::new(held.clone())),
