@@ -18,7 +18,7 @@ use crate::context::{Context, Failure, Reader};
 use crate::error::CommandError;
 use crate::reply::ReplyBuffer;
 use crate::scripts::Scripts;
-use crate::table::{Command, Flag, Group};
+use crate::table::{self, Command, Flag, KeyFlag, KeyFlags};
 pub use aside::{Aside, NothingAside};
 pub use blocked::Ran;
 use route::{Keys, Names, Quick, Reach, Route};
@@ -310,7 +310,7 @@ impl Executor {
         reply: &mut ReplyBuffer,
         surroundings: &mut Surroundings<'_>,
     ) -> Result<Handled, Fault> {
-        if grows_too_large(call.command, access, keys) {
+        if grows_too_large(call, access, keys) {
             reply.refuse(&CommandError::ValueTooLarge);
             return Ok(Handled::Replied);
         }
@@ -383,31 +383,28 @@ fn quick_read<'k>(quick: Quick, call: &Call<'k>) -> Option<(KeyName<'k>, Reader)
     }
 }
 
-/// Whether the command may add to a collection that already takes as much memory as a value
-/// may. (Strings are refused by the length that they would have.)
-fn grows_too_large(command: &Command, access: &Access<'_, '_>, keys: &[KeyId]) -> bool {
+/// Whether the call may add to a collection that already takes as much memory as a value may.
+/// (Strings are refused by the length that they would have.)
+fn grows_too_large(call: &Call<'_>, access: &Access<'_, '_>, keys: &[KeyId]) -> bool {
     let Some(most) = access.value_max_bytes() else {
         return false;
     };
-    let is_large = |key: &KeyId| access.value_heap_bytes(*key) > most;
-    if !command.flags.contains(Flag::Denyoom) || !keys.iter().any(is_large) {
+    let is_large = |key: &KeyId| access.collection_bytes(*key) > most;
+    if !call.command.flags.contains(Flag::Denyoom) || !keys.iter().any(is_large) {
         return false;
     }
-    let grown = match command.name {
-        "blmove" | "brpoplpush" | "lmove" | "rpoplpush" => keys.get(1),
-        // What they write takes the place of what was there.
-        name if name.ends_with("store") => None,
-        _ => match command.group {
-            Group::Hash
-            | Group::List
-            | Group::Set
-            | Group::SortedSet
-            | Group::Stream
-            | Group::Geo => keys.first(),
-            _ => None,
-        },
+    // What is put in the place of a value does not add to it.
+    let grows = |flags: KeyFlags| {
+        flags.contains(KeyFlag::ReadWrite)
+            && (flags.contains(KeyFlag::Insert) || flags.contains(KeyFlag::Update))
     };
-    grown.is_some_and(is_large)
+    let ranges = table::request_keys(call.command, call.arguments);
+    let grown = ranges
+        .iter()
+        .flat_map(|range| std::iter::repeat_n(grows(range.flags), range.count));
+    keys.iter()
+        .zip(grown)
+        .any(|(key, grows)| grows && is_large(key))
 }
 
 /// The text for a client whose write is not admitted.

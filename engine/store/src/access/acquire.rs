@@ -171,7 +171,9 @@ impl Access<'_, '_> {
             let shard = &self.guards[resolved.guard].shard;
             let expires = match resolved.state {
                 State::Absent => false,
-                State::Hot => (shard.table(resolved.database)).is_some_and(|it| it.expiring() > 0),
+                State::Hot => {
+                    (shard.table(resolved.database)).is_some_and(|it| it.expiries().count > 0)
+                }
                 State::Cold(_) => true,
             };
             if !expires {

@@ -25,7 +25,7 @@ use parking_lot::MutexGuard;
 use smallvec::SmallVec;
 use std::cell::Cell;
 use thermocline_base::{DatabaseId, Lsn, ShardId, UnixMillis};
-use thermocline_types::ValueRef;
+use thermocline_types::{Object, ValueRef};
 
 /// A key as a command names it: the number of its database, and its bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -350,10 +350,11 @@ impl<'s, 'k> Access<'s, 'k> {
         is_bounded.then(|| (maxmemory_bytes / 4).max(VALUE_MAX_LEAST_BYTES))
     }
 
-    /// What a large value of the key takes beside its record, in bytes; 0 for any other.
+    /// What a large collection takes beside its record, in bytes; 0 for any other value.
     #[must_use]
-    pub fn value_heap_bytes(&self, key: KeyId) -> u64 {
+    pub fn collection_bytes(&self, key: KeyId) -> u64 {
         match self.peek(key).map(|entry| entry.value) {
+            Some(ValueRef::Object(Object::String { .. })) => 0,
             Some(ValueRef::Object(object)) => object.heap_bytes() as u64,
             _ => 0,
         }

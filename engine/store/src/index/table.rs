@@ -95,13 +95,7 @@ impl KeyTable {
         self.hot
     }
 
-    /// How many keys in memory expire.
-    #[must_use]
-    pub const fn expiring(&self) -> usize {
-        self.expiries.count
-    }
-
-    /// When they do.
+    /// How many keys in memory expire, and when.
     #[must_use]
     pub const fn expiries(&self) -> Expiries {
         self.expiries
@@ -600,13 +594,13 @@ mod tests {
             &RecordParts::new(2, b"key", &[1; 1000]),
         );
         table.set_expiry(position, Some(UnixMillis(5)));
-        assert_eq!(table.expiring(), 1);
+        assert_eq!(table.expiries().count, 1);
         let position = hot(&table, b"key");
         let found = table.record(position).map(|it| it.parts().value.to_vec());
         assert_eq!(found, Some(vec![1; 1000]));
         table.remove(position);
         assert_eq!(
-            (table.record_bytes(), table.expiring(), table.len()),
+            (table.record_bytes(), table.expiries().count, table.len()),
             (0, 0, 0)
         );
     }

@@ -67,7 +67,7 @@ fn expire_segment(
     let Some(found) = shard.tables().get(table) else {
         return (0, 0);
     };
-    if found.expiring() == 0 {
+    if found.expiries().count == 0 {
         return (0, 0);
     }
     let now = store.now();
