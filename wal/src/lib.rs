@@ -5,10 +5,9 @@
 //! sync; `FORMAT.md` draws the bytes. Does not know what a payload means, and
 //! never decides what may be retired.
 //!
-//! Modules, lowest first: [`frame`], [`scan`], then `sync`, the ring, the wake-up, the errors, the
-//! times of syncs, which segment was begun last, whole segments read ahead, recovery, reading again,
-//! salvaging, the segments,
-//! the flusher, and [`Wal`] on top.
+//! Modules, lowest first: [`frame`], [`scan`], then `sync`, the ring, the wake-up, the
+//! errors, the times of syncs, which segment was begun last, whole segments read ahead,
+//! recovery, reading again, salvaging, the segments, the flusher, and [`Wal`] on top.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod ahead;

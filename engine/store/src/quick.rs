@@ -31,9 +31,9 @@ pub(crate) struct Held<'s> {
 
 impl Store {
     /// Calls `show` with what the key holds, `None` if it is not there: a use of the key,
-    /// as [`Access::get`](crate::Access::get) is, or a look that counts as a hit or a miss,
-    /// as [`Access::count_look`](crate::Access::count_look) does, and is no use. The position up to which the log has to be
-    /// durable before what was seen may be told.
+    /// as [`Access::get`](crate::Access::get) is, or no more than a look that counts, as
+    /// [`Access::count_look`](crate::Access::count_look) is. The position up to which the
+    /// log has to be durable before what was seen may be told.
     pub fn read_quick(
         &self,
         name: KeyName<'_>,

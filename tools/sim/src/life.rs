@@ -195,23 +195,21 @@ impl Life {
         self.load.lock().workload.traits.universe()
     }
 
-    /// Runs a step, having the keeper bring up what it needs; whether it came to an end.
+    /// Runs a step; whether it came to an end.
     fn write(&mut self, requests: &[Request]) -> bool {
-        for _ in 0..self.patience {
-            let Some(waits) = self.load.lock().write(requests) else {
-                return true;
-            };
-            if !self.satisfy(&waits) {
-                break;
-            }
-        }
-        false
+        self.insist(|load| load.write(requests))
     }
 
-    /// Reads a key as [`Life::write`] writes.
+    /// Reads a key; whether that came to an end.
     fn read(&mut self, key: &Key) -> bool {
+        self.insist(|load| load.read(key))
+    }
+
+    /// Asks until there is nothing to wait for, having the keeper bring up what is needed;
+    /// whether it came to that.
+    fn insist(&mut self, ask: impl Fn(&mut Load) -> Option<Outcome>) -> bool {
         for _ in 0..self.patience {
-            let Some(waits) = self.load.lock().read(key) else {
+            let Some(waits) = ask(&mut self.load.lock()) else {
                 return true;
             };
             if !self.satisfy(&waits) {

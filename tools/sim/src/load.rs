@@ -90,17 +90,7 @@ impl Load {
                 }
                 None
             }
-            Outcome::Unreadable(reason) if !self.may_fail && !self.disk.is_off() => {
-                let shown = requests[0].shown();
-                self.complain(format!("{shown} cannot be read: {reason}"));
-                None
-            }
-            Outcome::Unreadable(_) => {
-                self.unreadable += 1;
-                None
-            }
-            Outcome::Refused(_) => None,
-            waits => Some(waits),
+            other => self.not_answered(other, || requests[0].shown()),
         }
     }
 
@@ -124,8 +114,15 @@ impl Load {
                 }
                 None
             }
+            other => self.not_answered(other, || format!("{key:?}")),
+        }
+    }
+
+    /// Takes what is no reply; what was asked waits for it, if the keeper is needed.
+    fn not_answered(&mut self, outcome: Outcome, asked: impl Fn() -> String) -> Option<Outcome> {
+        match outcome {
             Outcome::Unreadable(reason) if !self.may_fail && !self.disk.is_off() => {
-                self.complain(format!("{key:?} cannot be read: {reason}"));
+                self.complain(format!("{} cannot be read: {reason}", asked()));
                 None
             }
             Outcome::Unreadable(_) => {
